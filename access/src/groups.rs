@@ -1,0 +1,119 @@
+//! Groups: raw membership edges and the closure for one caller.
+//! Cycles are allowed. It must never treat missing facts as "in no group": see [`Completeness`].
+
+use crate::ids::{GroupId, UserId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A direct member of a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Member {
+    /// A person.
+    User(UserId),
+    /// All members of another group.
+    Group(GroupId),
+}
+
+/// Whether all memberships of a caller are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Completeness {
+    /// All of them.
+    Complete,
+    /// Some may be missing: allow entries for groups do not match, deny entries for groups do.
+    Incomplete,
+}
+
+/// Membership edges: who is directly in which groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupGraph {
+    parents: BTreeMap<Member, BTreeSet<GroupId>>,
+}
+
+impl GroupGraph {
+    /// Adds one edge; adding it again changes nothing.
+    pub fn add(&mut self, group: GroupId, member: Member) {
+        self.parents.entry(member).or_default().insert(group);
+    }
+
+    /// Removes one edge, and says whether it was there.
+    pub fn remove(&mut self, group: &GroupId, member: &Member) -> bool {
+        let Some(groups) = self.parents.get_mut(member) else { return false };
+        let removed = groups.remove(group);
+        if groups.is_empty() {
+            self.parents.remove(member);
+        }
+        removed
+    }
+
+    /// All groups that the person is in, directly or through other groups, each with the group it
+    /// was reached through (`None` = directly). Breadth first, so the chains are shortest.
+    #[must_use]
+    pub fn closure(&self, user: &UserId) -> Memberships {
+        let mut via: BTreeMap<GroupId, Option<GroupId>> = BTreeMap::new();
+        let mut queue = VecDeque::new();
+        for group in self.parents.get(&Member::User(user.clone())).into_iter().flatten() {
+            via.insert(group.clone(), None);
+            queue.push_back(group.clone());
+        }
+        while let Some(child) = queue.pop_front() {
+            for parent in self.parents.get(&Member::Group(child.clone())).into_iter().flatten() {
+                if !via.contains_key(parent) {
+                    via.insert(parent.clone(), Some(child.clone()));
+                    queue.push_back(parent.clone());
+                }
+            }
+        }
+        Memberships { via, completeness: Completeness::Complete }
+    }
+}
+
+/// The groups of one caller, and how each was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memberships {
+    via: BTreeMap<GroupId, Option<GroupId>>,
+    completeness: Completeness,
+}
+
+impl Memberships {
+    /// In no group, and that is known for certain (a service).
+    #[must_use]
+    pub fn none() -> Self {
+        Self { via: BTreeMap::new(), completeness: Completeness::Complete }
+    }
+
+    /// The same groups, with facts known to be missing.
+    #[must_use]
+    pub fn incomplete(mut self) -> Self {
+        self.completeness = Completeness::Incomplete;
+        self
+    }
+
+    /// Whether all memberships are known.
+    #[must_use]
+    pub fn completeness(&self) -> Completeness {
+        self.completeness
+    }
+
+    /// The groups, in order of their ids.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
+        self.via.keys()
+    }
+
+    /// Whether the caller is in the group.
+    #[must_use]
+    pub fn contains(&self, group: &GroupId) -> bool {
+        self.via.contains_key(group)
+    }
+
+    /// The chain of groups from the one the person is directly in to `group`; empty if not in it.
+    #[must_use]
+    pub fn chain(&self, group: &GroupId) -> Vec<GroupId> {
+        let mut chain = Vec::new();
+        let mut next = self.via.get_key_value(group);
+        while let Some((id, through)) = next {
+            chain.push(id.clone());
+            next = through.as_ref().and_then(|g| self.via.get_key_value(g));
+        }
+        chain.reverse();
+        chain
+    }
+}

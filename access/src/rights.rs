@@ -1,0 +1,103 @@
+//! Rights as a source wrote them, and their resolution into an ACL against the directory.
+//! A principal or label that the directory does not know makes the item visible to nobody.
+
+use crate::acl::{Ace, Acl, AclLayer, Effect, Level, Window};
+use crate::ids::{GroupId, UserId};
+use crate::principal::Principal;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Where in the source an entry was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// Path of the rights file relative to the source's root, or a word such as `default_allow`.
+    pub file: String,
+    /// Line from 1; 0 = no line.
+    pub line: u32,
+}
+
+/// One entry as written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RightsEntry {
+    /// Allow or deny.
+    pub effect: Effect,
+    /// `everyone`, `user:HANDLE` or `group:HANDLE`.
+    pub principal: String,
+    /// When it holds.
+    pub window: Window,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// The rights of one container as its source states them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RightsSpec {
+    /// First match decides.
+    pub entries: Vec<RightsEntry>,
+    /// Labels in force, each one a layer of its own.
+    pub labels: Vec<(String, Origin)>,
+    /// Why the rights could not be read at all; then nobody sees the item.
+    pub problem: Option<(String, Origin)>,
+}
+
+/// The directory's names, as far as resolution needs them.
+pub trait PrincipalNames {
+    /// The immutable id behind a person's handle.
+    fn user(&self, handle: &str) -> Option<UserId>;
+    /// The immutable id behind a group's handle.
+    fn group(&self, handle: &str) -> Option<GroupId>;
+    /// The level behind a label's name.
+    fn level(&self, label: &str) -> Option<Level>;
+}
+
+/// What rights came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedRights {
+    /// The ACL. Its first layer has the entries of the spec, index for index, unless something is unknown.
+    pub acl: Acl,
+    /// What could not be resolved, and where it was written; if not empty the ACL is nobody.
+    pub unknown: Vec<(String, Origin)>,
+}
+
+impl RightsSpec {
+    /// Resolves names into ids. Anything unknown, or a problem, gives [`Acl::nobody`].
+    #[must_use]
+    pub fn resolve(&self, names: &dyn PrincipalNames) -> ResolvedRights {
+        let mut unknown = Vec::new();
+        if let Some((problem, origin)) = &self.problem {
+            unknown.push((problem.clone(), origin.clone()));
+        }
+        let mut entries = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            match principal(&entry.principal, names) {
+                Some(principal) => {
+                    entries.push(Ace { effect: entry.effect, principal, window: entry.window });
+                }
+                None => unknown.push((entry.principal.clone(), entry.origin.clone())),
+            }
+        }
+        let mut layers = vec![AclLayer::FirstMatch(entries)];
+        for (label, origin) in &self.labels {
+            match names.level(label) {
+                Some(level) => layers.push(AclLayer::Label { level, compartments: BTreeSet::new() }),
+                None => unknown.push((format!("label {label}"), origin.clone())),
+            }
+        }
+        // INVARIANT (I3): unknown rights = nobody.
+        let acl = if unknown.is_empty() { Acl::new(layers) } else { Acl::nobody() };
+        ResolvedRights { acl, unknown }
+    }
+}
+
+fn principal(text: &str, names: &dyn PrincipalNames) -> Option<Principal> {
+    if text == "everyone" {
+        return Some(Principal::Everyone);
+    }
+    if let Some(handle) = text.strip_prefix("user:") {
+        return names.user(handle).map(Principal::User);
+    }
+    if let Some(handle) = text.strip_prefix("group:") {
+        return names.group(handle).map(Principal::Group);
+    }
+    None
+}

@@ -1,0 +1,99 @@
+//! Embedders: text to unit vectors, each text alone, bitwise the same whatever is embedded beside it.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a vector means; two spaces are never mixed in one index.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EmbeddingSpace {
+    /// Model and the hash of its weights.
+    pub model: String,
+    /// Hash of the tokenizer.
+    pub tokenizer: String,
+    /// Pooling (`mean`).
+    pub pooling: String,
+    /// Longest input in tokens, special ones included.
+    pub max_tokens: usize,
+    /// Numbers per vector.
+    pub dimension: usize,
+    /// `f32`.
+    pub precision: String,
+    /// Engine that computes it.
+    pub engine: String,
+}
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// No ONNX Runtime library where one was expected.
+    #[error("no ONNX Runtime at {path}")]
+    RuntimeMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The library could not be used; too old, for instance.
+    #[error("ONNX Runtime at {path} cannot be used: {reason}")]
+    RuntimeUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        reason: Box<str>,
+    },
+    /// Model files are missing.
+    #[error("model `{name}` is not here")]
+    ModelMissing {
+        /// Its name.
+        name: Box<str>,
+    },
+    /// A model file could not be read.
+    #[error("reading model file {path}")]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The engine failed.
+    #[error("the embedding engine failed: {reason}")]
+    Engine {
+        /// What it said. Never holds text that was embedded.
+        reason: Box<str>,
+    },
+}
+
+/// Turns texts into unit vectors.
+pub trait Embedder: Send + Sync {
+    /// What the vectors mean.
+    fn space(&self) -> &EmbeddingSpace;
+    /// One unit vector per text, in order. Every text is computed alone.
+    ///
+    /// # Errors
+    /// [`EmbedError`].
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// How many tokens the text has, special ones included, without any cut.
+    fn count_tokens(&self, text: &str) -> usize;
+    /// How many workers may call [`Embedder::embed`] at once with gain.
+    fn workers(&self) -> usize {
+        1
+    }
+}
+
+/// The hashing embedder for tests: words hashed into `dimension` buckets, unit length.
+#[must_use]
+pub fn hashing(_dimension: usize) -> Arc<dyn Embedder> {
+    todo!()
+}
+
+/// The fastembed engine over a local model directory and ONNX Runtime library, both as
+/// [`crate::models`] laid them down.
+///
+/// # Errors
+/// [`EmbedError`]; a missing or too old library is an error, never a panic.
+pub fn fastembed(
+    _model_dir: &std::path::Path,
+    _onnxruntime: &std::path::Path,
+) -> Result<Arc<dyn Embedder>, EmbedError> {
+    todo!()
+}

@@ -1,0 +1,133 @@
+//! The pipeline: a run over one source, stages joined by bounded channels.
+
+use crate::worker::{Limits, WorkerCommand};
+use kenward_indexes::embedding::Embedder;
+use kenward_vault::vault::Operator;
+use kenward_vault::writer::{Failure, RunSummary, SourceSpec};
+use kenward_vault::{Vault, VaultError};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// How to run.
+#[derive(Clone)]
+pub struct IngestOptions {
+    /// How to start workers.
+    pub worker: WorkerCommand,
+    /// Their limits.
+    pub limits: Limits,
+    /// The embedder; `None` = lexical only.
+    pub embedder: Option<Arc<dyn Embedder>>,
+    /// Largest text of one document, in bytes (default 200 MB).
+    pub max_text_bytes: u64,
+    /// Allows removing more than half of a source, or all of it.
+    pub allow_mass_delete: bool,
+    /// Set from outside to stop cleanly.
+    pub cancel: Arc<AtomicBool>,
+}
+
+/// What happens, as it happens: for bars and JSON lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+#[allow(missing_docs, reason = "each field is named by what it counts")]
+pub enum Progress {
+    Started {
+        source: String,
+    },
+    Listed {
+        files: u64,
+        skipped_unknown: u64,
+    },
+    /// So many of `files` are done, so many of them failed; chunks embedded so far.
+    Documents {
+        done: u64,
+        of: u64,
+        failed: u64,
+        chunks: u64,
+    },
+    Failed(Failure),
+    Publishing,
+    Finished(RunReport),
+}
+
+/// The report at the end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is named by what it counts")]
+pub struct RunReport {
+    pub source: String,
+    pub summary: RunSummary,
+    pub failures: Vec<Failure>,
+    /// Files of unknown format: not failures.
+    pub skipped_unknown: u64,
+    /// Why rights hide documents (unknown principal, bad rights file): (place, what).
+    pub rights_problems: Vec<(String, String)>,
+    /// Which embedder ran.
+    pub embedder: Option<String>,
+    pub seconds: f64,
+    /// Wall seconds during which the embedder was busy.
+    pub embedder_seconds: f64,
+    pub cancelled: bool,
+}
+
+/// What stops a run.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The source's root is not there or cannot be read.
+    #[error("source `{source_name}`: {root} {problem}; hint: {hint}")]
+    Root {
+        /// Source.
+        source_name: Box<str>,
+        /// Folder.
+        root: Box<str>,
+        /// What is wrong.
+        problem: Box<str>,
+        /// What to do.
+        hint: Box<str>,
+    },
+    /// The run would remove too much.
+    #[error(
+        "source `{source_name}`: this run would remove {would_remove} of {of} documents; nothing was removed; hint: if that is right, run it again with `--allow-mass-delete`"
+    )]
+    MassDelete {
+        /// Source.
+        source_name: Box<str>,
+        /// How many.
+        would_remove: u64,
+        /// Of how many.
+        of: u64,
+    },
+    /// Something carries no rights and the source has no `default_allow`.
+    #[error(
+        "source `{source_name}`: {files} files carry no rights of their own and the source has no default; hint: say who may read them with `--default-allow everyone`, `--default-allow user:HANDLE` or `--default-allow group:HANDLE`"
+    )]
+    NoDefault {
+        /// Source.
+        source_name: Box<str>,
+        /// How many.
+        files: u64,
+    },
+    /// The worker program could not be started.
+    #[error("starting a worker process")]
+    Worker(#[source] std::io::Error),
+    /// The embedder failed for good.
+    #[error(transparent)]
+    Embed(#[from] kenward_indexes::embedding::EmbedError),
+}
+
+/// Runs over one source and reports. A failing document never stops it.
+///
+/// # Errors
+/// [`IngestError`].
+pub fn ingest(
+    _vault: &Arc<Vault>,
+    _by: &Operator,
+    _source: u32,
+    _spec: &SourceSpec,
+    _options: &IngestOptions,
+    _progress: &(dyn Fn(Progress) + Sync),
+) -> Result<RunReport, IngestError> {
+    todo!()
+}

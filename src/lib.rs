@@ -1,0 +1,3 @@
+//! Kenward: how people and agents talk to the knowledge base. See ARCHITECTURE.md for the tour.
+
+pub mod owner;

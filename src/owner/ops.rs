@@ -1,0 +1,153 @@
+//! The operations that a front sends to the owner of the data: typed, retryable, one reply each.
+//! A claim says who is asking; only the owner's authenticator turns it into a caller.
+
+use kenward_ingest::pipeline::{Progress, RunReport};
+use kenward_vault::AnswerError;
+use kenward_vault::directory::{DirectoryChange, Group, NewToken, Token, User};
+use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
+use kenward_vault::vault::{Stats, Why};
+use kenward_vault::writer::SourceSpec;
+use serde::{Deserialize, Serialize};
+
+/// Who a front says is asking; to be proven by the owner.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// A bearer token, as it came.
+    Bearer(String),
+    /// The person behind the peer's operating-system user id, or, with the operator role and a
+    /// reason, somebody else (by handle).
+    Local {
+        /// Act as this person.
+        act_as: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// What an agent may ask: one variant per tool or resource of the MCP surface.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Tool `search`.
+    Search(SearchRequest),
+    /// Tool `fetch`.
+    Fetch(FetchRequest),
+    /// Tool `list_sources`.
+    ListSources(ListSourcesRequest),
+    /// Tool `list_documents`.
+    ListDocuments(ListDocumentsRequest),
+    /// Resource `kb://document/{id}`.
+    ReadResource {
+        /// The URI.
+        uri: String,
+    },
+}
+
+/// One operation.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Is anybody there, and which version?
+    Ping,
+    /// A question of an agent.
+    Ask {
+        /// Who asks.
+        claim: Claim,
+        /// What.
+        question: Question,
+        /// Named in every error and log line.
+        request_id: String,
+    },
+    /// Whether the claim would be accepted now (the HTTP front's check before it answers anything).
+    Authenticate {
+        /// Who asks.
+        claim: Claim,
+    },
+    /// Changes to the directory, all or none.
+    ChangeDirectory {
+        /// In order.
+        changes: Vec<DirectoryChange>,
+    },
+    /// All people.
+    Users,
+    /// All groups.
+    Groups,
+    /// All tokens, without secrets.
+    Tokens,
+    /// A new token.
+    CreateToken {
+        /// For whom, by handle.
+        user: String,
+        /// For which agent.
+        agent: Option<String>,
+        /// A label.
+        label: String,
+        /// Days until it ends.
+        days: u32,
+    },
+    /// Whether somebody may read a document, and why.
+    Why {
+        /// Handle.
+        user: String,
+        /// `kd_…` or `source/path`.
+        document: String,
+    },
+    /// Recorded sources.
+    Sources,
+    /// Records a source.
+    AddSource {
+        /// The source.
+        spec: SourceSpec,
+    },
+    /// Runs over a recorded source; sends progress before its reply.
+    Ingest {
+        /// Name of the source.
+        source: String,
+        /// Allows removing most of it.
+        allow_mass_delete: bool,
+    },
+    /// Counts.
+    Stats,
+}
+
+/// The reply to an [`Op`].
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Ping`: the binary's version.
+    Pong(String),
+    /// To `Ask`: the final bytes of the disclosure (one JSON object).
+    Answer(String),
+    /// To `Ask`: an error for the caller.
+    Refused(AnswerError),
+    /// To `Authenticate`.
+    Authenticated(bool),
+    /// Done, nothing to say.
+    Done,
+    /// People.
+    Users(Vec<User>),
+    /// Groups.
+    Groups(Vec<Group>),
+    /// Tokens.
+    Tokens(Vec<Token>),
+    /// A new token with its secret.
+    NewToken(NewToken),
+    /// An explanation.
+    Why(Why),
+    /// Sources.
+    Sources(Vec<SourceSpec>),
+    /// Progress of a run; more follows.
+    Progress(Progress),
+    /// The end of a run.
+    Ingested(RunReport),
+    /// Counts.
+    Stats(Stats),
+    /// The operation failed; the words are for an operator.
+    Failed {
+        /// What went wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}

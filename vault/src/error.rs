@@ -1,0 +1,102 @@
+//! Errors: of the vault to its operators, and of an answer to a caller.
+//! An answer's error never names, quotes or counts a document.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What can go wrong in keeping things.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// A file or folder of `data_dir`.
+    #[error("{action} {path}")]
+    Io {
+        /// What was attempted (`opening`, `writing`, …).
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The catalog.
+    #[error("{action} in the catalog")]
+    Catalog {
+        /// What was attempted.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The disk is full: the run stops cleanly, nothing is lost.
+    #[error("the disk that holds {path} is full; free some space and run the same command again")]
+    DiskFull {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+    /// The lexical engine.
+    #[error(transparent)]
+    Lexical(#[from] kenward_indexes::lexical::LexicalError),
+    /// The vector engine.
+    #[error(transparent)]
+    Vector(#[from] kenward_indexes::vector::VectorError),
+    /// `data_dir` is of another version, tenant or embedding space.
+    #[error("{what}; {hint}")]
+    Mismatch {
+        /// What differs.
+        what: Box<str>,
+        /// What to do.
+        hint: Box<str>,
+    },
+    /// Something stored is damaged.
+    #[error("{what} is damaged; {hint}")]
+    Damaged {
+        /// What.
+        what: Box<str>,
+        /// What to do.
+        hint: Box<str>,
+    },
+    /// A name that an operator gave does not exist, or exists already.
+    #[error("{what}; {hint}")]
+    Name {
+        /// What is wrong.
+        what: Box<str>,
+        /// What to do.
+        hint: Box<str>,
+    },
+    /// The audit log could not be written: nothing was changed or answered.
+    #[error("the audit log could not be written; nothing was done")]
+    Audit(#[source] std::io::Error),
+}
+
+/// What a caller is told. One closed list; codes are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// An argument is missing or wrong.
+    InvalidArgument,
+    /// No such document in what the caller can see. Missing and forbidden are this one value (I8).
+    NotFound,
+    /// The cursor is forged, of another caller or request, or older than an hour.
+    InvalidCursor,
+    /// Not authenticated (any more).
+    Unauthenticated,
+    /// Try again: rights kept changing, or the server is busy.
+    TryAgain,
+    /// Something failed inside; the log has more under the request id.
+    Internal,
+}
+
+/// An error that leaves to a caller. Fixed words only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct AnswerError {
+    /// Which error.
+    pub code: ErrorCode,
+    /// The argument that is wrong, if one is.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do: a valid next call.
+    #[serde(rename = "try")]
+    pub hint: String,
+}

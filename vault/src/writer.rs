@@ -1,0 +1,211 @@
+//! The writer: one run over a source, one transaction per document, an outbox to the engines, and
+//! publication. Rights and deletions act at the catalog's commit; content when it is published.
+
+use crate::error::VaultError;
+use kenward_access::ids::Timestamp;
+use kenward_access::rights::RightsSpec;
+use kenward_access::untrusted::UntrustedText;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A source as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSpec {
+    /// Unique name.
+    pub name: String,
+    /// Kind of connector (`files`).
+    pub kind: String,
+    /// Where it is: an absolute folder for `files`.
+    pub root: String,
+    /// Who may read what carries no rights of its own: `everyone`, `user:…`, `group:…`. Empty = not
+    /// answered yet (then nobody).
+    pub default_allow: Vec<String>,
+    /// `{path}` is replaced; `None` = the `kb://` URI.
+    pub url_template: Option<String>,
+    /// Trust tier, default 2.
+    pub tier: u8,
+    /// Default label's name.
+    pub label: Option<String>,
+}
+
+/// What is already known of a document, for deciding whether to read it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// SHA-256 of the bytes that the published version came from.
+    pub raw_hash: [u8; 32],
+    /// The source's modification time then.
+    pub modified: Timestamp,
+    /// Length in bytes then.
+    pub length: u64,
+    /// Its container.
+    pub container: String,
+    /// Whether it has vectors of the current embedding space.
+    pub embedded: bool,
+    /// Hash of the extraction pipeline that made it (a newer pipeline reads again).
+    pub pipeline: u32,
+}
+
+/// One chunk to be kept.
+#[derive(Debug, Clone)]
+pub struct NewChunk {
+    /// Span in the canonical text, in Unicode scalars.
+    pub span: (u32, u32),
+    /// Page from 1.
+    pub page: Option<u32>,
+    /// Heading path: untrusted, sanitized, single lines.
+    pub headings: Vec<UntrustedText>,
+    /// Its vector, if there is an embedder.
+    pub vector: Option<Vec<f32>>,
+}
+
+/// A link found in a document; the text has `[link n]` in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// From 1, per document.
+    pub n: u32,
+    /// The URL as written. Untrusted.
+    pub url: String,
+}
+
+/// A document to be kept. `text` is its canonical text, sanitized.
+#[derive(Debug, Clone)]
+pub struct NewDocument {
+    /// Immutable id within its source (the path, for `files`).
+    pub source_id: String,
+    /// Path within its source, `/`-separated.
+    pub path: String,
+    /// Title, sanitized, single line.
+    pub title: UntrustedText,
+    /// `markdown`, `text`, `html`, `pdf`.
+    pub kind: &'static str,
+    /// When the source last changed it.
+    pub modified: Timestamp,
+    /// Length of its bytes.
+    pub length: u64,
+    /// SHA-256 of its bytes.
+    pub raw_hash: [u8; 32],
+    /// Hash of the extraction pipeline.
+    pub pipeline: u32,
+    /// Key of the container whose rights guard it; its rights were given by [`Run::set_rights`].
+    pub container: String,
+    /// Canonical text.
+    pub text: UntrustedText,
+    /// Its chunks, in order.
+    pub chunks: Vec<NewChunk>,
+    /// Its links.
+    pub links: Vec<Link>,
+    /// Signals (`hidden_characters_removed`, `replacement_characters`, `pages_failed`, …).
+    pub flags: Vec<String>,
+    /// What the sanitizer removed, by kind.
+    pub removed: BTreeMap<String, u64>,
+}
+
+/// A failed document, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Path within its source.
+    pub path: String,
+    /// From the fixed taxonomy (`unreadable`, `encrypted`, `too_large`, `timeout`, `crashed_parser`, `empty`, `broken`, `rights_unresolved`, …).
+    pub reason: String,
+    /// More, for an operator. Never text of the document.
+    pub detail: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is named by what it counts")]
+pub struct RunSummary {
+    pub added: u64,
+    pub changed: u64,
+    pub unchanged: u64,
+    pub removed: u64,
+    pub rights_changed: u64,
+    pub failed: u64,
+    pub chunks: u64,
+    pub hidden_for_unresolved_rights: u64,
+}
+
+/// One run over one source. Dropping it without [`Run::finish`] leaves it interrupted: what was put
+/// stays, and the next run goes on.
+pub struct Run {}
+
+impl Run {
+    /// Start of the run (what `ingested` says).
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        todo!()
+    }
+    /// What is known of a document.
+    #[must_use]
+    pub fn known(&self, _source_id: &str) -> Option<Known> {
+        todo!()
+    }
+    /// How many documents the source has now (for the deletion guard).
+    #[must_use]
+    pub fn known_count(&self) -> usize {
+        todo!()
+    }
+    /// States the rights of containers (key → spec). Narrowings act at once, and this returns when
+    /// no answer with the old rights can be given; widenings act when the run's content is published.
+    /// Containers whose rights cannot be resolved are visible to nobody and are counted.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn set_rights(&mut self, _containers: BTreeMap<String, RightsSpec>) -> Result<(), VaultError> {
+        todo!()
+    }
+    /// Notes that a document is still there, unchanged, in this container.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn unchanged(
+        &mut self,
+        _source_id: &str,
+        _container: &str,
+        _modified: Timestamp,
+    ) -> Result<(), VaultError> {
+        todo!()
+    }
+    /// Keeps a new or changed document: one transaction.
+    ///
+    /// # Errors
+    /// [`VaultError`]; [`VaultError::DiskFull`] stops the run.
+    pub fn put(&mut self, _document: NewDocument) -> Result<(), VaultError> {
+        todo!()
+    }
+    /// Records a failed document. A version that is already published stays, under old AND new rights.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn failed(
+        &mut self,
+        _source_id: &str,
+        _container: &str,
+        _reason: &str,
+        _detail: &str,
+    ) -> Result<(), VaultError> {
+        todo!()
+    }
+    /// Applies the outbox to the engines and publishes what was put so far.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn publish(&mut self) -> Result<(), VaultError> {
+        todo!()
+    }
+    /// Ends the run after a complete listing: documents that were neither put, unchanged nor failed
+    /// are removed (at once), widenings act, everything is published.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn finish(self) -> Result<RunSummary, VaultError> {
+        todo!()
+    }
+    /// How many documents [`Run::finish`] would remove (for the deletion guard).
+    #[must_use]
+    pub fn would_remove(&self) -> usize {
+        todo!()
+    }
+}
