@@ -1,0 +1,14 @@
+//! Integration tests through the public face, one binary so that they link once.
+//!
+//! One file per subject, one `mod` line per file. Tests that need the evaluation material look for
+//! it in `KENWARD_EVAL`, else beside the repository, and skip with a message when it is absent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and print their figures"
+)]
+
+mod common;
