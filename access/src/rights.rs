@@ -36,6 +36,10 @@ pub struct RightsSpec {
     pub entries: Vec<RightsEntry>,
     /// Labels in force, each one a layer of its own.
     pub labels: Vec<(String, Origin)>,
+    /// Principals that the rights files in force name elsewhere (for other files). They grant and
+    /// deny nothing here, but a rights file that names somebody unknown hides all that it governs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentioned: Vec<(String, Origin)>,
     /// Why the rights could not be read at all; then nobody sees the item.
     pub problem: Option<(String, Origin)>,
 }
@@ -74,6 +78,11 @@ impl RightsSpec {
                     entries.push(Ace { effect: entry.effect, principal, window: entry.window });
                 }
                 None => unknown.push((entry.principal.clone(), entry.origin.clone())),
+            }
+        }
+        for (mentioned, origin) in &self.mentioned {
+            if principal(mentioned, names).is_none() {
+                unknown.push((mentioned.clone(), origin.clone()));
             }
         }
         let mut layers = vec![AclLayer::FirstMatch(entries)];
