@@ -68,6 +68,61 @@ pub enum VaultError {
     Audit(#[source] std::io::Error),
 }
 
+impl VaultError {
+    /// Wraps an error of a file; a full disk becomes [`VaultError::DiskFull`].
+    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| {
+            if is_full(&source) {
+                Self::DiskFull { path: path.to_owned() }
+            } else {
+                Self::Io { action, path: path.to_owned(), source }
+            }
+        }
+    }
+
+    /// A name that an operator gave is wrong.
+    pub(crate) fn name(what: impl Into<Box<str>>, hint: impl Into<Box<str>>) -> Self {
+        Self::Name { what: what.into(), hint: hint.into() }
+    }
+
+    /// Something stored is not as it was written.
+    pub(crate) fn damaged(what: impl Into<Box<str>>, hint: impl Into<Box<str>>) -> Self {
+        Self::Damaged { what: what.into(), hint: hint.into() }
+    }
+
+    /// The folder is of another version, tenant or space.
+    pub(crate) fn mismatch(what: impl Into<Box<str>>, hint: impl Into<Box<str>>) -> Self {
+        Self::Mismatch { what: what.into(), hint: hint.into() }
+    }
+
+    /// An engine's error; a full disk, however deep it lies, becomes [`VaultError::DiskFull`].
+    pub(crate) fn or_full(self, path: &std::path::Path) -> Self {
+        if chain_is_full(&self) { Self::DiskFull { path: path.to_owned() } } else { self }
+    }
+}
+
+/// Whether the system says that a disk or a quota is full.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
+fn chain_is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<std::io::Error>();
+        let shared = error.downcast_ref::<std::sync::Arc<std::io::Error>>().map(AsRef::as_ref);
+        if io.or(shared).is_some_and(is_full) {
+            return true;
+        }
+        // tantivy keeps some causes as words only; these are the system's own.
+        if error.to_string().contains("os error 28") || error.to_string().contains("StorageFull") {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// What a caller is told. One closed list; codes are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,10 +1,15 @@
-//! Keys of a tenant: document ids, cursors, receipts. Files of mode 0600 under `keys/`, made on
-//! first use, never printed. Ids depend on the id key alone, so they survive everything but its loss.
+//! The keys of a tenant: document ids, cursors, receipts, the audit log. Files of mode 0600 under
+//! `keys/`, made on first use, never printed. Ids depend on the id key alone, so they survive
+//! everything but its loss.
 
 use kenward_access::ids::TenantId;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::VaultError;
+use crate::seams::Entropy;
 
 /// The keys of one tenant.
 pub struct Keys {
@@ -21,21 +26,169 @@ pub struct Keys {
 impl Keys {
     /// Reads the keys in `dir`, making those that are not there (0700 / 0600).
     ///
+    /// `may_make` is false where documents are already kept: a new id key would then change every
+    /// id, so its loss is an error and never papered over.
+    ///
     /// # Errors
     /// [`VaultError::Io`]; [`VaultError::Damaged`] for a file of another length or readable by others.
-    pub fn open(_dir: &Path) -> Result<Self, VaultError> {
-        todo!()
+    pub fn open(dir: &Path, entropy: &dyn Entropy, may_make: bool) -> Result<Self, VaultError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(VaultError::io("making", dir))?;
+        let key = |name: &str| read_or_make(&dir.join(name), entropy, may_make);
+        let keys = Self {
+            ids: key("ids.key")?,
+            cursors: key("cursors.key")?,
+            receipts: key("receipts.key")?,
+            audit: key("audit.key")?,
+        };
+        fs::File::open(dir).and_then(|d| d.sync_all()).map_err(VaultError::io("syncing", dir))?;
+        Ok(keys)
     }
 
     /// The full keyed hash of a document's source identity: its tie key, and what its id is cut from.
     #[must_use]
-    pub fn document_key(&self, _tenant: &TenantId, _source: &str, _source_id: &str) -> [u8; 32] {
-        todo!()
+    pub fn document_key(&self, tenant: &TenantId, source: &str, source_id: &str) -> [u8; 32] {
+        keyed(&self.ids, &["document", tenant.as_str(), source, source_id])
     }
+
+    /// The public id of a source: `ks_` and 26 characters of base32.
+    #[must_use]
+    pub fn source_id(&self, tenant: &TenantId, source: &str) -> String {
+        format!("ks_{}", base32(&id_part(&keyed(&self.ids, &["source", tenant.as_str(), source]))))
+    }
+}
+
+/// A keyed hash over fields with their lengths, so that no two lists of fields collide.
+fn keyed(key: &[u8; 32], fields: &[&str]) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new_keyed(key);
+    for field in fields {
+        hash.update(&(field.len() as u64).to_le_bytes());
+        hash.update(field.as_bytes());
+    }
+    *hash.finalize().as_bytes()
+}
+
+fn read_or_make(path: &Path, entropy: &dyn Entropy, may_make: bool) -> Result<[u8; 32], VaultError> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let mode = fs::metadata(path).map_err(VaultError::io("reading", path))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(VaultError::damaged(
+                    format!("the key file {} (others may read it)", path.display()),
+                    "make it yours alone with `chmod 600`, and consider the keys known to others",
+                ));
+            }
+            <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
+                VaultError::damaged(
+                    format!("the key file {}", path.display()),
+                    "put it back from a backup of `keys/`",
+                )
+            })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_make => {
+            let mut key = [0u8; 32];
+            entropy.fill(&mut key);
+            // Written beside and renamed: a key that is half there would be a wrong key.
+            let beside = path.with_extension("new");
+            let _ = fs::remove_file(&beside);
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&beside)
+                .map_err(VaultError::io("making", &beside))?;
+            file.write_all(&key)
+                .and_then(|()| file.sync_all())
+                .map_err(VaultError::io("writing", &beside))?;
+            fs::rename(&beside, path).map_err(VaultError::io("making", path))?;
+            Ok(key)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(VaultError::damaged(
+            format!("`keys/` ({} is missing)", path.display()),
+            "put it back from a backup of `keys/`: documents are kept under ids made with it",
+        )),
+        Err(error) => Err(VaultError::io("reading", path)(error)),
+    }
+}
+
+/// The part of a document's keyed hash that its id is cut from.
+#[must_use]
+pub(crate) fn id_part(key: &[u8; 32]) -> [u8; 16] {
+    let mut part = [0u8; 16];
+    part.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    part
+}
+
+fn base32(bytes: &[u8]) -> String {
+    data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
 }
 
 /// The public id of a document: `kd_` and 26 characters of base32 (lower case, no padding).
 #[must_use]
-pub fn document_id(_key: &[u8; 32]) -> String {
-    todo!()
+pub fn document_id(key: &[u8; 32]) -> String {
+    format!("kd_{}", base32(&id_part(key)))
+}
+
+/// The bytes behind a public id, if it is one, in the one way to write it.
+#[must_use]
+pub(crate) fn parse_document_id(id: &str) -> Option<[u8; 16]> {
+    let text = id.strip_prefix("kd_")?;
+    if text.len() != 26 || text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    let bytes = data_encoding::BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()?;
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seams::SystemEntropy;
+
+    #[test]
+    fn keys_are_private_and_stay_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = dir.path().join("keys");
+        let first = Keys::open(&keys, &SystemEntropy, true).unwrap();
+        let again = Keys::open(&keys, &SystemEntropy, false).unwrap();
+        assert_eq!(first.ids, again.ids);
+        assert_ne!(first.ids, first.cursors);
+        assert_eq!(fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o700);
+        for entry in fs::read_dir(&keys).unwrap() {
+            assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn lost_short_and_shared_keys_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ids.key");
+        Keys::open(dir.path(), &SystemEntropy, true).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Keys::open(dir.path(), &SystemEntropy, false), Err(VaultError::Damaged { .. })));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&file, [0u8; 31]).unwrap();
+        assert!(matches!(Keys::open(dir.path(), &SystemEntropy, false), Err(VaultError::Damaged { .. })));
+        fs::remove_file(&file).unwrap();
+        assert!(matches!(Keys::open(dir.path(), &SystemEntropy, false), Err(VaultError::Damaged { .. })));
+    }
+
+    #[test]
+    fn ids_depend_on_tenant_source_and_source_id_and_parse_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path(), &SystemEntropy, true).unwrap();
+        let tenant = |t: &str| TenantId::new(t).unwrap();
+        let base = keys.document_key(&tenant("a"), "s", "x");
+        assert_ne!(base, keys.document_key(&tenant("b"), "s", "x"));
+        assert_ne!(base, keys.document_key(&tenant("a"), "sx", ""));
+        assert_ne!(base, keys.document_key(&tenant("a"), "s", "y"));
+        let id = document_id(&base);
+        assert_eq!(id.len(), 29);
+        assert_eq!(parse_document_id(&id), Some(id_part(&base)));
+        assert_eq!(parse_document_id(&id.to_uppercase()), None);
+        assert_eq!(parse_document_id("kd_short"), None);
+    }
 }

@@ -85,7 +85,9 @@ pub struct ListSourcesRequest {
 
 /// What agents may ask of one vault.
 #[derive(Clone)]
-pub struct KnowledgeBase {}
+pub struct KnowledgeBase {
+    pub(crate) core: std::sync::Arc<crate::core::Core>,
+}
 
 impl KnowledgeBase {
     /// Passages that answer a question, best first.

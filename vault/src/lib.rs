@@ -1,23 +1,25 @@
 //! What is kept, and the only door out of it.
 //!
-//! One document's journey in: [`writer`] commits it to the [`catalog`] in one transaction with its
+//! One document's journey in: [`writer`] commits it to the `catalog` in one transaction with its
 //! rights and an outbox row; the outbox is applied to the engines; [`published`] is swapped as a
 //! whole. One answer's journey out: [`knowledge_base`] resolves the scope, asks the engines, opens
-//! the [`gate`], which decides again with the rights as they are now, reads the [`text`], fences it
+//! the [`gate`], which decides again with the rights as they are now, reads the `text`, fences it
 //! (after [`sanitize`]), writes the [`audit`] record, and releases a [`gate::Disclosure`]: the one
 //! form in which text leaves.
 
 pub mod audit;
-pub mod catalog;
+mod catalog;
+mod core;
 pub mod directory;
 pub mod error;
 pub mod gate;
 pub mod keys;
 pub mod knowledge_base;
+pub mod paged;
 pub mod published;
 pub mod sanitize;
 pub mod seams;
-pub mod text;
+mod text;
 pub mod vault;
 pub mod writer;
 

@@ -3,13 +3,16 @@
 
 use kenward_access::acl_class::ClassTable;
 use kenward_access::groups::GroupGraph;
-use kenward_access::ids::{ChunkNo, ClassId, ContainerNo, DocNo, RightsEpoch, TieKey, Timestamp, UserId};
+use kenward_access::ids::{
+    AgentId, ChunkNo, ClassId, ContainerNo, DocNo, RightsEpoch, TieKey, Timestamp, UserId,
+};
 use kenward_indexes::lexical::LexicalSearcher;
 use kenward_indexes::vector::VectorSnapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::directory::User;
+use crate::paged::{ById, Paged};
 
 /// What can be said about a published document without reading its text.
 #[derive(Debug, Clone)]
@@ -36,6 +39,12 @@ pub struct DocMeta {
     pub version: Box<str>,
     /// Its chunks.
     pub chunks: std::ops::Range<u32>,
+    /// Name of its canonical text in the text store; goes with this version alone.
+    pub text: Box<str>,
+    /// Length of its canonical text in Unicode scalars.
+    pub length: u32,
+    /// Number of this version in the catalog.
+    pub row: i64,
 }
 
 /// A source, as answers show it.
@@ -49,6 +58,8 @@ pub struct SourceMeta {
     pub url_template: Option<Box<str>>,
     /// Trust tier 0..=4.
     pub tier: u8,
+    /// Name of the source's default label: the `sensitivity` of what has none of its own.
+    pub label: Option<Box<str>>,
     /// Start of the last full listing.
     pub fresh: Option<Timestamp>,
 }
@@ -67,17 +78,19 @@ pub struct ChunkMeta {
 }
 
 /// The content image: everything published, without rights and without text.
-#[derive(Default)]
+///
+/// Cloning it and changing a little is cheap: its tables share their pages.
+#[derive(Default, Clone)]
 pub struct ContentImage {
     /// Counts publications; internal, part of cache keys, never in an answer.
     pub generation: u64,
     /// By document number.
-    pub documents: HashMap<DocNo, Arc<DocMeta>>,
+    pub documents: Paged<DocNo, Arc<DocMeta>>,
     /// By full id (`kd_…`).
-    pub by_id: HashMap<Box<str>, DocNo>,
+    pub by_id: ById,
     /// By chunk number.
-    pub chunks: HashMap<ChunkNo, ChunkMeta>,
-    /// All sources.
+    pub chunks: Paged<ChunkNo, ChunkMeta>,
+    /// All sources; a document's `source` is an index into it.
     pub sources: Vec<SourceMeta>,
 }
 
@@ -99,27 +112,56 @@ pub struct Published {
     pub vectors: Option<Arc<dyn VectorSnapshot>>,
 }
 
-/// Rights now.
+/// Rights now. A change makes a new one; nothing changes in place.
+#[derive(Clone)]
 pub struct Rights {
     /// Counts changes.
     pub epoch: RightsEpoch,
     /// Interned ACLs.
     pub classes: Arc<ClassTable>,
     /// Class of each container.
-    pub containers: HashMap<ContainerNo, ClassId>,
+    pub containers: Paged<ContainerNo, ClassId>,
     /// Container of each document now, and a class of its own where content and rights changed
     /// together (old AND new until the new content is published). A document that is not here is
     /// deleted: visible to nobody, whatever the image still holds.
-    pub documents: HashMap<DocNo, (ContainerNo, Option<ClassId>)>,
+    pub documents: Paged<DocNo, (ContainerNo, Option<ClassId>)>,
+    /// Highest label of each container that has one, by name.
+    pub labels: Paged<ContainerNo, Arc<str>>,
     /// Membership edges.
     pub groups: Arc<GroupGraph>,
     /// People.
     pub users: Arc<HashMap<UserId, User>>,
-    /// Live tokens: SHA-256 → (user, expires).
-    pub tokens: Arc<HashMap<[u8; 32], (UserId, Timestamp)>>,
+    /// People's ids by handle.
+    pub handles: Arc<HashMap<String, UserId>>,
+    /// Tokens that are not revoked, by SHA-256.
+    pub tokens: Arc<HashMap<[u8; 32], LiveToken>>,
+}
+
+/// A token that is not revoked; whether it has expired is asked with the clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveToken {
+    /// Whose it is.
+    pub user: UserId,
+    /// The agent it was issued for.
+    pub agent: Option<AgentId>,
+    /// First instant at which it holds no more.
+    pub expires: Timestamp,
 }
 
 impl Rights {
+    /// The person, if there is one and they are not disabled.
+    #[must_use]
+    pub fn active(&self, user: &UserId) -> Option<&User> {
+        self.users.get(user).filter(|u| !u.disabled)
+    }
+
+    /// What a token stands for at `now`; `None` if unknown, revoked, expired or of a disabled person.
+    #[must_use]
+    pub fn token(&self, hash: &[u8; 32], now: Timestamp) -> Option<&LiveToken> {
+        let token = self.tokens.get(hash).filter(|t| now < t.expires)?;
+        self.active(&token.user).map(|_| token)
+    }
+
     /// The class that guards a document now; `None` = nobody.
     #[must_use]
     pub fn class_of(&self, document: DocNo) -> Option<ClassId> {

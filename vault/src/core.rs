@@ -1,0 +1,109 @@
+//! What the two halves of the vault share: the writer puts things in and swaps the published state
+//! and the rights; the gate and the facade read them. Reading stored text goes through here, by
+//! document, and is asked for by the gate alone, after a grant. Nothing here decides.
+
+use crate::audit::AuditLog;
+use crate::catalog::Readers;
+use crate::error::VaultError;
+use crate::keys::Keys;
+use crate::published::{DocMeta, Published, Rights};
+use crate::seams::{Clock, Entropy};
+use crate::text::TextStore;
+use crate::writer::Link;
+use arc_swap::ArcSwap;
+use kenward_access::ids::{ChunkNo, ContainerNo, DocNo, TenantId, Timestamp};
+use kenward_access::untrusted::UntrustedText;
+use kenward_indexes::embedding::Embedder;
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Everything an opened vault holds but its one writer.
+pub(crate) struct Core {
+    pub(crate) tenant: TenantId,
+    /// Sensitivity labels, least sensitive first.
+    pub(crate) labels: Vec<String>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) embedder: Option<Arc<dyn Embedder>>,
+    pub(crate) keys: Keys,
+    /// Content now. Pin it once per request.
+    pub(crate) published: ArcSwap<Published>,
+    /// Rights now. Pin them once per request, and load them again at the late and the final check.
+    pub(crate) rights: ArcSwap<Rights>,
+    /// Held for reading over the final check and the hand-over; taken for writing once, and let go
+    /// at once, by every change that narrows, after its swap. Nothing waits under it: no fsync.
+    pub(crate) release: RwLock<()>,
+    pub(crate) text: TextStore,
+    pub(crate) audit: AuditLog,
+    pub(crate) catalog: Readers,
+}
+
+/// What the catalog keeps of a published version beside its text. Ask for it under a grant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Details {
+    /// Untrusted URLs.
+    pub(crate) links: Vec<Link>,
+    /// Signals.
+    pub(crate) flags: Vec<String>,
+    /// What the sanitizer removed, by kind.
+    pub(crate) removed: BTreeMap<String, u64>,
+}
+
+impl Core {
+    /// Now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The canonical text of a span (Unicode scalars) of a version, cut to what there is. `None` if
+    /// the version was replaced or removed meanwhile and its text is gone: start the request again.
+    pub(crate) fn text_span(
+        &self,
+        document: &DocMeta,
+        span: Range<u32>,
+    ) -> Result<Option<UntrustedText>, VaultError> {
+        match self.text.reader(&document.text)? {
+            Some(mut reader) => reader.span(span).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Links, flags and counts of a version; `None` if it is gone: start the request again.
+    pub(crate) fn details(&self, document: &DocMeta) -> Result<Option<Details>, VaultError> {
+        self.catalog.details(document.row)
+    }
+
+    /// The heading path of a chunk; `None` if it is gone: start the request again.
+    pub(crate) fn headings(&self, chunk: ChunkNo) -> Result<Option<Vec<UntrustedText>>, VaultError> {
+        self.catalog.headings(chunk)
+    }
+
+    /// The document's sensitivity: the highest label of its container as the catalog has it now,
+    /// else its source's default label, else the lowest label, if labels are configured at all.
+    pub(crate) fn sensitivity(
+        &self,
+        published: &Published,
+        rights: &Rights,
+        document: &DocMeta,
+    ) -> Option<String> {
+        let container = rights.documents.get(&document.no).map(|(container, _)| *container)?;
+        let own = rights.labels.get(&container).map(ToString::to_string);
+        let default = || {
+            let source = published.image.sources.get(document.source as usize)?;
+            source.label.as_ref().map(ToString::to_string)
+        };
+        own.or_else(default).or_else(|| self.labels.first().cloned())
+    }
+
+    /// For records: the catalog's key of a container (a folder or file of the source).
+    pub(crate) fn container_key(&self, container: ContainerNo) -> Result<Option<String>, VaultError> {
+        self.catalog.container_key(container)
+    }
+
+    /// The published document of a number.
+    pub(crate) fn document(published: &Published, document: DocNo) -> Option<&Arc<DocMeta>> {
+        published.image.documents.get(&document)
+    }
+}
