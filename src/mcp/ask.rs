@@ -1,0 +1,60 @@
+//! The one thing that the protocol needs of the rest: somebody who answers a question under a claim.
+//! In the product that is the [`Backend`]; in-process tests may give another.
+//! It must never look into the answer.
+
+use crate::owner::ops::{Claim, Op, Question, Reply};
+use crate::owner::{Backend, BackendError};
+use kenward_vault::AnswerError;
+use std::future::Future;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The caller is told so, in these words.
+    #[error(transparent)]
+    Refused(#[from] AnswerError),
+    /// The owner could not be reached; the caller is told to try again.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The owner replied with something that is no reply to a question.
+    #[error("the owner's reply does not fit the question")]
+    Reply,
+}
+
+/// Answers questions.
+pub trait Ask: Clone + Send + Sync + 'static {
+    /// Asks, and gives the final bytes of the disclosure (one JSON object).
+    ///
+    /// # Errors
+    /// [`AskError`].
+    fn ask(
+        &self,
+        claim: Claim,
+        question: Question,
+        request_id: String,
+    ) -> impl Future<Output = Result<String, AskError>> + Send;
+
+    /// Whether the claim would be accepted now.
+    ///
+    /// # Errors
+    /// [`AskError::Backend`], [`AskError::Reply`].
+    fn authenticate(&self, claim: Claim) -> impl Future<Output = Result<bool, AskError>> + Send;
+}
+
+impl Ask for Backend {
+    async fn ask(&self, claim: Claim, question: Question, request_id: String) -> Result<String, AskError> {
+        let op = Op::Ask { claim, question, request_id };
+        match self.call(op, &mut |_| ()).await? {
+            Reply::Answer(bytes) => Ok(bytes),
+            Reply::Refused(error) => Err(AskError::Refused(error)),
+            _ => Err(AskError::Reply),
+        }
+    }
+
+    async fn authenticate(&self, claim: Claim) -> Result<bool, AskError> {
+        match self.call(Op::Authenticate { claim }, &mut |_| ()).await? {
+            Reply::Authenticated(accepted) => Ok(accepted),
+            _ => Err(AskError::Reply),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Errors to callers, in fixed words: `{error: {code, field, message, try, request_id}}`.
+//! Nothing here may name, quote or count a document, or carry the chain of an internal error: that
+//! goes to the log, under the request id.
+
+use crate::mcp::ask::AskError;
+use kenward_vault::{AnswerError, ErrorCode};
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResult, ContentBlock};
+use serde_json::{Value, json};
+
+/// An argument is wrong.
+#[must_use]
+pub fn argument(field: &str, message: String, hint: String) -> AnswerError {
+    AnswerError { code: ErrorCode::InvalidArgument, field: Some(field.to_owned()), message, hint }
+}
+
+/// What a caller is told; the chain of an internal error is logged here and nowhere else.
+#[must_use]
+pub fn told(error: AskError) -> AnswerError {
+    match error {
+        AskError::Refused(error) => error,
+        AskError::Backend(error) => {
+            tracing::error!(error = %chain(&error), "the owner of the data could not be reached");
+            AnswerError {
+                code: ErrorCode::TryAgain,
+                field: None,
+                message: "the knowledge base cannot be reached right now".to_owned(),
+                hint: "send the same call again in a few seconds".to_owned(),
+            }
+        }
+        AskError::Reply => {
+            tracing::error!("the owner's reply does not fit the question");
+            internal()
+        }
+    }
+}
+
+/// Something failed inside.
+#[must_use]
+pub fn internal() -> AnswerError {
+    AnswerError {
+        code: ErrorCode::Internal,
+        field: None,
+        message: "something failed inside; nothing about the request is wrong".to_owned(),
+        hint: "send the same call again; if it fails again, give the request id to the operator".to_owned(),
+    }
+}
+
+/// The request carries no identity (or its proof has gone): over HTTP the bearer layer refuses first.
+#[must_use]
+pub fn unauthenticated() -> AnswerError {
+    AnswerError {
+        code: ErrorCode::Unauthenticated,
+        field: None,
+        message: "no valid token came with this request".to_owned(),
+        hint: "send the header `Authorization: Bearer kwt_…`; an operator makes a token with `kenward tokens create USER`"
+            .to_owned(),
+    }
+}
+
+/// The object that every error is.
+#[must_use]
+pub fn object(error: &AnswerError, request_id: &str) -> Value {
+    json!({
+        "error": {
+            "code": error.code,
+            "field": error.field,
+            "message": error.message,
+            "try": error.hint,
+            "request_id": request_id,
+        }
+    })
+}
+
+/// As a tool's result. It has no structured content: that would have to fit the tool's output
+/// schema, and clients check.
+#[must_use]
+pub fn tool_result(error: &AnswerError, request_id: &str) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(object(error, request_id).to_string())])
+}
+
+/// As a protocol error, for what is no tool.
+#[must_use]
+pub fn protocol_error(error: &AnswerError, request_id: &str) -> ErrorData {
+    let data = object(error, request_id).get("error").cloned();
+    let message = error.message.clone();
+    match error.code {
+        ErrorCode::NotFound => ErrorData::resource_not_found(message, data),
+        ErrorCode::InvalidArgument | ErrorCode::InvalidCursor => ErrorData::invalid_params(message, data),
+        ErrorCode::Unauthenticated => ErrorData::invalid_request(message, data),
+        ErrorCode::TryAgain | ErrorCode::Internal => ErrorData::internal_error(message, data),
+    }
+}
+
+/// An error and its sources in one line, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        line.push_str(": ");
+        line.push_str(&source.to_string());
+        next = source.source();
+    }
+    line
+}

@@ -1,0 +1,62 @@
+//! Request ids: named in every error, log line and audit record of a request, so that a caller's
+//! complaint can be matched with the log. They say nothing about the request or the caller.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Makes request ids. The default draws them at random; tests may fix them.
+#[derive(Clone)]
+pub struct RequestIds(Arc<dyn Fn() -> String + Send + Sync>);
+
+impl RequestIds {
+    /// Ids from a function.
+    #[must_use]
+    pub fn from_fn(make: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    /// The next id.
+    #[must_use]
+    pub fn next(&self) -> String {
+        (self.0)()
+    }
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self::from_fn(random)
+    }
+}
+
+/// `r_` and 16 characters of base32: 80 random bits.
+fn random() -> String {
+    static FALLBACK: AtomicU64 = AtomicU64::new(0);
+    let mut bytes = [0_u8; 10];
+    if getrandom::fill(&mut bytes).is_err() {
+        // Without randomness the id is only unique within this process: enough to find a log line,
+        // and nothing rests on its being secret.
+        let count = FALLBACK.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        for (to, from) in bytes.iter_mut().zip(count) {
+            *to = from;
+        }
+    }
+    format!("r_{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+}
+
+/// The id of an HTTP request, put into its extensions by the outermost layer.
+#[derive(Debug, Clone)]
+pub struct HttpRequestId(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_differ_and_have_one_shape() {
+        let ids = RequestIds::default();
+        let (a, b) = (ids.next(), ids.next());
+        assert_ne!(a, b);
+        assert_eq!(a.len(), 18);
+        assert!(a.starts_with("r_"));
+    }
+}

@@ -1,0 +1,131 @@
+//! The tools: one file each, in one fixed table. A tool is fixed text, two fixed schemas, and a
+//! function from arguments to a question. Nothing of any document is ever in here.
+//!
+//! Schemas are written by hand, in the plainest JSON Schema there is: some clients refuse unions
+//! with null, references and formats, which generated schemas are full of.
+
+mod fetch;
+mod list_documents;
+mod list_sources;
+mod search;
+
+use crate::owner::ops::Question;
+use kenward_vault::AnswerError;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A tool.
+pub struct ToolSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Its title, for people.
+    pub title: &'static str,
+    /// What it does, for models: fixed text of less than 2 KB.
+    pub description: &'static str,
+    /// Schema of its arguments.
+    pub input: fn() -> Value,
+    /// Schema of its result.
+    pub output: fn() -> Value,
+    /// Arguments to question.
+    pub question: fn(&JsonObject) -> Result<Question, AnswerError>,
+}
+
+/// All tools, in the order in which clients see them.
+pub const TOOLS: &[ToolSpec] = &[search::TOOL, fetch::TOOL, list_sources::TOOL, list_documents::TOOL];
+
+/// The filters of the first issue; see `Filters` of the vault.
+pub(crate) const FILTERS: &[&str] = &["source", "path", "type", "modified_after", "modified_before"];
+
+/// A tool by its name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static ToolSpec> {
+    TOOLS.iter().find(|tool| tool.name == name)
+}
+
+impl ToolSpec {
+    /// As clients see it.
+    #[must_use]
+    pub fn definition(&self) -> Tool {
+        let annotations = ToolAnnotations::with_title(self.title)
+            .read_only(true)
+            .destructive(false)
+            .idempotent(true)
+            .open_world(false);
+        Tool::new(self.name, self.description, object((self.input)()))
+            .with_title(self.title)
+            .with_raw_output_schema(object((self.output)()))
+            .with_annotations(annotations)
+    }
+}
+
+fn object(schema: Value) -> Arc<JsonObject> {
+    match schema {
+        Value::Object(object) => Arc::new(object),
+        // The test below shows that it never happens.
+        _ => Arc::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Everything in a schema that a strict client may refuse.
+    fn refused(schema: &Value, at: &str, found: &mut Vec<String>) {
+        match schema {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let here = format!("{at}/{key}");
+                    let union = key == "type" && value.is_array();
+                    if union
+                        || ["$ref", "oneOf", "anyOf", "allOf", "format", "nullable", "$defs"]
+                            .contains(&key.as_str())
+                    {
+                        found.push(here.clone());
+                    }
+                    refused(value, &here, found);
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|value| refused(value, at, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_tool_keeps_to_the_contract() {
+        let names: Vec<_> = TOOLS.iter().map(|tool| tool.name).collect();
+        assert_eq!(names, ["search", "fetch", "list_sources", "list_documents"]);
+        for tool in TOOLS {
+            assert!(tool.description.len() < 2048, "{}: {} bytes", tool.name, tool.description.len());
+            assert!(tool.name.len() <= 64);
+            let definition = serde_json::to_value(tool.definition()).unwrap();
+            assert_eq!(definition["annotations"]["readOnlyHint"], true);
+            assert_eq!(definition["annotations"]["openWorldHint"], false);
+            assert!(definition["title"].is_string());
+            for schema in ["inputSchema", "outputSchema"] {
+                assert_eq!(definition[schema]["type"], "object", "{} {schema}", tool.name);
+                let mut found = Vec::new();
+                refused(&definition[schema], schema, &mut found);
+                assert!(found.is_empty(), "{}: {found:?}", tool.name);
+            }
+            assert_eq!(definition["inputSchema"]["additionalProperties"], false);
+        }
+    }
+
+    #[test]
+    fn each_schema_names_exactly_what_its_tool_reads() {
+        for tool in TOOLS {
+            let schema = (tool.input)();
+            let properties = schema["properties"].as_object().unwrap();
+            for name in properties.keys() {
+                // Of a type that no argument has: a known name is refused for its type only.
+                let error = (tool.question)(json!({ name: true }).as_object().unwrap()).unwrap_err();
+                assert!(!error.message.contains("unknown"), "{} {name}: {}", tool.name, error.message);
+            }
+            let error = (tool.question)(json!({ "zebra": 1 }).as_object().unwrap()).unwrap_err();
+            assert_eq!(error.field.as_deref(), Some("zebra"), "{}", tool.name);
+        }
+    }
+}
