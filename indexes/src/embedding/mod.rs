@@ -1,5 +1,11 @@
 //! Embedders: text to unit vectors, each text alone, bitwise the same whatever is embedded beside it.
 
+mod fastembed_engine;
+mod graph;
+mod onnx;
+mod runtime;
+mod weights;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,13 +33,17 @@ pub struct EmbeddingSpace {
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     /// No ONNX Runtime library where one was expected.
-    #[error("no ONNX Runtime at {path}")]
+    #[error(
+        "no ONNX Runtime at {path}; hint: `kenward models pull onnxruntime` fetches one, or set ORT_DYLIB_PATH to a library of version 1.24 or newer"
+    )]
     RuntimeMissing {
         /// Where it was looked for.
         path: PathBuf,
     },
     /// The library could not be used; too old, for instance.
-    #[error("ONNX Runtime at {path} cannot be used: {reason}")]
+    #[error(
+        "the ONNX Runtime at {path} cannot be used: {reason}; hint: `kenward models pull onnxruntime` fetches one that can"
+    )]
     RuntimeUnusable {
         /// The file.
         path: PathBuf,
@@ -41,7 +51,7 @@ pub enum EmbedError {
         reason: Box<str>,
     },
     /// Model files are missing.
-    #[error("model `{name}` is not here")]
+    #[error("model file `{name}` is not here; hint: `kenward models pull` fetches it")]
     ModelMissing {
         /// Its name.
         name: Box<str>,
@@ -92,8 +102,11 @@ pub fn hashing(_dimension: usize) -> Arc<dyn Embedder> {
 /// # Errors
 /// [`EmbedError`]; a missing or too old library is an error, never a panic.
 pub fn fastembed(
-    _model_dir: &std::path::Path,
-    _onnxruntime: &std::path::Path,
+    model_dir: &std::path::Path,
+    onnxruntime: &std::path::Path,
 ) -> Result<Arc<dyn Embedder>, EmbedError> {
-    todo!()
+    Ok(Arc::new(fastembed_engine::FastEmbed::open(model_dir, onnxruntime)?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! The fastembed engine: all-MiniLM-L6-v2 on ONNX Runtime, on the CPU.
+//!
+//! Every text is one run of one session with one thread, so a vector depends on its text alone and is
+//! bitwise the same whatever is embedded before, after or at the same time. A session serves one
+//! caller at a time; as many are made as are used at once, at most [`Embedder::workers`].
+//! Messages of errors never carry text that was embedded.
+
+use super::graph::{self, Config, Unfit};
+use super::{EmbedError, Embedder, EmbeddingSpace, runtime, weights};
+use fastembed::{InitOptionsUserDefined, Pooling, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
+use ort::environment::Environment;
+use parking_lot::{Condvar, Mutex};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use tokenizers::Tokenizer;
+
+/// Longest input in tokens that the model was trained for; its tokenizer file says 128, its
+/// position table 512, and both are wrong for it.
+const MAX_TOKENS: usize = 256;
+/// Each session holds its own copy of the weights (90 MB): beyond this many, memory is better spent.
+const MAX_SESSIONS: usize = 16;
+
+/// Everything that a session is made from.
+struct Model {
+    folder: PathBuf,
+    graph: Vec<u8>,
+    tokenizer_files: TokenizerFiles,
+    environment: Environment,
+}
+
+/// Sessions that wait, and how many there are.
+#[derive(Default)]
+struct Pool {
+    idle: Vec<TextEmbedding>,
+    made: usize,
+}
+
+pub(super) struct FastEmbed {
+    space: EmbeddingSpace,
+    tokenizer: Tokenizer,
+    model: Model,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+    workers: usize,
+}
+
+/// A session in use; goes back to the pool when dropped.
+struct Lent<'a> {
+    engine: &'a FastEmbed,
+    session: Option<TextEmbedding>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut pool = self.engine.pool.lock();
+        match self.session.take() {
+            Some(session) => pool.idle.push(session),
+            None => pool.made = pool.made.saturating_sub(1),
+        }
+        drop(pool);
+        self.engine.returned.notify_one();
+    }
+}
+
+fn engine(reason: impl Into<Box<str>>) -> EmbedError {
+    EmbedError::Engine { reason: reason.into() }
+}
+
+/// What a failure of the library may say. Words about a tokenization are not repeated: they could
+/// hold what was tokenized.
+fn failed(error: &fastembed::Error) -> EmbedError {
+    match error {
+        fastembed::Error::Tokenization(_) | fastembed::Error::EmptyTokenizations => {
+            engine("a text could not be tokenized")
+        }
+        other => engine(other.to_string()),
+    }
+}
+
+fn read(folder: &Path, file: &str) -> Result<Vec<u8>, EmbedError> {
+    let path = folder.join(file);
+    std::fs::read(&path).map_err(|source| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            EmbedError::ModelMissing { name: path.display().to_string().into() }
+        } else {
+            EmbedError::ModelFile { path, source }
+        }
+    })
+}
+
+fn short_hash(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)).chars().take(16).collect()
+}
+
+impl Model {
+    /// A session with one thread. Reads the weights again: while it is made they are there twice,
+    /// afterwards only inside ONNX Runtime.
+    fn session(&self, weights: Vec<u8>) -> Result<TextEmbedding, EmbedError> {
+        // INVARIANT: pooling and length are set here; the library's defaults (first token, 512) give
+        // other vectors without a word.
+        let model = UserDefinedEmbeddingModel::new(self.graph.clone(), self.tokenizer_files.clone())
+            .with_pooling(Pooling::Mean)
+            .with_external_initializer(graph::WEIGHTS_FILE.to_owned(), weights);
+        let options = InitOptionsUserDefined::new()
+            .with_environment(self.environment.clone())
+            .with_max_length(MAX_TOKENS)
+            .with_intra_threads(1);
+        TextEmbedding::try_new_from_user_defined(model, options).map_err(|error| failed(&error))
+    }
+}
+
+impl FastEmbed {
+    /// Loads the model in `folder` and makes its first session.
+    pub(super) fn open(folder: &Path, onnxruntime: &Path) -> Result<Self, EmbedError> {
+        let environment = runtime::environment(onnxruntime)?;
+        // The library would tokenize on a thread pool of its own; threads are ours to choose.
+        tokenizers::parallelism::set_parallelism(false);
+        let tokenizer_files = TokenizerFiles {
+            tokenizer_file: read(folder, "tokenizer.json")?,
+            config_file: read(folder, "config.json")?,
+            special_tokens_map_file: read(folder, "special_tokens_map.json")?,
+            tokenizer_config_file: read(folder, "tokenizer_config.json")?,
+        };
+        let config: Config = serde_json::from_slice(&tokenizer_files.config_file)
+            .map_err(|_| engine("config.json is not that of an encoder"))?;
+        let mut tokenizer = Tokenizer::from_bytes(&tokenizer_files.tokenizer_file)
+            .map_err(|_| engine("tokenizer.json cannot be read"))?;
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(|_| engine("tokenizer.json cannot be used"))?;
+
+        let bytes = read(folder, graph::WEIGHTS_FILE)?;
+        let tensors = weights::tensors(&bytes).ok_or_else(|| engine("the weights are damaged"))?;
+        let graph = graph::write(&config, &tensors).map_err(|unfit| match unfit {
+            Unfit::Kind => engine("config.json is not that of a BERT encoder"),
+            Unfit::Tensor(name) => engine(format!("the weights lack `{name}`")),
+        })?;
+        let space = EmbeddingSpace {
+            model: format!("all-MiniLM-L6-v2@{}", short_hash(&bytes)),
+            tokenizer: short_hash(&tokenizer_files.tokenizer_file),
+            pooling: "mean".to_owned(),
+            max_tokens: MAX_TOKENS,
+            dimension: usize::try_from(config.hidden_size).unwrap_or(usize::MAX),
+            precision: "f32".to_owned(),
+            engine: "fastembed".to_owned(),
+        };
+        let model = Model { folder: folder.to_owned(), graph, tokenizer_files, environment };
+        let first = model.session(bytes)?;
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SESSIONS);
+        let pool = Mutex::new(Pool { idle: vec![first], made: 1 });
+        Ok(Self { space, tokenizer, model, pool, returned: Condvar::new(), workers })
+    }
+
+    fn lend(&self) -> Result<Lent<'_>, EmbedError> {
+        let mut pool = self.pool.lock();
+        loop {
+            if let Some(session) = pool.idle.pop() {
+                return Ok(Lent { engine: self, session: Some(session) });
+            }
+            if pool.made < self.workers {
+                pool.made += 1;
+                break;
+            }
+            self.returned.wait(&mut pool);
+        }
+        drop(pool);
+        // Gives the place back if the session cannot be made.
+        let mut lent = Lent { engine: self, session: None };
+        lent.session = Some(self.model.session(read(&self.model.folder, graph::WEIGHTS_FILE)?)?);
+        Ok(lent)
+    }
+}
+
+impl Embedder for FastEmbed {
+    fn space(&self) -> &EmbeddingSpace {
+        &self.space
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut lent = self.lend()?;
+        let session = lent.session.as_mut().ok_or_else(|| engine("a session was lost"))?;
+        let mut vectors = Vec::with_capacity(texts.len());
+        for text in texts {
+            // INVARIANT: one text per run. In a batch, padding and kernels chosen by shape would let
+            // one text change another's vector.
+            let mut one = session.embed([text], Some(1)).map_err(|error| failed(&error))?;
+            let vector = one.pop().filter(|v| v.len() == self.space.dimension);
+            vectors.push(vector.ok_or_else(|| engine("the model gave another shape than expected"))?);
+        }
+        Ok(vectors)
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        // Never more tokens than bytes and the two special ones: a safe answer where there is none.
+        self.tokenizer.encode_fast(text, true).map_or(text.len() + 2, |encoding| encoding.len())
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+}

