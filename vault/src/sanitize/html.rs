@@ -269,8 +269,9 @@ pub(super) fn parse(here: &str) -> Option<Tag> {
         if let Some(after) = rest.strip_prefix('>') {
             return Some(Tag { name, closing, attributes, length: here.len() - after.len() });
         }
-        let stop =
-            rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/' | '<')).unwrap_or(rest.len());
+        let stop = rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/' | '<'))
+            .unwrap_or(rest.len());
         // An angle bracket here opens another tag: this one has no end.
         if rest.get(stop..)?.starts_with('<') {
             return None;

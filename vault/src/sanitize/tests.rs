@@ -318,7 +318,7 @@ proptest! {
         prop_assert_eq!(&emitted(&hostile.text).text, &hostile.text);
         let markers = once.text.matches("[link ").count();
         prop_assert!(markers >= once.links.len());
-        prop_assert!(!once.text.contains("<|im_start|>") && !once.text.contains("<!--") && !once.text.contains("](http:"));
+        prop_assert!(!once.text.contains("<|im_start|>") && (input.contains(['`', '~']) || !once.text.contains("<!--")) && !once.text.contains("](http:"));
     }
 
     #[test]
