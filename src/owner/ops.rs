@@ -6,8 +6,11 @@ use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, NewToken, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::vault::{Stats, Why};
-use kenward_vault::writer::SourceSpec;
+use kenward_vault::writer::{Failure, SourceSpec};
 use serde::{Deserialize, Serialize};
+
+/// The words of [`Reply::Failed`] for what should not happen.
+pub const INTERNAL: &str = "something failed inside";
 
 /// Who a front says is asking; to be proven by the owner.
 #[derive(Clone, Serialize, Deserialize)]
@@ -109,6 +112,87 @@ pub enum Op {
     },
     /// Counts.
     Stats,
+    /// Counts, failures, and how the owner is doing.
+    Health,
+}
+
+impl Op {
+    /// Its name, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::Ask { question, .. } => question.name(),
+            Self::Authenticate { .. } => "authenticate",
+            Self::ChangeDirectory { .. } => "change_directory",
+            Self::Users => "users",
+            Self::Groups => "groups",
+            Self::Tokens => "tokens",
+            Self::CreateToken { .. } => "create_token",
+            Self::Why { .. } => "why",
+            Self::Sources => "sources",
+            Self::AddSource { .. } => "add_source",
+            Self::Ingest { .. } => "ingest",
+            Self::Stats => "stats",
+            Self::Health => "health",
+        }
+    }
+}
+
+impl Question {
+    /// Its name, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Search(_) => "search",
+            Self::Fetch(_) => "fetch",
+            Self::ListSources(_) => "list_sources",
+            Self::ListDocuments(_) => "list_documents",
+            Self::ReadResource { .. } => "read_resource",
+        }
+    }
+}
+
+/// Which embedder the owner uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum EmbeddingState {
+    /// This one.
+    Running {
+        /// Engine and model.
+        engine: String,
+    },
+    /// None: words alone (BM25).
+    LexicalOnly {
+        /// Why.
+        reason: String,
+        /// What to do about it; `None` = it was asked for.
+        hint: Option<String>,
+    },
+}
+
+/// Failed documents of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFailures {
+    /// Name of the source.
+    pub source: String,
+    /// Its failures.
+    pub failures: Vec<Failure>,
+}
+
+/// How the owner and its data are doing. For operators only: it counts everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Version of the owner.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Its embedder.
+    pub embedding: EmbeddingState,
+    /// Counts.
+    pub stats: Stats,
+    /// Failed documents.
+    pub failures: Vec<SourceFailures>,
 }
 
 /// The reply to an [`Op`].
@@ -141,8 +225,17 @@ pub enum Reply {
     Progress(Progress),
     /// The end of a run.
     Ingested(RunReport),
+    /// To `Ingest`: documents carry no rights, and nobody said who may read such ones.
+    NeedsDefault {
+        /// Name of the source.
+        source: String,
+        /// How many files.
+        files: u64,
+    },
     /// Counts.
     Stats(Stats),
+    /// How it is doing.
+    Health(Box<Health>),
     /// The operation failed; the words are for an operator.
     Failed {
         /// What went wrong.

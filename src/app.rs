@@ -1,0 +1,136 @@
+//! The wiring: the only place that names engines together. It opens what the configuration asks
+//! for, and says in words what could not be had; it must never pick a wider right or a second copy
+//! of the data when something is missing.
+
+use crate::config::{Config, Engine};
+use crate::owner::BackendError;
+use crate::owner::ops::EmbeddingState;
+use kenward_access::ids::Timestamp;
+use kenward_indexes::embedding::{self, EmbedError, Embedder};
+use kenward_indexes::models::{self, Artifact};
+use kenward_vault::seams::{Clock, Entropy};
+use kenward_vault::{OpenOptions, Vault};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Numbers per vector of the hashing embedder, which is for tests.
+const HASHING_DIMENSION: usize = 256;
+
+/// The open data, and the embedder that goes with it.
+pub struct Opened {
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// For documents; the vault has it for queries. `None` = words alone.
+    pub embedder: Option<Arc<dyn Embedder>>,
+    /// The same in words.
+    pub embedding: EmbeddingState,
+}
+
+impl Opened {
+    /// Whether a model would be used if there were one.
+    #[must_use]
+    pub fn lacks_model(&self) -> bool {
+        matches!(&self.embedding, EmbeddingState::LexicalOnly { hint: Some(_), .. })
+    }
+}
+
+/// Opens the data. The caller holds its lock.
+///
+/// # Errors
+/// [`BackendError::Vault`]; [`BackendError::Embed`] if the configuration insists on an engine that
+/// cannot be had.
+pub fn open(config: &Config) -> Result<Opened, BackendError> {
+    let (embedder, embedding) = embedder(config)?;
+    let vault = Vault::open(OpenOptions {
+        data_dir: config.data_dir.clone(),
+        tenant: config.tenant.clone(),
+        embedder: embedder.clone(),
+        labels: config.labels.clone(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    })?;
+    Ok(Opened { vault, embedder, embedding })
+}
+
+/// The embedder that the configuration asks for.
+///
+/// # Errors
+/// [`EmbedError`] if it insists on one that cannot be had.
+pub fn embedder(config: &Config) -> Result<(Option<Arc<dyn Embedder>>, EmbeddingState), EmbedError> {
+    let loaded = match config.engine {
+        Engine::None => {
+            let reason = "`embedding.engine` is `none`".to_owned();
+            return Ok((None, EmbeddingState::LexicalOnly { reason, hint: None }));
+        }
+        Engine::Hashing => Ok(embedding::hashing(HASHING_DIMENSION)),
+        Engine::Auto | Engine::Fastembed => load(config),
+    };
+    match loaded {
+        Ok(embedder) => {
+            let space = embedder.space();
+            let engine = format!("{} {}", space.engine, space.model);
+            Ok((Some(embedder), EmbeddingState::Running { engine }))
+        }
+        Err(error) if config.engine == Engine::Fastembed => Err(error),
+        Err(error) => {
+            let hint = Some("fetch what is missing with `kenward models pull`".to_owned());
+            Ok((None, EmbeddingState::LexicalOnly { reason: error.to_string(), hint }))
+        }
+    }
+}
+
+fn load(config: &Config) -> Result<Arc<dyn Embedder>, EmbedError> {
+    let model = models::installed(&config.models_dir, Artifact::MiniLm)
+        .ok_or_else(|| EmbedError::ModelMissing { name: "all-MiniLM-L6-v2".into() })?;
+    let runtime = models::installed(&config.models_dir, Artifact::OnnxRuntime)
+        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })?;
+    embedding::fastembed(&model, &runtime)
+}
+
+/// What still has to be pulled before an embedder can run; empty if none is wanted.
+#[must_use]
+pub fn missing_artifacts(config: &Config) -> Vec<Artifact> {
+    match config.engine {
+        Engine::None | Engine::Hashing => Vec::new(),
+        Engine::Auto | Engine::Fastembed => [Artifact::OnnxRuntime, Artifact::MiniLm]
+            .into_iter()
+            .filter(|artifact| models::installed(&config.models_dir, *artifact).is_none())
+            .collect(),
+    }
+}
+
+/// Whether everything that an embedder needs is there.
+#[must_use]
+pub fn model_installed(config: &Config) -> bool {
+    missing_artifacts(config).is_empty()
+}
+
+/// The program that reads documents in processes of their own.
+#[must_use]
+pub fn own_program() -> PathBuf {
+    // On Linux by the name that stays right while the file is being replaced.
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() { link } else { std::env::current_exe().unwrap_or_else(|_| PathBuf::from("kenward")) }
+}
+
+/// The system's clock.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The system's randomness.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(clippy::panic, reason = "without randomness no key, token or boundary may be made")]
+    fn fill(&self, buffer: &mut [u8]) {
+        if getrandom::fill(buffer).is_err() {
+            panic!("the system gives no random bytes");
+        }
+    }
+}

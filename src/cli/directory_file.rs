@@ -1,0 +1,155 @@
+//! A directory as a file: what `users import` and `groups import` read. The people that it names are
+//! made or changed; the groups that it names have exactly the members that it lists; whoever it does
+//! not name is left alone. Nothing changes unless all of it is right.
+
+use super::fail::{Fix, want};
+use super::users::{change_directory, clearance};
+use super::{Context, Outcome, out};
+use crate::owner::Backend;
+use crate::owner::ops::{Op, Reply};
+use kenward_access::acl::Clearance;
+use kenward_vault::directory::{DirectoryChange, Group, User};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The format, for `--help`.
+pub(super) const FORMAT: &str = r#"The file:
+  [[user]]
+  handle = "dana@harbor.example"
+  name = "Dana Reyes"          # optional
+  clearance = "confidential"   # optional, a label of the configuration
+
+  [[group]]
+  handle = "finance"
+  members = ["user:dana@harbor.example", "group:accounting"]
+
+People named there are added or changed; groups named there get exactly these members;
+whoever is not named stays as they are."#;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    user: Vec<FileUser>,
+    #[serde(default)]
+    group: Vec<FileGroup>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileUser {
+    handle: String,
+    name: Option<String>,
+    clearance: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileGroup {
+    handle: String,
+    #[serde(default)]
+    members: Vec<String>,
+}
+
+/// A file whose labels are known.
+struct Wanted {
+    users: BTreeMap<String, (Option<String>, Option<Clearance>)>,
+    groups: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Imports a file.
+pub(super) async fn import(file: &Path, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
+    let wanted = read(file, context)?;
+    let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
+    let groups = want!(backend.ask(Op::Groups).await?, Reply::Groups(groups) => groups);
+    let changes = changes(&wanted, &users, &groups);
+    let counted = summary(&changes);
+    if !changes.is_empty() {
+        change_directory(backend, changes).await?;
+    }
+    out::say(&counted);
+    Ok(Outcome::Done)
+}
+
+fn read(path: &Path, context: &Context) -> anyhow::Result<Wanted> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Fix::new(format!("`{shown}` cannot be read: {error}"), "check the path"))?;
+    let wrong = |what: String| Fix::new(what, "see `kenward users import --help` for the format");
+    let file: File = toml::from_str(&text)
+        .map_err(|error| wrong(format!("`{shown}` is not a directory file: {}", error.to_string().trim_end())))?;
+    let mut wanted = Wanted { users: BTreeMap::new(), groups: BTreeMap::new() };
+    for user in file.user {
+        let clearance = user.clearance.map(|label| clearance(&context.config, &label)).transpose()?;
+        if wanted.users.insert(user.handle.clone(), (user.name, clearance)).is_some() {
+            return Err(wrong(format!("`{shown}` names the person `{}` twice", user.handle)).into());
+        }
+    }
+    for group in file.group {
+        let members: BTreeSet<String> = group.members.into_iter().collect();
+        if let Some(bad) = members.iter().find(|m| !m.starts_with("user:") && !m.starts_with("group:")) {
+            let what = format!("`{shown}`: `{bad}` in group `{}` is neither `user:…` nor `group:…`", group.handle);
+            return Err(wrong(what).into());
+        }
+        if wanted.groups.insert(group.handle.clone(), members).is_some() {
+            return Err(wrong(format!("`{shown}` names the group `{}` twice", group.handle)).into());
+        }
+    }
+    Ok(wanted)
+}
+
+/// What has to change so that the directory holds what the file says.
+fn changes(wanted: &Wanted, users: &[User], groups: &[Group]) -> Vec<DirectoryChange> {
+    let mut changes = Vec::new();
+    for (handle, (name, clearance)) in &wanted.users {
+        match users.iter().find(|user| user.handle == *handle) {
+            None => changes.push(DirectoryChange::AddUser {
+                handle: handle.clone(),
+                name: name.clone().unwrap_or_else(|| handle.clone()),
+                clearance: clearance.clone().unwrap_or_default(),
+            }),
+            Some(user) => {
+                if let Some(clearance) = clearance.as_ref().filter(|wanted| **wanted != user.clearance) {
+                    let (handle, clearance) = (handle.clone(), clearance.clone());
+                    changes.push(DirectoryChange::SetClearance { handle, clearance });
+                }
+            }
+        }
+    }
+    // All groups before any member: a group may be a member of a later one.
+    for handle in wanted.groups.keys() {
+        if !groups.iter().any(|group| group.handle == *handle) {
+            changes.push(DirectoryChange::AddGroup { handle: handle.clone() });
+        }
+    }
+    for (handle, members) in &wanted.groups {
+        let now: BTreeSet<String> = groups
+            .iter()
+            .find(|group| group.handle == *handle)
+            .map(|group| group.members.iter().cloned().collect())
+            .unwrap_or_default();
+        for member in now.difference(members) {
+            changes.push(DirectoryChange::RemoveMember { group: handle.clone(), member: member.clone() });
+        }
+        for member in members.difference(&now) {
+            changes.push(DirectoryChange::AddMember { group: handle.clone(), member: member.clone() });
+        }
+    }
+    changes
+}
+
+fn summary(changes: &[DirectoryChange]) -> String {
+    if changes.is_empty() {
+        return "nothing to change".to_owned();
+    }
+    let count = |wanted: fn(&DirectoryChange) -> bool| changes.iter().filter(|c| wanted(c)).count();
+    format!(
+        "people: {} added, {} with another clearance; groups: {} added; members: {} added, {} removed",
+        count(|c| matches!(c, DirectoryChange::AddUser { .. })),
+        count(|c| matches!(c, DirectoryChange::SetClearance { .. })),
+        count(|c| matches!(c, DirectoryChange::AddGroup { .. })),
+        count(|c| matches!(c, DirectoryChange::AddMember { .. })),
+        count(|c| matches!(c, DirectoryChange::RemoveMember { .. })),
+    )
+}

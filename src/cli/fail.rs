@@ -1,0 +1,75 @@
+//! How a verb fails: in lower case, user input in backticks, then `hint:`. Exit code 1 is for what
+//! the user can fix, 2 for what is ours.
+
+use super::out;
+use crate::config::ConfigError;
+use crate::owner::BackendError;
+use crate::owner::ops::{self, Reply};
+use std::process::ExitCode;
+
+/// Something that the user can fix.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Fix {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Fix {
+    /// What is wrong, and what to do.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// A reply that is not the one that was waited for, as an error.
+pub(crate) fn unexpected(reply: Reply) -> anyhow::Error {
+    match reply {
+        Reply::Failed { message, .. } if message == ops::INTERNAL => anyhow::anyhow!(message),
+        Reply::Failed { message, hint } => Fix { message, hint }.into(),
+        Reply::Refused(error) => {
+            let hint = Some(error.hint).filter(|hint| !hint.is_empty());
+            Fix { message: error.message, hint }.into()
+        }
+        _ => anyhow::anyhow!("the owner's reply does not fit the operation"),
+    }
+}
+
+/// Takes what was waited for out of a reply, or fails.
+macro_rules! want {
+    ($reply:expr, $pattern:pat => $value:expr) => {
+        match $reply {
+            $pattern => $value,
+            other => return Err($crate::cli::fail::unexpected(other)),
+        }
+    };
+}
+pub(crate) use want;
+
+/// Says what went wrong, and gives the exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads our output has seen enough.
+    if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    let (code, hint) = if let Some(fix) = error.downcast_ref::<Fix>() {
+        (1, fix.hint.clone())
+    } else if let Some(config) = error.downcast_ref::<ConfigError>() {
+        (1, Some(config.hint()))
+    } else if let Some(backend) = error.downcast_ref::<BackendError>() {
+        match backend {
+            BackendError::Io(_) | BackendError::OwnersLost | BackendError::Closed => (2, backend.hint()),
+            _ => (1, backend.hint()),
+        }
+    } else if error.downcast_ref::<kenward_indexes::models::PullError>().is_some() {
+        (1, None)
+    } else {
+        (2, None)
+    };
+    let (message, own) = crate::owner::words(error.as_ref());
+    out::say(&format!("error: {message}"));
+    if let Some(hint) = hint.or(own) {
+        out::hint(&hint);
+    }
+    ExitCode::from(code)
+}

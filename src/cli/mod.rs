@@ -1,0 +1,134 @@
+//! The command line: one file per noun. It parses, sends operations to the owner of the data, and
+//! renders; it must never decide who may see what. Standard output is data, standard error the rest.
+
+mod directory_file;
+mod fail;
+mod out;
+mod users;
+
+use crate::config::{Config, Level, Overrides};
+use crate::owner::Backend;
+use crate::telemetry;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// A knowledge base that AI agents query over MCP, in which every answer holds exactly what its
+/// asker may see.
+#[derive(Parser)]
+#[command(name = "kenward", version, arg_required_else_help = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Args)]
+struct Global {
+    /// The configuration file [default: `KENWARD_CONFIG`, ./kenward.toml, the XDG place]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of all data, instead of the configured one
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// What is logged to standard error: error, warn, info, debug, trace
+    #[arg(long = "log", global = true, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Log JSON lines
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+/// The verbs. A new one is a file, a line here, and a line in [`Verb::run`].
+#[derive(Subcommand)]
+enum Verb {
+    /// The people of the built-in directory
+    Users(users::Args),
+    /// Reads documents for the process that started it
+    #[command(name = "__worker", hide = true)]
+    Worker,
+}
+
+/// How a verb ended, if not with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 1: done, and something of it failed, as was said.
+    SomeFailed,
+    /// Exit code 3: `access why` says no.
+    No,
+}
+
+/// What every verb gets.
+pub(crate) struct Context {
+    /// The configuration, with the flags over it.
+    pub config: Arc<Config>,
+}
+
+impl Context {
+    /// Reaches the owner of the data, or becomes it. [`Backend::close`] it at the end.
+    pub async fn backend(&self) -> anyhow::Result<Backend> {
+        Ok(Backend::open(Arc::clone(&self.config)).await?)
+    }
+}
+
+impl Verb {
+    /// What is logged unless the configuration says otherwise: servers say more.
+    fn log_level(&self) -> Level {
+        Level::Warn
+    }
+
+    /// What this verb's own flags put over the configuration.
+    fn overrides(&self, _overrides: &mut Overrides) {}
+
+    async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Users(args) => users::run(args, context).await,
+            Self::Worker => Ok(Outcome::Done),
+        }
+    }
+}
+
+/// Body of the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data; a wrong use is for the user to fix.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS };
+        }
+    };
+    if matches!(cli.verb, Verb::Worker) {
+        return match kenward_ingest::worker::main() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(2),
+        };
+    }
+    match begin(cli) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeFailed) => ExitCode::from(1),
+        Ok(Outcome::No) => ExitCode::from(3),
+        Err(error) => fail::report(&error),
+    }
+}
+
+fn begin(cli: Cli) -> anyhow::Result<Outcome> {
+    let mut overrides = Overrides {
+        config: cli.global.config,
+        data_dir: cli.global.data_dir,
+        log_level: cli.global.log,
+        log_json: cli.global.log_json,
+        http_addr: None,
+    };
+    cli.verb.overrides(&mut overrides);
+    let config = Config::load(&overrides)?;
+    telemetry::start(config.log, cli.verb.log_level());
+    let context = Context { config: Arc::new(config) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(cli.verb.run(&context))
+}

@@ -1,0 +1,153 @@
+//! `kenward users`: the people of the built-in directory.
+
+use super::fail::{Fix, want};
+use super::{Context, Outcome, directory_file, out};
+use crate::config::Config;
+use crate::owner::Backend;
+use crate::owner::ops::{Op, Reply};
+use clap::Subcommand;
+use kenward_access::acl::{Clearance, Level};
+use kenward_vault::directory::DirectoryChange;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// All people
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Adds a person
+    Add {
+        /// Unique handle, as rights files say it: `dana@harbor.example`
+        handle: String,
+        /// Display name [default: the handle]
+        #[arg(long)]
+        name: Option<String>,
+        /// The highest label that the person may read [default: the lowest]
+        #[arg(long, value_name = "LABEL")]
+        clearance: Option<String>,
+    },
+    /// Changes the highest label that a person may read
+    Clear {
+        /// Whom
+        handle: String,
+        /// A label of the configuration
+        label: String,
+    },
+    /// Removes a person with their memberships and tokens
+    Remove {
+        /// Whom
+        handle: String,
+    },
+    /// Disables a person: their tokens stop at once
+    Disable {
+        /// Whom
+        handle: String,
+    },
+    /// Enables a disabled person
+    Enable {
+        /// Whom
+        handle: String,
+    },
+    /// Makes the directory hold what a file says, people and groups
+    #[command(after_help = directory_file::FORMAT)]
+    Import {
+        /// A directory.toml
+        file: PathBuf,
+    },
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
+    let backend = context.backend().await?;
+    let outcome = act(args.verb, context, &backend).await;
+    backend.close().await;
+    outcome
+}
+
+async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
+    let (change, said) = match verb {
+        Verb::List { json } => return list(json, context, backend).await,
+        Verb::Import { file } => return directory_file::import(&file, context, backend).await,
+        Verb::Add { handle, name, clearance } => {
+            let clearance = match clearance {
+                Some(label) => self::clearance(&context.config, &label)?,
+                None => Clearance::default(),
+            };
+            let said = format!("added `{handle}`");
+            let name = name.unwrap_or_else(|| handle.clone());
+            (DirectoryChange::AddUser { handle, name, clearance }, said)
+        }
+        Verb::Clear { handle, label } => {
+            let clearance = self::clearance(&context.config, &label)?;
+            let said = format!("`{handle}` may read up to `{label}`");
+            (DirectoryChange::SetClearance { handle, clearance }, said)
+        }
+        Verb::Remove { handle } => {
+            let said = format!("removed `{handle}`; no answer is given with their rights any more");
+            (DirectoryChange::RemoveUser { handle }, said)
+        }
+        Verb::Disable { handle } => {
+            let said = format!("disabled `{handle}`; no answer is given with their rights any more");
+            (DirectoryChange::SetDisabled { handle, disabled: true }, said)
+        }
+        Verb::Enable { handle } => {
+            let said = format!("enabled `{handle}`");
+            (DirectoryChange::SetDisabled { handle, disabled: false }, said)
+        }
+    };
+    change_directory(backend, vec![change]).await?;
+    out::say(&said);
+    Ok(Outcome::Done)
+}
+
+/// Changes the directory, all or nothing; acknowledged when the old rights are out of use.
+pub(super) async fn change_directory(
+    backend: &Backend,
+    changes: Vec<DirectoryChange>,
+) -> anyhow::Result<()> {
+    want!(backend.ask(Op::ChangeDirectory { changes }).await?, Reply::Done => ());
+    Ok(())
+}
+
+/// The clearance that a label's name stands for.
+pub(super) fn clearance(config: &Config, label: &str) -> anyhow::Result<Clearance> {
+    let level = config.level_of(label).ok_or_else(|| {
+        let known = config.labels.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(", ");
+        let hint = if known.is_empty() {
+            "there are none; list them under `labels` in the configuration, least sensitive first".to_owned()
+        } else {
+            format!("known labels, least sensitive first: {known}")
+        };
+        Fix::new(format!("there is no label `{label}`"), hint)
+    })?;
+    Ok(Clearance { level: Level(level), ..Clearance::default() })
+}
+
+async fn list(json: bool, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
+    let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
+    if json {
+        out::json(&users)?;
+        return Ok(Outcome::Done);
+    }
+    let label = |level: Level| {
+        let known = context.config.labels.get(usize::from(level.0)).cloned();
+        known.unwrap_or_else(|| if level.0 == 0 { String::from("-") } else { level.0.to_string() })
+    };
+    let rows: Vec<Vec<String>> = users
+        .iter()
+        .map(|user| {
+            let state = if user.disabled { "disabled" } else { "active" };
+            vec![user.handle.clone(), user.name.clone(), label(user.clearance.level), state.to_owned()]
+        })
+        .collect();
+    out::print(&out::table(&["handle", "name", "clearance", "state"], &rows))?;
+    Ok(Outcome::Done)
+}

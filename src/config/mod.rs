@@ -1,0 +1,208 @@
+//! The configuration: one `kenward.toml`, variables over it, flags over both. What leaves here is
+//! whole and checked; it must never hold an absent value that would mean "open to all".
+
+pub mod error;
+pub mod place;
+mod raw;
+pub mod schema;
+pub mod template;
+mod validate;
+
+pub use error::{ConfigError, Place};
+
+use kenward_access::ids::TenantId;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// What the command line says over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--log`.
+    pub log_level: Option<String>,
+    /// `--log-json`.
+    pub log_json: bool,
+    /// `--http`.
+    pub http_addr: Option<String>,
+}
+
+/// What somebody may do on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Administer, and ask as others with a reason.
+    Operator,
+    /// Ask as oneself.
+    Person,
+}
+
+/// Whom a user id of this machine stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalPerson {
+    /// Handle in the directory; `None` where there is no configuration file to say.
+    pub handle: Option<String>,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Which embedder to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// fastembed if it can be had, else BM25 alone, said loudly.
+    Auto,
+    /// fastembed, or an error.
+    Fastembed,
+    /// BM25 alone.
+    None,
+    /// Hashed words: for tests, it knows no meaning.
+    Hashing,
+}
+
+/// A source of documents as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredSource {
+    /// Unique name.
+    pub name: String,
+    /// Absolute folder.
+    pub path: PathBuf,
+    /// Who may read what carries no rights of its own; empty = nobody was named.
+    pub default_allow: Vec<String>,
+    /// Default label.
+    pub label: Option<String>,
+    /// Trust tier, 0 to 4.
+    pub tier: u8,
+    /// `{path}` is replaced.
+    pub url_template: Option<String>,
+}
+
+/// Limits of an ingestion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IngestLimits {
+    /// Largest text of one document, in bytes.
+    pub max_text_bytes: u64,
+    /// Address space of a worker process, in bytes.
+    pub worker_memory_bytes: u64,
+    /// CPU seconds of a worker process per document.
+    pub worker_seconds: u64,
+}
+
+/// Severity of what is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Errors alone.
+    Error,
+    /// And warnings.
+    Warn,
+    /// And one line per request and stage.
+    Info,
+    /// And more.
+    Debug,
+    /// And everything.
+    Trace,
+}
+
+/// How to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogConfig {
+    /// From which severity; `None` = `info` in servers and `warn` in other verbs.
+    pub level: Option<Level>,
+    /// JSON lines instead of text.
+    pub json: bool,
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: Option<PathBuf>,
+    /// Absolute folder of all data.
+    pub data_dir: PathBuf,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Sensitivity labels, least sensitive first.
+    pub labels: Vec<String>,
+    /// By user id of this machine.
+    pub operators: BTreeMap<u32, LocalPerson>,
+    /// Where HTTP is served. A loopback address.
+    pub http_addr: SocketAddr,
+    /// Which embedder.
+    pub engine: Engine,
+    /// Where models are kept.
+    pub models_dir: PathBuf,
+    /// Limits of an ingestion.
+    pub ingest: IngestLimits,
+    /// How to log.
+    pub log: LogConfig,
+    /// Configured sources.
+    pub sources: Vec<ConfiguredSource>,
+    /// The program that is started for parsers; this very binary, unless a test says otherwise.
+    pub worker_program: PathBuf,
+}
+
+impl Config {
+    /// Finds, reads and checks the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the key and its place.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let file = place::find(overrides.config.as_deref())?;
+        let mut raw = raw::Raw::default();
+        if let Some(path) = &file {
+            let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+                std::io::ErrorKind::NotFound => ConfigError::NotFound { path: path.clone() },
+                _ => ConfigError::Unreadable { path: path.clone(), source },
+            })?;
+            raw.read(path, &text)?;
+        }
+        let mut variables: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("KENWARD__"))
+            .collect();
+        variables.sort();
+        for (name, value) in &variables {
+            raw.set_variable(name, value)?;
+        }
+        flags(&mut raw, overrides);
+        validate::validate(raw, file.as_deref())
+    }
+
+    /// Reads and checks a text as if it were the file at `path`, without variables and flags.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn from_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut raw = raw::Raw::default();
+        raw.read(path, text)?;
+        validate::validate(raw, Some(path))
+    }
+
+    /// The level of a label's name: its place in the list.
+    #[must_use]
+    pub fn level_of(&self, label: &str) -> Option<u16> {
+        let at = self.labels.iter().position(|known| known == label)?;
+        u16::try_from(at).ok()
+    }
+}
+
+fn flags(raw: &mut raw::Raw, overrides: &Overrides) {
+    if let Some(dir) = &overrides.data_dir {
+        let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        let text = absolute.to_string_lossy().into_owned();
+        raw.set_flag("data_dir", "--data-dir", toml::Value::String(text));
+    }
+    if let Some(level) = &overrides.log_level {
+        raw.set_flag("log.level", "--log", toml::Value::String(level.clone()));
+    }
+    if overrides.log_json {
+        raw.set_flag("log.json", "--log-json", toml::Value::Boolean(true));
+    }
+    if let Some(addr) = &overrides.http_addr {
+        raw.set_flag("http.addr", "--http", toml::Value::String(addr.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

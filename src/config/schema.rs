@@ -1,0 +1,121 @@
+//! The keys that a configuration may hold, in one table: what reads files and variables, what
+//! suggests a key, and the commented file that `init` writes all go by it.
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Number,
+    /// A list of texts.
+    Texts,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name with its section: `http.addr`.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind }
+}
+
+/// Keys outside of tables that repeat.
+pub const KEYS: &[Key] = &[
+    key("data_dir", Kind::Text),
+    key("tenant", Kind::Text),
+    key("labels", Kind::Texts),
+    key("http.addr", Kind::Text),
+    key("embedding.engine", Kind::Text),
+    key("embedding.models_dir", Kind::Text),
+    key("ingest.max_text_mb", Kind::Number),
+    key("ingest.worker_memory_mb", Kind::Number),
+    key("ingest.worker_seconds", Kind::Number),
+    key("log.level", Kind::Text),
+    key("log.json", Kind::Flag),
+];
+
+/// Keys of one `[[source]]`.
+pub const SOURCE_KEYS: &[Key] = &[
+    key("name", Kind::Text),
+    key("path", Kind::Text),
+    key("default_allow", Kind::Texts),
+    key("label", Kind::Text),
+    key("tier", Kind::Number),
+    key("url_template", Kind::Text),
+];
+
+/// The section whose keys are user ids of this machine.
+pub const OPERATORS: &str = "operators";
+/// The table that repeats.
+pub const SOURCE: &str = "source";
+
+/// The key with this full name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// What may stand in a section (`""` = the top): its keys and, at the top, the sections.
+#[must_use]
+pub fn names_in(section: &str) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = Vec::new();
+    let mut add = |name: &'static str| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    };
+    for key in KEYS {
+        match (section, key.name.split_once('.')) {
+            ("", None) => add(key.name),
+            ("", Some((section, _))) => add(section),
+            (wanted, Some((section, name))) if wanted == section => add(name),
+            _ => {}
+        }
+    }
+    if section.is_empty() {
+        add(OPERATORS);
+        add(SOURCE);
+    }
+    names
+}
+
+/// The name nearest to what was written, if one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
+    names
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(written, name), *name))
+        .filter(|(distance, name)| *distance <= (name.len().max(3) / 3) && distance < &name.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_matched_and_nonsense_is_not() {
+        let top = names_in("");
+        assert_eq!(nearest("data_dri", &top), Some("data_dir"));
+        assert_eq!(nearest("lables", &top), Some("labels"));
+        assert_eq!(nearest("sources", &top), Some("source"));
+        assert_eq!(nearest("zzzzzz", &top), None);
+        assert_eq!(nearest("adr", &names_in("http")), Some("addr"));
+    }
+
+    #[test]
+    fn sections_are_listed_once() {
+        let top = names_in("");
+        assert_eq!(top.iter().filter(|n| **n == "log").count(), 1);
+        assert_eq!(names_in("log"), ["level", "json"]);
+    }
+}

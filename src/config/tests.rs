@@ -1,0 +1,116 @@
+use super::*;
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::from_text(Path::new("/srv/kw/kenward.toml"), text)
+}
+
+fn refused(text: &str) -> (String, String) {
+    let error = read(text).expect_err("it should be refused");
+    (error.to_string(), error.hint())
+}
+
+#[test]
+fn the_written_file_is_valid_and_names_every_key() {
+    let text = template::render("data", 1000, "dana@harbor.example");
+    let config = read(&text).unwrap();
+    assert_eq!(config.data_dir, Path::new("/srv/kw/data"));
+    let dana = LocalPerson { handle: Some("dana@harbor.example".into()), role: Role::Operator };
+    assert_eq!(config.operators.get(&1000), Some(&dana));
+
+    // Uncommenting every example line must give a valid file as well.
+    let uncommented: String = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let full = read(&uncommented).unwrap();
+    assert_eq!(full.sources.len(), 1);
+    for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS) {
+        let name = key.name.rsplit('.').next().unwrap();
+        assert!(uncommented.lines().any(|l| l.starts_with(&format!("{name} ="))), "`{name}` is not in it");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_a_suggestion() {
+    let (message, hint) = refused("labels = []\n\n[http]\nadr = \"127.0.0.1:1\"\n");
+    assert_eq!(message, "unknown key `http.adr` in line 4 of /srv/kw/kenward.toml");
+    assert_eq!(hint, "did you mean `http.addr`?");
+
+    let (message, hint) = refused("[[source]]\nname = \"a\"\npth = \"b\"\n");
+    assert_eq!(message, "unknown key `source.pth` in line 3 of /srv/kw/kenward.toml");
+    assert_eq!(hint, "did you mean `source.path`?");
+
+    let (message, hint) = refused("qqqqqqqq = 1\n");
+    assert!(message.contains("`qqqqqqqq`"), "{message}");
+    assert!(hint.contains("`data_dir`"), "{hint}");
+}
+
+#[test]
+fn what_would_be_open_is_refused() {
+    let (message, hint) = refused("[http]\naddr = \"0.0.0.0:8765\"\n");
+    assert!(message.contains("`http.addr`") && message.contains("open"), "{message}");
+    assert!(hint.contains("127.0.0.1"), "{hint}");
+    assert!(read("[http]\naddr = \"[::1]:9000\"\n").is_ok());
+}
+
+#[test]
+fn a_file_without_operators_makes_nobody_one() {
+    assert!(read("data_dir = \"x\"\n").unwrap().operators.is_empty());
+}
+
+#[test]
+fn wrong_kinds_and_values_name_the_key() {
+    for (text, key) in [
+        ("data_dir = 3\n", "`data_dir`"),
+        ("labels = [1]\n", "`labels`"),
+        ("labels = [\"a\", \"a\"]\n", "`labels`"),
+        ("tenant = \"No Good\"\n", "`tenant`"),
+        ("http = 4\n", "`http`"),
+        ("[http]\naddr = \"nowhere\"\n", "`http.addr`"),
+        ("[embedding]\nengine = \"magic\"\n", "`embedding.engine`"),
+        ("[log]\nlevel = \"loud\"\n", "`log.level`"),
+        ("[log]\njson = \"yes\"\n", "`log.json`"),
+        ("[ingest]\nmax_text_mb = -1\n", "`ingest.max_text_mb`"),
+        ("[operators]\nroot = \"a@b\"\n", "`operators.root`"),
+        ("[operators]\n0 = { user = \"a@b\", role = \"king\" }\n", "`operators.0`"),
+        ("[[source]]\nname = \"a\"\n", "`source.path`"),
+        ("[[source]]\nname = \"a\"\npath = \"b\"\nlabel = \"x\"\n", "`source.label`"),
+        ("[[source]]\nname = \"a\"\npath = \"b\"\ntier = 9\n", "`source.tier`"),
+        ("[[source]]\nname = \"a\"\npath = \"b\"\ndefault_allow = [\"bob\"]\n", "`source.default_allow`"),
+        ("[[source]]\nname = \"a/b\"\npath = \"b\"\n", "`source.name`"),
+    ] {
+        let (message, _) = refused(text);
+        assert!(message.contains(key) && message.contains("/srv/kw/kenward.toml"), "{text}: {message}");
+    }
+}
+
+#[test]
+fn broken_toml_is_refused_with_its_line() {
+    let (message, _) = refused("data_dir = \n");
+    assert!(message.contains("line 1"), "{message}");
+}
+
+#[test]
+fn variables_go_over_the_file_and_unknown_ones_are_refused() {
+    let mut raw = raw::Raw::default();
+    raw.read(Path::new("/srv/kw/kenward.toml"), "labels = [\"a\"]\n[log]\nlevel = \"warn\"\n").unwrap();
+    raw.set_variable("KENWARD__LOG__LEVEL", "debug").unwrap();
+    raw.set_variable("KENWARD__LOG__JSON", "true").unwrap();
+    raw.set_variable("KENWARD__LABELS", "low, high").unwrap();
+    raw.set_variable("KENWARD__INGEST__MAX_TEXT_MB", "5").unwrap();
+    raw.set_variable("KENWARD__OPERATORS__7", "eve@harbor.example").unwrap();
+    let error = raw.set_variable("KENWARD__LOG__LEVLE", "debug").unwrap_err();
+    assert_eq!(error.hint(), "did you mean `log.level`?");
+    let error = raw.set_variable("KENWARD__LGO", "debug").unwrap_err();
+    assert!(error.to_string().contains("KENWARD__LGO"));
+    raw.set_flag("log.level", "--log", toml::Value::String("trace".into()));
+    let config = validate::validate(raw, Some(Path::new("/srv/kw/kenward.toml"))).unwrap();
+    assert_eq!(config.log, LogConfig { level: Some(Level::Trace), json: true });
+    assert_eq!(config.labels, ["low", "high"]);
+    assert_eq!(config.level_of("high"), Some(1));
+    assert_eq!(config.ingest.max_text_bytes, 5 << 20);
+    assert!(config.operators.contains_key(&7));
+}

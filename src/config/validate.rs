@@ -1,0 +1,310 @@
+//! From what was written to a whole configuration. Every refusal names the key and its place.
+
+use super::error::{ConfigError, Place};
+use super::raw::{Entry, Raw};
+use super::{
+    Config, ConfiguredSource, Engine, IngestLimits, Level, LocalPerson, LogConfig, Role, place,
+};
+use kenward_access::ids::TenantId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+const MIB: u64 = 1 << 20;
+
+pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigError> {
+    let base = file.and_then(Path::parent).map_or_else(|| place::absolute(Path::new(".")), place::absolute);
+    let values = Values { raw: &raw.values, prefix: "" };
+    let data_dir = match values.path("data_dir", &base)? {
+        Some(dir) => dir,
+        None => place::data_home().ok_or(ConfigError::NoHome { key: "data_dir" })?,
+    };
+    let models_dir = match values.path("embedding.models_dir", &base)? {
+        Some(dir) => dir,
+        None => kenward_indexes::models::cache_dir(),
+    };
+    let labels = values.texts("labels")?.unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    for label in &labels {
+        if label.is_empty() || !seen.insert(label) {
+            return Err(values.wrong("labels", "a list with an empty or a repeated name", "distinct names"));
+        }
+    }
+    Ok(Config {
+        file: file.map(Path::to_owned),
+        data_dir,
+        tenant: tenant(values)?,
+        operators: operators(raw.operators.as_ref(), file.is_some())?,
+        http_addr: http_addr(values)?,
+        engine: engine(values)?,
+        models_dir,
+        ingest: IngestLimits {
+            max_text_bytes: values.number("ingest.max_text_mb", 200, 1..=4096)? * MIB,
+            worker_memory_bytes: values.number("ingest.worker_memory_mb", 2048, 64..=262_144)? * MIB,
+            worker_seconds: values.number("ingest.worker_seconds", 60, 1..=86_400)?,
+        },
+        log: LogConfig {
+            level: values.text("log.level")?.map(|text| level(values, &text)).transpose()?,
+            json: values.flag("log.json")?,
+        },
+        sources: sources(&raw.sources, &base, &labels)?,
+        labels,
+        worker_program: crate::app::own_program(),
+    })
+}
+
+fn tenant(values: Values<'_>) -> Result<TenantId, ConfigError> {
+    let text = values.text("tenant")?.unwrap_or_else(|| "local".to_owned());
+    TenantId::new(text.clone()).map_err(|_| {
+        values.wrong("tenant", &format!("`{text}`"), "lower-case letters, digits and dashes, at most 63")
+    })
+}
+
+fn http_addr(values: Values<'_>) -> Result<SocketAddr, ConfigError> {
+    let text = values.text("http.addr")?.unwrap_or_else(|| "127.0.0.1:8765".to_owned());
+    let addr: SocketAddr = text.parse().map_err(|_| {
+        values.wrong("http.addr", &format!("`{text}`"), "an address and a port such as `127.0.0.1:8765`")
+    })?;
+    if addr.ip().is_loopback() {
+        return Ok(addr);
+    }
+    // INVARIANT: without an issuer, an audience and TLS, nothing but this machine is served.
+    Err(ConfigError::Open {
+        key: "http.addr".into(),
+        place: values.place("http.addr"),
+        found: text.into(),
+        why: "this version serves HTTP on loopback addresses only",
+        instead: "use `127.0.0.1:8765` or `[::1]:8765`",
+    })
+}
+
+fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
+    match values.text("embedding.engine")?.as_deref() {
+        None | Some("auto") => Ok(Engine::Auto),
+        Some("fastembed") => Ok(Engine::Fastembed),
+        Some("none") => Ok(Engine::None),
+        Some("hashing") => Ok(Engine::Hashing),
+        Some(other) => Err(values.wrong(
+            "embedding.engine",
+            &format!("`{other}`"),
+            "one of `auto`, `fastembed`, `none`, `hashing`",
+        )),
+    }
+}
+
+fn level(values: Values<'_>, text: &str) -> Result<Level, ConfigError> {
+    match text {
+        "error" => Ok(Level::Error),
+        "warn" => Ok(Level::Warn),
+        "info" => Ok(Level::Info),
+        "debug" => Ok(Level::Debug),
+        "trace" => Ok(Level::Trace),
+        other => Err(values.wrong(
+            "log.level",
+            &format!("`{other}`"),
+            "one of `error`, `warn`, `info`, `debug`, `trace`",
+        )),
+    }
+}
+
+fn operators(
+    written: Option<&BTreeMap<String, Entry>>,
+    has_file: bool,
+) -> Result<BTreeMap<u32, LocalPerson>, ConfigError> {
+    let mut operators = BTreeMap::new();
+    if written.is_none() && !has_file {
+        // Nothing was configured: whoever owns the data (mode 0700) administers it, as nobody of
+        // the directory. With a file, its words alone count.
+        let uid = rustix::process::getuid().as_raw();
+        operators.insert(uid, LocalPerson { handle: None, role: Role::Operator });
+    }
+    for (uid, entry) in written.into_iter().flatten() {
+        let key = format!("operators.{uid}");
+        let wrong = |found: &str, expected: &str| ConfigError::Value {
+            key: key.as_str().into(),
+            place: entry.place.clone(),
+            found: found.into(),
+            expected: expected.into(),
+        };
+        let number: u32 =
+            uid.parse().map_err(|_| wrong("not a user id", "a number as `id -u` prints it, as the key"))?;
+        operators.insert(number, local_person(&entry.value, &wrong)?);
+    }
+    Ok(operators)
+}
+
+fn local_person(
+    value: &toml::Value,
+    wrong: &dyn Fn(&str, &str) -> ConfigError,
+) -> Result<LocalPerson, ConfigError> {
+    let expected = "a handle, or `{ user = \"HANDLE\", role = \"operator\" }` (or \"person\")";
+    let (handle, role) = match value {
+        toml::Value::String(handle) => (handle.as_str(), "operator"),
+        toml::Value::Table(table) => {
+            if table.keys().any(|key| key != "user" && key != "role") {
+                return Err(wrong("a table with an unknown key", expected));
+            }
+            let handle = table.get("user").and_then(toml::Value::as_str);
+            let role = table.get("role").map_or(Some("person"), toml::Value::as_str);
+            match (handle, role) {
+                (Some(handle), Some(role)) => (handle, role),
+                _ => return Err(wrong("a table without a `user`", expected)),
+            }
+        }
+        _ => return Err(wrong("neither a text nor a table", expected)),
+    };
+    let role = match role {
+        "operator" => Role::Operator,
+        "person" => Role::Person,
+        _ => return Err(wrong("a table with an unknown role", expected)),
+    };
+    if handle.trim().is_empty() {
+        return Err(wrong("empty", expected));
+    }
+    Ok(LocalPerson { handle: Some(handle.to_owned()), role })
+}
+
+fn sources(
+    written: &[(Place, BTreeMap<String, Entry>)],
+    base: &Path,
+    labels: &[String],
+) -> Result<Vec<ConfiguredSource>, ConfigError> {
+    let mut sources: Vec<ConfiguredSource> = Vec::new();
+    for (at, table) in written {
+        let values = Values { raw: table, prefix: "source." };
+        let missing = |key: &str, expected: &str| ConfigError::Value {
+            key: key.into(),
+            place: at.clone(),
+            found: "missing".into(),
+            expected: expected.into(),
+        };
+        let path = values.path("path", base)?.ok_or_else(|| missing("source.path", "a folder"))?;
+        let name = values.text("name")?.ok_or_else(|| missing("source.name", "a short, unique name"))?;
+        if !valid_source_name(&name) {
+            return Err(values.wrong("name", &format!("`{name}`"), SOURCE_NAME));
+        }
+        if sources.iter().any(|source| source.name == name) {
+            return Err(values.wrong("name", &format!("`{name}`, which another source has"), "a unique name"));
+        }
+        let default_allow = values.texts("default_allow")?.unwrap_or_default();
+        if let Some(bad) = default_allow.iter().find(|text| !valid_principal(text)) {
+            return Err(values.wrong("default_allow", &format!("`{bad}`"), PRINCIPAL));
+        }
+        let label = values.text("label")?;
+        if let Some(label) = label.as_ref().filter(|label| !labels.contains(label)) {
+            return Err(values.wrong("label", &format!("`{label}`"), "a name in `labels`"));
+        }
+        let tier = u8::try_from(values.number("tier", 2, 0..=4)?).unwrap_or(2);
+        let url_template = values.text("url_template")?;
+        sources.push(ConfiguredSource { name, path, default_allow, label, tier, url_template });
+    }
+    Ok(sources)
+}
+
+/// What a source's name may be, in words.
+pub(crate) const SOURCE_NAME: &str = "letters, digits, `.`, `_` and `-`, at most 63";
+/// What may be named in `default_allow`, in words.
+pub(crate) const PRINCIPAL: &str = "`everyone`, `user:HANDLE` or `group:HANDLE`";
+
+/// Whether a text can name a source. It stands before `/` in `source/path`.
+pub(crate) fn valid_source_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 63
+        && !name.starts_with('.')
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}
+
+/// Whether a text names a principal.
+pub(crate) fn valid_principal(text: &str) -> bool {
+    text == "everyone"
+        || text
+            .strip_prefix("user:")
+            .or_else(|| text.strip_prefix("group:"))
+            .is_some_and(|handle| !handle.trim().is_empty())
+}
+
+/// Typed reading of what was written.
+#[derive(Clone, Copy)]
+struct Values<'a> {
+    raw: &'a BTreeMap<String, Entry>,
+    prefix: &'static str,
+}
+
+impl Values<'_> {
+    fn place(&self, name: &str) -> Place {
+        self.raw.get(name).map_or(Place::Flag("(default)"), |entry| entry.place.clone())
+    }
+
+    fn wrong(&self, name: &str, found: &str, expected: &str) -> ConfigError {
+        ConfigError::Value {
+            key: format!("{}{name}", self.prefix).into(),
+            place: self.place(name),
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+
+    fn kind(&self, name: &str, value: &toml::Value, expected: &str) -> ConfigError {
+        self.wrong(name, &format!("of type {}", value.type_str()), expected)
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        match self.raw.get(name).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(toml::Value::String(text)) => Ok(Some(text.clone())),
+            Some(other) => Err(self.kind(name, other, "a text in quotes")),
+        }
+    }
+
+    fn texts(&self, name: &str) -> Result<Option<Vec<String>>, ConfigError> {
+        let expected = "a list of texts such as `[\"one\", \"two\"]`";
+        match self.raw.get(name).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(toml::Value::String(text)) => Ok(Some(vec![text.clone()])),
+            Some(toml::Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| self.kind(name, item, expected)))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Some),
+            Some(other) => Err(self.kind(name, other, expected)),
+        }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+        match self.raw.get(name).map(|entry| &entry.value) {
+            None => Ok(false),
+            Some(toml::Value::Boolean(flag)) => Ok(*flag),
+            Some(other) => Err(self.kind(name, other, "`true` or `false`")),
+        }
+    }
+
+    fn number(
+        &self,
+        name: &str,
+        default: u64,
+        bounds: std::ops::RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        match self.raw.get(name).map(|entry| &entry.value) {
+            None => Ok(default),
+            Some(toml::Value::Integer(number)) => u64::try_from(*number)
+                .ok()
+                .filter(|number| bounds.contains(number))
+                .ok_or_else(|| self.wrong(name, &number.to_string(), &expected)),
+            Some(other) => Err(self.kind(name, other, &expected)),
+        }
+    }
+
+    /// A path, relative to the configuration file; `~/` is the home folder.
+    fn path(&self, name: &str, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        if text.is_empty() {
+            return Err(self.wrong(name, "empty", "a path"));
+        }
+        let path = match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
+            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+            _ => PathBuf::from(text),
+        };
+        Ok(Some(place::absolute(&base.join(path))))
+    }
+}

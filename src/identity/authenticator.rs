@@ -1,0 +1,83 @@
+//! The authenticator: the one place that states that an identity was proven.
+//!
+//! Dana's agent sends her token: the vault knows its hash, the caller is Dana through that agent.
+//! Dana types `kenward search` on the server: the operating system says which user id is at the
+//! other end of the socket, `[operators]` says that it is Dana. She asks `--as ben --reason "…"`:
+//! her role allows it, it is recorded, and the caller is Ben with Ben's rights, never with hers.
+
+use super::Refusal;
+use crate::config::{Config, Role};
+use crate::owner::ops::Claim;
+use kenward_access::caller::{Caller, Credential, Subject};
+use kenward_access::ids::AgentId;
+use kenward_vault::Vault;
+use kenward_vault::vault::Operator;
+
+/// Proves a claim. `uid` is what the operating system says of the process that makes it.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn authenticate(vault: &Vault, config: &Config, claim: &Claim, uid: u32) -> Result<Caller, Refusal> {
+    match claim {
+        Claim::Bearer(secret) => {
+            let subject = vault.token_subject(secret).ok_or(Refusal::Token)?;
+            // INVARIANT: a token for an agent whose id we cannot read is no token without an agent.
+            let agent = subject.agent.map(AgentId::new).transpose().map_err(|_| Refusal::Token)?;
+            Ok(proven(config, Subject::User(subject.user), agent, Credential::Token(subject.hash)))
+        }
+        Claim::Local { act_as, reason } => {
+            let person = config.operators.get(&uid).ok_or(Refusal::NotNamed { uid })?;
+            let own = person.handle.as_deref();
+            let handle = match act_as.as_deref() {
+                None => own.ok_or(Refusal::NobodyHere { uid })?,
+                Some(handle) if Some(handle) == own => handle,
+                Some(handle) => {
+                    let reason = reason.as_deref().map(str::trim).filter(|text| !text.is_empty());
+                    may_act_as(vault, config, uid, handle, reason)?;
+                    handle
+                }
+            };
+            let user = vault
+                .user_by_handle(handle)
+                .ok_or_else(|| Refusal::UnknownPerson { handle: handle.to_owned() })?;
+            Ok(proven(config, Subject::User(user.id), None, Credential::Peer { uid }))
+        }
+    }
+}
+
+/// Whether the person behind `uid` may ask as somebody else, and the record of it.
+fn may_act_as(
+    vault: &Vault,
+    config: &Config,
+    uid: u32,
+    handle: &str,
+    reason: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut by = operator(vault, config, uid)?;
+    let reason = reason.ok_or_else(|| Refusal::NoReason { handle: handle.to_owned() })?;
+    by.reason = Some(reason.to_owned());
+    Ok(())
+}
+
+/// The operator behind `uid`.
+///
+/// # Errors
+/// [`Refusal::NotNamed`], [`Refusal::NotOperator`].
+pub fn operator(vault: &Vault, config: &Config, uid: u32) -> Result<Operator, Refusal> {
+    let person = config.operators.get(&uid).ok_or(Refusal::NotNamed { uid })?;
+    match person.role {
+        Role::Operator => {}
+        Role::Person => return Err(Refusal::NotOperator { uid }),
+    }
+    let user = person.handle.as_deref().and_then(|handle| vault.user_by_handle(handle)).map(|user| user.id);
+    Ok(Operator { uid, user, reason: None })
+}
+
+fn proven(
+    config: &Config,
+    subject: Subject,
+    agent: Option<AgentId>,
+    credential: Credential,
+) -> Caller {
+    Caller::authenticated(config.tenant.clone(), subject, agent, credential)
+}

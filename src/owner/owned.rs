@@ -1,0 +1,258 @@
+//! The data in the hands of its owner: the lock, the open vault, and the operations under way.
+//! Vault work runs on threads of its own and never on the runtime's; nothing is closed under it.
+
+use super::BackendError;
+use super::lock::DataLock;
+use super::ops::{Op, Reply};
+use super::perform::{self, Asked};
+use crate::app::{self, Opened};
+use crate::config::Config;
+use kenward_ingest::pipeline::Progress;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc, watch};
+use tracing::Instrument;
+
+/// What is in the owner's hands.
+pub(super) enum Slot {
+    /// The open data.
+    Open(Opened),
+    /// It could not be opened: what to tell other fronts.
+    Failed { message: String, hint: Option<String> },
+    /// Not open yet, or no more.
+    Closed,
+}
+
+/// Proof of the right to fill the slot; whoever asks meanwhile waits.
+pub(super) struct Opening(OwnedRwLockWriteGuard<Slot>);
+
+/// Held by every operation under way.
+struct Working {
+    _token: mpsc::Sender<()>,
+}
+
+pub(super) struct Owned {
+    config: Arc<Config>,
+    slot: Arc<RwLock<Slot>>,
+    going: watch::Sender<bool>,
+    working: Mutex<Option<mpsc::Sender<()>>>,
+    ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
+    // INVARIANT: last, so that nobody else opens the data before the vault above is dropped.
+    lock: Mutex<Option<DataLock>>,
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Owned {
+    pub(super) fn new(config: Arc<Config>, lock: DataLock) -> (Arc<Self>, Opening) {
+        let slot = Arc::new(RwLock::new(Slot::Closed));
+        let (sender, receiver) = mpsc::channel(1);
+        let owned = Arc::new(Self {
+            config,
+            slot: Arc::clone(&slot),
+            going: watch::Sender::new(false),
+            working: Mutex::new(Some(sender)),
+            ended: tokio::sync::Mutex::new(receiver),
+            lock: Mutex::new(Some(lock)),
+        });
+        #[expect(clippy::expect_used, reason = "the lock was made two lines above and is held by nobody")]
+        let guard = slot.try_write_owned().expect("a new lock is free");
+        (owned, Opening(guard))
+    }
+
+    /// Opens the data.
+    pub(super) async fn open(&self, mut opening: Opening) -> Result<(), BackendError> {
+        let config = Arc::clone(&self.config);
+        let opened = blocking(move || app::open(&config)).await?;
+        match opened {
+            Ok(opened) => {
+                *opening.0 = Slot::Open(opened);
+                Ok(())
+            }
+            Err(error) => {
+                let (message, hint) = perform::words(&error, error.hint());
+                *opening.0 = Slot::Failed { message, hint };
+                Err(error)
+            }
+        }
+    }
+
+    /// Performs one operation for the person behind `uid`; `None` = this process is letting go.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        uid: u32,
+        op: Op,
+        progress: &mut (dyn FnMut(Reply) + Send),
+    ) -> Option<Reply> {
+        let working = self.begin()?;
+        let request_id = match &op {
+            Op::Ask { request_id, .. } => request_id.clone(),
+            _ => crate::telemetry::request_id(),
+        };
+        let span = tracing::info_span!("request", op = op.name(), request_id);
+        self.run(working, uid, op, progress).instrument(span).await
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        working: Working,
+        uid: u32,
+        op: Op,
+        progress: &mut (dyn FnMut(Reply) + Send),
+    ) -> Option<Reply> {
+        if matches!(op, Op::Ping) {
+            return Some(Reply::Pong(super::wire::VERSION.to_owned()));
+        }
+        if let Op::Ingest { source, allow_mass_delete } = op {
+            self.use_new_model().await;
+            return self.ingest(working, uid, source, allow_mass_delete, progress).await;
+        }
+        let guard = Arc::clone(&self.slot).read_owned().await;
+        let owned = Arc::clone(self);
+        let reply = blocking(move || {
+            let reply = match asked(&guard, &owned, uid) {
+                Ok(asked) => perform::perform(&asked, op),
+                Err(reply) => reply,
+            };
+            drop((guard, working));
+            reply
+        })
+        .await;
+        Some(reply.unwrap_or_else(|_| perform::internal()))
+    }
+
+    async fn ingest(
+        self: &Arc<Self>,
+        working: Working,
+        uid: u32,
+        source: String,
+        allow_mass_delete: bool,
+        progress: &mut (dyn FnMut(Reply) + Send),
+    ) -> Option<Reply> {
+        let cancel = StopOnDrop(Arc::new(AtomicBool::new(false)));
+        let flag = Arc::clone(&cancel.0);
+        let (sender, mut events) = mpsc::unbounded_channel::<Progress>();
+        let guard = Arc::clone(&self.slot).read_owned().await;
+        let owned = Arc::clone(self);
+        let run = blocking(move || {
+            let tell = |event: Progress| {
+                // The receiver goes only when the front has gone; the flag then stops the run.
+                let _ = sender.send(event);
+            };
+            let reply = match asked(&guard, &owned, uid) {
+                Ok(asked) => perform::ingest(&asked, &source, allow_mass_delete, flag, &tell),
+                Err(reply) => reply,
+            };
+            drop((guard, working));
+            reply
+        });
+        tokio::pin!(run);
+        let mut going = self.going.subscribe();
+        let mut stopped = false;
+        let reply = loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => progress(Reply::Progress(event)),
+                reply = &mut run => break reply,
+                _ = going.wait_for(|going| *going), if !stopped => {
+                    // What was put stays; the front sends the run again, to the next owner.
+                    stopped = true;
+                    cancel.0.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        while let Ok(event) = events.try_recv() {
+            progress(Reply::Progress(event));
+        }
+        match reply {
+            Ok(Reply::Ingested(report)) if stopped && report.cancelled => None,
+            Ok(reply) => Some(reply),
+            Err(_) => Some(perform::internal()),
+        }
+    }
+
+    /// Opens the data again if a model has come since it was opened without one. Waits a while for
+    /// operations under way; a long run of somebody else is not waited for.
+    async fn use_new_model(&self) {
+        let lacking = match &*self.slot.read().await {
+            Slot::Open(opened) => opened.lacks_model(),
+            _ => false,
+        };
+        if !lacking || !app::model_installed(&self.config) {
+            return;
+        }
+        for _ in 0..200 {
+            if let Ok(mut slot) = Arc::clone(&self.slot).try_write_owned() {
+                if matches!(&*slot, Slot::Open(opened) if opened.lacks_model()) {
+                    let old = std::mem::replace(&mut *slot, Slot::Closed);
+                    let closed = blocking(move || drop(old)).await;
+                    if closed.is_err() || self.open(Opening(slot)).await.is_err() {
+                        tracing::error!("the data could not be opened again with the new model");
+                    }
+                }
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tracing::warn!("a run is under way; the new model will be used when it has ended");
+    }
+
+    fn begin(&self) -> Option<Working> {
+        unpoisoned(&self.working).clone().map(|token| Working { _token: token })
+    }
+
+    /// Takes no more operations, ends those under way, and closes the vault.
+    pub(super) async fn let_go(&self) {
+        self.going.send_replace(true);
+        unpoisoned(&self.working).take();
+        // Gives `None` when the last operation has dropped its token.
+        while self.ended.lock().await.recv().await.is_some() {}
+        let mut slot = Arc::clone(&self.slot).write_owned().await;
+        let old = std::mem::replace(&mut *slot, Slot::Closed);
+        if blocking(move || drop(old)).await.is_err() {
+            tracing::error!("closing the data failed; it is recovered when it is next opened");
+        }
+    }
+
+    /// Drops the lock: the next owner may come.
+    pub(super) fn unlock(&self) {
+        unpoisoned(&self.lock).take();
+    }
+}
+
+/// Who asks, of what; or the reply if nothing is open.
+fn asked<'a>(
+    guard: &'a OwnedRwLockReadGuard<Slot>,
+    owned: &'a Owned,
+    uid: u32,
+) -> Result<Asked<'a>, Reply> {
+    match &**guard {
+        Slot::Open(opened) => Ok(Asked { opened, config: &owned.config, uid }),
+        Slot::Failed { message, hint } => {
+            Err(Reply::Failed { message: message.clone(), hint: hint.clone() })
+        }
+        Slot::Closed => Err(perform::internal()),
+    }
+}
+
+/// Runs work that blocks on a thread for such work, inside the current span. An error is a panic
+/// of the work, which the process survives.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::io::Result<T> {
+    let span = tracing::Span::current();
+    let joined = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
+    joined.map_err(|_| {
+        tracing::error!("an operation panicked");
+        std::io::Error::other("an operation panicked")
+    })
+}
+
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

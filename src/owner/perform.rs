@@ -1,0 +1,234 @@
+//! What each operation does with the open data. Who asks is settled first, by the authenticator;
+//! administration is for operators only. Words that go back never hold text of a document.
+
+use super::ops::{Health, INTERNAL, Op, Question, Reply, SourceFailures};
+use crate::app::Opened;
+use crate::config::Config;
+use crate::identity::{self, Refusal};
+use kenward_access::ids::AgentId;
+use kenward_ingest::pipeline::{IngestError, IngestOptions, Progress, ingest as run_ingest};
+use kenward_ingest::worker::{Limits, WorkerCommand};
+use kenward_vault::vault::Operator;
+use kenward_vault::writer::SourceSpec;
+use kenward_vault::{AnswerError, Disclosure, ErrorCode, VaultError};
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+/// Who asks, and what they ask of.
+pub(super) struct Asked<'a> {
+    pub opened: &'a Opened,
+    pub config: &'a Config,
+    pub uid: u32,
+}
+
+impl Asked<'_> {
+    fn operator(&self) -> Result<Operator, Reply> {
+        identity::operator(&self.opened.vault, self.config, self.uid).map_err(refused_operator)
+    }
+}
+
+/// Performs an operation; `Ping` and `Ingest` are dealt with before.
+pub(super) fn perform(asked: &Asked<'_>, op: Op) -> Reply {
+    administer(asked, op).unwrap_or_else(|reply| reply)
+}
+
+fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
+    let vault = &asked.opened.vault;
+    let reply = match op {
+        Op::Ask { claim, question, .. } => return Ok(ask(asked, &claim, &question)),
+        Op::Authenticate { claim } => {
+            let caller = identity::authenticate(vault, asked.config, &claim, asked.uid);
+            return Ok(Reply::Authenticated(caller.is_ok()));
+        }
+        Op::ChangeDirectory { changes } => {
+            vault.change_directory(&asked.operator()?, &changes).map(|()| Reply::Done)
+        }
+        Op::Users => asked.operator().map(|_| vault.users().map(Reply::Users))?,
+        Op::Groups => asked.operator().map(|_| vault.groups().map(Reply::Groups))?,
+        Op::Tokens => asked.operator().map(|_| vault.tokens().map(Reply::Tokens))?,
+        Op::CreateToken { user, agent, label, days } => {
+            let by = asked.operator()?;
+            let agent = agent.map(AgentId::new).transpose().map_err(|_| Reply::Failed {
+                message: "the agent's id is not valid".to_owned(),
+                hint: Some("give 1 to 200 visible ASCII characters with `--agent`".to_owned()),
+            })?;
+            let life = Duration::from_secs(u64::from(days) * 86_400);
+            vault.create_token(&by, &user, agent, &label, life).map(Reply::NewToken)
+        }
+        Op::Why { user, document } => vault.why(&asked.operator()?, &user, &document).map(Reply::Why),
+        Op::Sources => {
+            asked.operator()?;
+            vault.sources().map(|all| Reply::Sources(all.into_iter().map(|(_, spec)| spec).collect()))
+        }
+        Op::AddSource { spec } => vault.source(&asked.operator()?, spec).map(|_| Reply::Done),
+        Op::Stats => asked.operator().map(|_| vault.stats().map(Reply::Stats))?,
+        Op::Health => {
+            asked.operator()?;
+            health(asked).map(|health| Reply::Health(Box::new(health)))
+        }
+        Op::Ping | Op::Ingest { .. } => return Ok(internal()),
+    };
+    reply.map_err(|error| failed(&error))
+}
+
+fn ask(asked: &Asked<'_>, claim: &super::ops::Claim, question: &Question) -> Reply {
+    let started = Instant::now();
+    let caller = match identity::authenticate(&asked.opened.vault, asked.config, claim, asked.uid) {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            tracing::info!(reason = refusal.code(), "refused");
+            return Reply::Refused(refusal.answer());
+        }
+    };
+    let knowledge = asked.opened.vault.knowledge_base();
+    let answer = match question {
+        Question::Search(request) => knowledge.search(&caller, request),
+        Question::Fetch(request) => knowledge.fetch(&caller, request),
+        Question::ListSources(request) => knowledge.list_sources(&caller, request),
+        Question::ListDocuments(request) => knowledge.list_documents(&caller, request),
+        Question::ReadResource { uri } => knowledge.read_resource(&caller, uri),
+    };
+    let milliseconds = started.elapsed().as_millis();
+    match answer.map(Disclosure::into_bytes).map(String::from_utf8) {
+        Ok(Ok(answer)) => {
+            tracing::info!(milliseconds, bytes = answer.len(), "answered");
+            Reply::Answer(answer)
+        }
+        Ok(Err(_)) => Reply::Refused(internal_answer()),
+        Err(error) => {
+            tracing::info!(milliseconds, code = ?error.code, "not answered");
+            Reply::Refused(error)
+        }
+    }
+}
+
+fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
+    let vault = &asked.opened.vault;
+    let mut failures = Vec::new();
+    for (number, spec) in vault.sources()? {
+        let failed = vault.failures(number)?;
+        if !failed.is_empty() {
+            failures.push(SourceFailures { source: spec.name, failures: failed });
+        }
+    }
+    Ok(Health {
+        version: super::wire::VERSION.to_owned(),
+        pid: std::process::id(),
+        embedding: asked.opened.embedding.clone(),
+        stats: vault.stats()?,
+        failures,
+    })
+}
+
+/// Runs over a recorded source.
+pub(super) fn ingest(
+    asked: &Asked<'_>,
+    source: &str,
+    allow_mass_delete: bool,
+    cancel: Arc<AtomicBool>,
+    tell: &(dyn Fn(Progress) + Sync),
+) -> Reply {
+    let (by, number, spec) = match asked.operator().and_then(|by| {
+        let (number, spec) = recorded(asked, source)?;
+        Ok((by, number, spec))
+    }) {
+        Ok(found) => found,
+        Err(reply) => return reply,
+    };
+    let limits = &asked.config.ingest;
+    let options = IngestOptions {
+        worker: WorkerCommand {
+            program: asked.config.worker_program.clone(),
+            args: vec!["__worker".to_owned()],
+        },
+        limits: Limits {
+            cpu_seconds: limits.worker_seconds,
+            memory_bytes: limits.worker_memory_bytes,
+            wall_seconds: limits.worker_seconds.saturating_mul(2),
+            output_bytes: limits.max_text_bytes.saturating_mul(2),
+        },
+        embedder: asked.opened.embedder.clone(),
+        max_text_bytes: limits.max_text_bytes,
+        allow_mass_delete,
+        cancel,
+    };
+    match run_ingest(&asked.opened.vault, &by, number, &spec, &options, tell) {
+        Ok(report) => Reply::Ingested(report),
+        Err(IngestError::NoDefault { source_name, files }) => {
+            Reply::NeedsDefault { source: source_name.into(), files }
+        }
+        Err(IngestError::Vault(error)) => failed(&error),
+        Err(error) => {
+            let (message, hint) = words(&error, None);
+            tracing::warn!("a run was stopped");
+            Reply::Failed { message, hint }
+        }
+    }
+}
+
+fn recorded(asked: &Asked<'_>, name: &str) -> Result<(u32, SourceSpec), Reply> {
+    let sources = asked.opened.vault.sources().map_err(|error| failed(&error))?;
+    let known = sources.iter().map(|(_, spec)| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
+    sources.into_iter().find(|(_, spec)| spec.name == name).ok_or_else(|| Reply::Failed {
+        message: format!("there is no source `{name}`"),
+        hint: Some(if known.is_empty() {
+            "give a folder: `kenward ingest PATH`".to_owned()
+        } else {
+            format!("recorded sources: {known}; or give a folder: `kenward ingest PATH`")
+        }),
+    })
+}
+
+fn refused_operator(refusal: Refusal) -> Reply {
+    tracing::info!(reason = refusal.code(), "refused");
+    Reply::Failed { message: refusal.to_string(), hint: refusal.hint() }
+}
+
+fn failed(error: &VaultError) -> Reply {
+    let (message, hint) = words(error, None);
+    Reply::Failed { message, hint }
+}
+
+/// An error's chain in one line, cut at the place where its own words give the hint.
+pub(super) fn words(error: &(dyn Error + 'static), hint: Option<String>) -> (String, Option<String>) {
+    if let Some(
+        VaultError::Name { what, hint }
+        | VaultError::Mismatch { what, hint }
+        | VaultError::Damaged { what, hint },
+    ) = error.downcast_ref::<VaultError>()
+    {
+        return (what.to_string(), Some(hint.to_string()));
+    }
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !message.ends_with(&next) {
+            message = format!("{message}: {next}");
+        }
+        source = error.source();
+    }
+    match message.split_once("; hint: ") {
+        Some((what, own)) => (what.to_owned(), hint.or_else(|| Some(own.to_owned()))),
+        None => (message, hint),
+    }
+}
+
+/// For what should not happen.
+pub(super) fn internal() -> Reply {
+    Reply::Failed {
+        message: INTERNAL.to_owned(),
+        hint: Some("the log of the process that owns the data has more".to_owned()),
+    }
+}
+
+fn internal_answer() -> AnswerError {
+    AnswerError {
+        code: ErrorCode::Internal,
+        field: None,
+        message: INTERNAL.to_owned(),
+        hint: "try again; the log has more under the request id".to_owned(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Logs: one span per request and per stage of an ingestion, to standard error. They carry request
+//! ids, counts and durations; never titles, queries, content or tokens. Logs are not audit.
+
+use crate::config::{Level, LogConfig};
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Starts logging. `default` counts where neither the configuration nor `RUST_LOG` says a level.
+pub fn start(config: LogConfig, default: Level) {
+    let level = filter_of(config.level.unwrap_or(default));
+    let wanted = match (std::env::var("RUST_LOG"), config.level) {
+        (Ok(text), None) if !text.is_empty() => EnvFilter::builder().parse_lossy(text),
+        // Other people's crates say little that an operator can use below a warning.
+        _ => EnvFilter::builder().parse_lossy(format!("warn,kenward={level},{}", rooms(level))),
+    };
+    // INVARIANT (I11): whatever `RUST_LOG` says, no other crate logs below `info`: some log whole
+    // requests and responses there.
+    let filter = wanted.and(filter_fn(capped));
+    let layer = fmt::layer().with_writer(std::io::stderr).with_target(true);
+    let layer = if config.json {
+        layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+    } else {
+        let colours = std::io::IsTerminal::is_terminal(&std::io::stderr())
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        layer.with_ansi(colours).boxed()
+    };
+    // Fails only if a subscriber is there already, as in a test that starts several verbs.
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+}
+
+fn rooms(level: LevelFilter) -> String {
+    ["access", "indexes", "vault", "ingest"].map(|room| format!("kenward_{room}={level}")).join(",")
+}
+
+fn capped(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target().split("::").next().is_some_and(|root| {
+        root == "kenward" || root.strip_prefix("kenward_").is_some_and(|rest| !rest.is_empty())
+    });
+    ours || *metadata.level() <= tracing::Level::INFO
+}
+
+fn filter_of(level: Level) -> LevelFilter {
+    match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// A new request id: `r_` and 16 characters. Random, so that it says nothing about other requests.
+#[must_use]
+pub fn request_id() -> String {
+    let mut bytes = [0_u8; 10];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => format!("r_{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase()),
+        Err(_) => "r_unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_distinct_and_of_one_length() {
+        let (a, b) = (request_id(), request_id());
+        assert!(a != b && a.len() == 18 && b.len() == 18, "{a} {b}");
+    }
+
+    #[test]
+    fn every_level_is_understood() {
+        for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace] {
+            let filter = filter_of(level);
+            EnvFilter::try_new(format!("warn,kenward={filter},{}", rooms(filter))).unwrap();
+        }
+    }
+}
