@@ -60,7 +60,6 @@ fn always() -> Window {
     Window::ALWAYS
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_always(window: &Window) -> bool {
     *window == Window::ALWAYS
 }
@@ -160,5 +159,48 @@ impl From<Vec<AclLayer>> for Acl {
 impl From<Acl> for Vec<AclLayer> {
     fn from(acl: Acl) -> Self {
         acl.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_holds_from_inclusive_until_exclusive() {
+        let window = Window { from: Some(Timestamp(10)), until: Some(Timestamp(20)) };
+        let held: Vec<i64> = (8..23).filter(|t| window.contains(Timestamp(*t))).collect();
+        assert_eq!(held, (10..20).collect::<Vec<_>>());
+        assert_eq!(window.next_edge(Timestamp(9)), Some(Timestamp(10)));
+        assert_eq!(window.next_edge(Timestamp(10)), Some(Timestamp(20)));
+        assert_eq!(window.next_edge(Timestamp(20)), None);
+        let empty = Window { from: Some(Timestamp(20)), until: Some(Timestamp(10)) };
+        assert!((0..30).all(|t| !empty.contains(Timestamp(t))));
+    }
+
+    #[test]
+    fn a_label_alone_grants_nothing() {
+        let label = AclLayer::Label { level: Level(0), compartments: BTreeSet::new() };
+        assert_eq!(Acl::new(vec![label.clone()]).layers(), [label, AclLayer::FirstMatch(vec![])]);
+        assert_eq!(Acl::nobody().layers(), [AclLayer::FirstMatch(vec![])]);
+    }
+
+    #[test]
+    fn stored_emptiness_is_nobody() {
+        assert_eq!(serde_json::from_str::<Acl>("[]").unwrap(), Acl::nobody());
+        let label = r#"[{"label":{"level":1}}]"#;
+        assert!(serde_json::from_str::<Acl>(label).unwrap().layers().contains(&AclLayer::FirstMatch(vec![])));
+        assert!(serde_json::from_str::<Acl>("null").is_err());
+    }
+
+    #[test]
+    fn clearance_needs_level_and_every_compartment() {
+        let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let clearance = Clearance { level: Level(2), compartments: set(&["hr", "legal"]) };
+        assert!(clearance.dominates(Level(2), &set(&["hr"])));
+        assert!(clearance.dominates(Level(0), &set(&[])));
+        assert!(!clearance.dominates(Level(3), &set(&[])));
+        assert!(!clearance.dominates(Level(0), &set(&["hr", "board"])));
+        assert!(!Clearance::default().dominates(Level(1), &set(&[])));
     }
 }

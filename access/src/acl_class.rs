@@ -19,8 +19,12 @@ impl ClassTable {
         if let Some(id) = self.numbers.get(&acl) {
             return *id;
         }
-        // More than 2^32 distinct ACLs cannot be stored; the last number then stands for nobody.
-        let id = ClassId(u32::try_from(self.classes.len()).unwrap_or(u32::MAX));
+        // INVARIANT (I3): the last number is never given to an ACL. When all others are used up it
+        // is what further ACLs get, and as the table does not know it, it means nobody.
+        let id = match u32::try_from(self.classes.len()) {
+            Ok(number) if number < u32::MAX => ClassId(number),
+            _ => return ClassId(u32::MAX),
+        };
         let acl = Arc::new(acl);
         self.classes.push(Arc::clone(&acl));
         self.numbers.insert(acl, id);
@@ -47,6 +51,29 @@ impl ClassTable {
 
     /// All classes with their numbers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (ClassId, &Acl)> {
-        (0u32..).zip(&self.classes).map(|(n, acl)| (ClassId(n), acl.as_ref()))
+        (0..u32::MAX).zip(&self.classes).map(|(n, acl)| (ClassId(n), acl.as_ref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::{Ace, AclLayer, Effect, Window};
+    use crate::principal::Principal;
+
+    #[test]
+    fn equal_acls_share_a_number_and_unknown_numbers_have_none() {
+        let everyone = Ace { effect: Effect::Allow, principal: Principal::Everyone, window: Window::ALWAYS };
+        let open = Acl::new(vec![AclLayer::FirstMatch(vec![everyone])]);
+        let mut table = ClassTable::default();
+        assert!(table.is_empty());
+        let (a, b) = (table.intern(open.clone()), table.intern(Acl::nobody()));
+        assert_ne!(a, b);
+        assert_eq!(table.intern(open.clone()), a);
+        assert_eq!(table.len(), 2);
+        assert_eq!(table.get(a), Some(&open));
+        assert_eq!(table.get(ClassId(2)), None);
+        assert_eq!(table.get(ClassId(u32::MAX)), None);
+        assert!(table.iter().map(|(id, _)| id).eq([a, b]));
     }
 }

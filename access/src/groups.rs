@@ -62,13 +62,14 @@ impl GroupGraph {
                 }
             }
         }
-        Memberships { via, completeness: Completeness::Complete }
+        Memberships { of: Some(user.clone()), via, completeness: Completeness::Complete }
     }
 }
 
 /// The groups of one caller, and how each was reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memberships {
+    of: Option<UserId>,
     via: BTreeMap<GroupId, Option<GroupId>>,
     completeness: Completeness,
 }
@@ -77,7 +78,7 @@ impl Memberships {
     /// In no group, and that is known for certain (a service).
     #[must_use]
     pub fn none() -> Self {
-        Self { via: BTreeMap::new(), completeness: Completeness::Complete }
+        Self { of: None, via: BTreeMap::new(), completeness: Completeness::Complete }
     }
 
     /// The same groups, with facts known to be missing.
@@ -91,6 +92,12 @@ impl Memberships {
     #[must_use]
     pub fn completeness(&self) -> Completeness {
         self.completeness
+    }
+
+    /// The person whose groups these are; `None` = a service's.
+    #[must_use]
+    pub fn of(&self) -> Option<&UserId> {
+        self.of.as_ref()
     }
 
     /// The groups, in order of their ids.
@@ -115,5 +122,53 @@ impl Memberships {
         }
         chain.reverse();
         chain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn g(name: &str) -> GroupId {
+        GroupId::new(format!("g_{name}")).unwrap()
+    }
+    fn u(name: &str) -> UserId {
+        UserId::new(format!("u_{name}")).unwrap()
+    }
+
+    #[test]
+    fn cycles_end_and_chains_are_shortest() {
+        let mut graph = GroupGraph::default();
+        graph.add(g("a"), Member::User(u("dana")));
+        for (group, member) in [("b", "a"), ("c", "b"), ("a", "c"), ("c", "a"), ("d", "c"), ("d", "d")] {
+            graph.add(g(group), Member::Group(g(member)));
+        }
+        let held = graph.closure(&u("dana"));
+        assert!(held.groups().eq([g("a"), g("b"), g("c"), g("d")].iter()));
+        assert_eq!(held.chain(&g("d")), [g("a"), g("c"), g("d")]);
+        assert!(held.chain(&g("x")).is_empty() && !held.contains(&g("x")));
+        assert_eq!(held.of(), Some(&u("dana")));
+        assert_eq!(graph.closure(&u("omar")).groups().count(), 0);
+    }
+
+    #[test]
+    fn a_removed_edge_is_gone() {
+        let mut graph = GroupGraph::default();
+        let dana = Member::User(u("dana"));
+        graph.add(g("a"), dana.clone());
+        graph.add(g("a"), dana.clone());
+        assert!(graph.remove(&g("a"), &dana));
+        assert!(!graph.remove(&g("a"), &dana));
+        assert_eq!(graph, GroupGraph::default());
+    }
+
+    #[test]
+    fn deep_nesting_needs_no_stack() {
+        let mut graph = GroupGraph::default();
+        graph.add(g("0"), Member::User(u("dana")));
+        for n in 1..50_000 {
+            graph.add(g(&n.to_string()), Member::Group(g(&(n - 1).to_string())));
+        }
+        assert_eq!(graph.closure(&u("dana")).groups().count(), 50_000);
     }
 }

@@ -134,3 +134,36 @@ pub struct Timestamp(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RightsEpoch(pub u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_checked_however_an_id_comes() {
+        for bad in ["", "u_", "dana", "g_dana", "u_da na", "u_dana@harbor.example", "u_\u{fc}"] {
+            assert!(UserId::new(bad).is_err(), "{bad}");
+            assert!(serde_json::from_value::<UserId>(bad.into()).is_err(), "{bad}");
+        }
+        assert_eq!(UserId::new("u_9Z-_").unwrap().as_str(), "u_9Z-_");
+        assert!(UserId::new(format!("u_{}", "x".repeat(65))).is_err());
+        assert!(GroupId::new("g_1").is_ok() && GroupId::new("u_1").is_err());
+        for bad in ["", "Harbor", "a/b", "a.b", &"x".repeat(64)] {
+            assert!(TenantId::new(bad).is_err(), "{bad}");
+        }
+        assert!(TenantId::new("harbor-1").is_ok());
+        assert!(AgentId::new("").is_err() && AgentId::new("a b").is_err() && AgentId::new("cli/1.0").is_ok());
+    }
+
+    #[test]
+    fn an_error_does_not_quote_its_input() {
+        let error = UserId::new("secret word").unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn ties_go_by_document_then_ordinal() {
+        let key = |byte, ordinal| TieKey { document: [byte; 32], ordinal };
+        assert!(key(0, 9) < key(1, 0) && key(1, 0) < key(1, 1));
+    }
+}

@@ -34,3 +34,26 @@ impl Principal {
         matches!(self, Self::Group(_))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_with_one_name_stay_apart() {
+        let all = [
+            Principal::Service("x".into()),
+            Principal::Domain("x".into()),
+            Principal::Link("x".into()),
+            Principal::Unresolved("x".into()),
+        ];
+        let written: std::collections::BTreeSet<String> =
+            all.iter().map(|p| serde_json::to_string(p).unwrap()).collect();
+        assert_eq!(written.len(), all.len());
+        for p in all {
+            assert_eq!(serde_json::from_str::<Principal>(&serde_json::to_string(&p).unwrap()).unwrap(), p);
+            assert!(!p.depends_on_membership());
+        }
+        assert!(Principal::Group(GroupId::new("g_1").unwrap()).depends_on_membership());
+    }
+}

@@ -110,3 +110,73 @@ fn principal(text: &str, names: &dyn PrincipalNames) -> Option<Principal> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Names;
+    impl PrincipalNames for Names {
+        fn user(&self, handle: &str) -> Option<UserId> {
+            (handle == "dana").then(|| UserId::new("u_1").ok()).flatten()
+        }
+        fn group(&self, handle: &str) -> Option<GroupId> {
+            (handle == "hr").then(|| GroupId::new("g_1").ok()).flatten()
+        }
+        fn level(&self, label: &str) -> Option<Level> {
+            (label == "secret").then_some(Level(2))
+        }
+    }
+
+    fn origin() -> Origin {
+        Origin { file: "a/.access.toml".into(), line: 4 }
+    }
+    fn entry(effect: Effect, principal: &str) -> RightsEntry {
+        RightsEntry { effect, principal: principal.into(), window: Window::ALWAYS, origin: origin() }
+    }
+    fn spec(entries: &[(Effect, &str)]) -> RightsSpec {
+        RightsSpec { entries: entries.iter().map(|(e, p)| entry(*e, p)).collect(), ..RightsSpec::default() }
+    }
+
+    #[test]
+    fn entries_keep_their_places() {
+        let known =
+            spec(&[(Effect::Deny, "user:dana"), (Effect::Allow, "group:hr"), (Effect::Allow, "everyone")]);
+        let resolved = known.resolve(&Names);
+        assert!(resolved.unknown.is_empty());
+        let [AclLayer::FirstMatch(entries)] = resolved.acl.layers() else { panic!("{resolved:?}") };
+        let principals: Vec<_> = entries.iter().map(|e| e.principal.clone()).collect();
+        assert_eq!(
+            principals,
+            [
+                Principal::User(UserId::new("u_1").unwrap()),
+                Principal::Group(GroupId::new("g_1").unwrap()),
+                Principal::Everyone
+            ]
+        );
+    }
+
+    #[test]
+    fn anything_unknown_is_nobody_and_is_reported() {
+        for name in ["user:omar", "group:sales", "dana", "Everyone", "everyone ", "user:", "role:x", ""] {
+            for effect in [Effect::Allow, Effect::Deny] {
+                let resolved = spec(&[(Effect::Allow, "everyone"), (effect, name)]).resolve(&Names);
+                assert_eq!(resolved.acl, Acl::nobody(), "{name}");
+                assert_eq!(resolved.unknown, [(name.to_owned(), origin())], "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_label_or_a_problem_is_nobody() {
+        let mut labelled = spec(&[(Effect::Allow, "everyone")]);
+        labelled.labels = vec![("secret".into(), origin())];
+        assert_eq!(labelled.resolve(&Names).acl.layers().len(), 2);
+        labelled.labels.push(("sceret".into(), origin()));
+        assert_eq!(labelled.resolve(&Names).acl, Acl::nobody());
+        let mut broken = spec(&[(Effect::Allow, "everyone")]);
+        broken.problem = Some(("line 3: unknown key".into(), origin()));
+        assert_eq!(broken.resolve(&Names).acl, Acl::nobody());
+        assert_eq!(RightsSpec::default().resolve(&Names).acl, Acl::nobody());
+    }
+}

@@ -30,7 +30,8 @@ pub struct AccessScope {
 }
 
 impl AccessScope {
-    /// Resolves what a proven caller holds. `now` is the request's fixed clock.
+    /// Resolves what a proven caller holds. `now` is the request's fixed clock. Memberships of
+    /// somebody else count as no facts at all: no group, and incomplete.
     #[must_use]
     pub fn resolve(
         caller: &Caller,
@@ -39,10 +40,13 @@ impl AccessScope {
         epoch: RightsEpoch,
         now: Timestamp,
     ) -> Self {
-        let own = match caller.subject() {
-            Subject::User(id) => Principal::User(id.clone()),
-            Subject::Service(id) => Principal::Service(id.as_str().to_owned()),
+        let (own, person) = match caller.subject() {
+            Subject::User(id) => (Principal::User(id.clone()), Some(id)),
+            Subject::Service(id) => (Principal::Service(id.as_str().to_owned()), None),
         };
+        // INVARIANT (I1): a caller's groups are that caller's own.
+        let memberships =
+            if memberships.of() == person { memberships } else { Memberships::none().incomplete() };
         let holder = Holder::new([own, Principal::Everyone], memberships, clearance);
         let right_set = right_set(caller, &holder);
         Self {
@@ -116,6 +120,7 @@ impl AccessScope {
             visible: Arc::new(visible),
             right_set: self.right_set,
             epoch: self.epoch,
+            made: self.now,
             void_from,
             scope: PhantomData,
         }
@@ -137,7 +142,9 @@ impl AccessScope {
                 (decision, grant)
             }
             // INVARIANT (I3): an unknown class is visible to nobody.
-            None => (Decision { allowed: false, path: Vec::new(), next_edge: None }, None),
+            None => {
+                (Decision { allowed: false, path: Vec::new(), outside: Vec::new(), next_edge: None }, None)
+            }
         }
     }
 }
@@ -155,10 +162,10 @@ fn right_set(caller: &Caller, holder: &Holder) -> RightSet {
         Completeness::Incomplete => b"i",
     });
     field(&holder.clearance().level.0.to_le_bytes());
+    field(&(holder.clearance().compartments.len() as u64).to_le_bytes());
     for compartment in &holder.clearance().compartments {
         field(compartment.as_bytes());
     }
-    field(b"principals");
     for principal in holder.principals() {
         field(format!("{principal:?}").as_bytes());
     }
@@ -171,6 +178,7 @@ pub struct AccessFilter<'scope> {
     visible: Arc<RoaringBitmap>,
     right_set: RightSet,
     epoch: RightsEpoch,
+    made: Timestamp,
     void_from: Option<Timestamp>,
     scope: PhantomData<&'scope AccessScope>,
 }
@@ -223,6 +231,7 @@ impl<'scope> AccessFilter<'scope> {
             bits,
             right_set: self.right_set,
             epoch: self.epoch,
+            made: self.made,
             void_from: self.void_from,
             generation,
         };
@@ -239,7 +248,10 @@ impl<'scope> AccessFilter<'scope> {
     ) -> Option<VisibleChunks<'scope>> {
         // INVARIANT (I10): nothing is reused across callers, epochs, window edges or contents.
         let same = set.right_set == self.right_set && set.epoch == self.epoch && set.generation == generation;
-        let fresh = set.void_from.is_none_or(|edge| now < edge);
+        // A set holds from the instant it was made for to its next window edge: for this request's
+        // own clock as for `now`. A clock that went back makes it void too.
+        let holds_at = |at: Timestamp| set.made <= at && set.void_from.is_none_or(|edge| at < edge);
+        let fresh = holds_at(self.made) && holds_at(now);
         (same && fresh).then_some(VisibleChunks { set, scope: PhantomData })
     }
 }
@@ -250,6 +262,7 @@ pub struct ChunkSet {
     bits: RoaringBitmap,
     right_set: RightSet,
     epoch: RightsEpoch,
+    made: Timestamp,
     void_from: Option<Timestamp>,
     generation: u64,
 }
@@ -291,3 +304,7 @@ impl VisibleChunks<'_> {
         (self.set.right_set, self.set.epoch, self.set.generation, Arc::clone(&self.set))
     }
 }
+
+#[cfg(test)]
+#[path = "scope_tests.rs"]
+mod tests;
