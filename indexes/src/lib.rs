@@ -10,6 +10,8 @@
 //! [`VisibleChunks`]: kenward_access::scope::VisibleChunks
 
 pub mod embedding;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod fusion;
 pub mod lexical;
 pub mod models;
