@@ -16,6 +16,8 @@ pub mod fusion;
 pub mod lexical;
 pub mod models;
 pub mod order;
+#[cfg(test)]
+mod testing;
 pub mod vector;
 
 use kenward_access::ids::{ChunkNo, TieKey};

@@ -72,9 +72,7 @@ pub struct LexicalView {
     pub(super) segments: Vec<(SegmentId, SegmentView)>,
     /// Visible live chunks.
     pub(super) count: u64,
-    /// Terms in each field over the visible live chunks.
-    pub(super) lengths: [u64; 3],
-    /// Length norms that follow from the two.
+    /// Length norms that follow from it and from the visible chunks' lengths.
     pub(super) norms: Box<scorer::Norms>,
 }
 
@@ -177,7 +175,7 @@ impl LexicalSearcher {
             }
             known.push((segment.reader.segment_id(), of));
         }
-        LexicalView { segments: known, count, lengths, norms: scorer::norms(count, lengths) }
+        LexicalView { segments: known, count, norms: scorer::norms(count, lengths) }
     }
 
     /// The best `depth` visible chunks for `query`, among those that `accept` takes (typed filters;

@@ -11,6 +11,8 @@ mod manifest;
 mod map;
 mod scan;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
