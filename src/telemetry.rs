@@ -40,7 +40,10 @@ fn capped(metadata: &Metadata<'_>) -> bool {
     let ours = metadata.target().split("::").next().is_some_and(|root| {
         root == "kenward" || root.strip_prefix("kenward_").is_some_and(|rest| !rest.is_empty())
     });
-    ours || *metadata.level() <= tracing::Level::INFO
+    // The protocol's library repeats what clients send even in its warnings.
+    let most =
+        if metadata.target().starts_with("rmcp") { tracing::Level::ERROR } else { tracing::Level::INFO };
+    ours || *metadata.level() <= most
 }
 
 fn filter_of(level: Level) -> LevelFilter {

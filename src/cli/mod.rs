@@ -4,6 +4,7 @@
 mod directory_file;
 mod fail;
 mod out;
+mod serve;
 mod users;
 
 use crate::config::{Config, Level, Overrides};
@@ -46,6 +47,8 @@ struct Global {
 enum Verb {
     /// The people of the built-in directory
     Users(users::Args),
+    /// Answers agents over MCP: HTTP on loopback, or stdio
+    Serve(serve::Args),
     /// Reads documents for the process that started it
     #[command(name = "__worker", hide = true)]
     Worker,
@@ -78,15 +81,23 @@ impl Context {
 impl Verb {
     /// What is logged unless the configuration says otherwise: servers say more.
     fn log_level(&self) -> Level {
-        Level::Warn
+        match self {
+            Self::Serve(_) => Level::Info,
+            _ => Level::Warn,
+        }
     }
 
     /// What this verb's own flags put over the configuration.
-    fn overrides(&self, _overrides: &mut Overrides) {}
+    fn overrides(&self, overrides: &mut Overrides) {
+        if let Self::Serve(args) = self {
+            args.overrides(overrides);
+        }
+    }
 
     async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
             Self::Users(args) => users::run(args, context).await,
+            Self::Serve(args) => serve::run(args, context).await,
             Self::Worker => Ok(Outcome::Done),
         }
     }

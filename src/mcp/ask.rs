@@ -16,6 +16,9 @@ pub enum AskError {
     /// The owner could not be reached; the caller is told to try again.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// The owner cannot answer anybody now; its words are for an operator.
+    #[error("the owner of the data cannot answer: {0}")]
+    Owner(Box<str>),
     /// The owner replied with something that is no reply to a question.
     #[error("the owner's reply does not fit the question")]
     Reply,
@@ -47,14 +50,21 @@ impl Ask for Backend {
         match self.call(op, &mut |_| ()).await? {
             Reply::Answer(bytes) => Ok(bytes),
             Reply::Refused(error) => Err(AskError::Refused(error)),
-            _ => Err(AskError::Reply),
+            other => Err(unfit(other)),
         }
     }
 
     async fn authenticate(&self, claim: Claim) -> Result<bool, AskError> {
         match self.call(Op::Authenticate { claim }, &mut |_| ()).await? {
             Reply::Authenticated(accepted) => Ok(accepted),
-            _ => Err(AskError::Reply),
+            other => Err(unfit(other)),
         }
+    }
+}
+
+fn unfit(reply: Reply) -> AskError {
+    match reply {
+        Reply::Failed { message, .. } => AskError::Owner(message.into()),
+        _ => AskError::Reply,
     }
 }

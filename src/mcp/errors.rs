@@ -19,7 +19,7 @@ pub fn argument(field: &str, message: String, hint: String) -> AnswerError {
 pub fn told(error: AskError) -> AnswerError {
     match error {
         AskError::Refused(error) => error,
-        AskError::Backend(error) => {
+        AskError::Backend(_) => {
             tracing::error!(error = %chain(&error), "the owner of the data could not be reached");
             AnswerError {
                 code: ErrorCode::TryAgain,
@@ -28,8 +28,8 @@ pub fn told(error: AskError) -> AnswerError {
                 hint: "send the same call again in a few seconds".to_owned(),
             }
         }
-        AskError::Reply => {
-            tracing::error!("the owner's reply does not fit the question");
+        AskError::Owner(_) | AskError::Reply => {
+            tracing::error!(error = %chain(&error), "a question was not answered");
             internal()
         }
     }

@@ -2,7 +2,6 @@
 //! complaint can be matched with the log. They say nothing about the request or the caller.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Makes request ids. The default draws them at random; tests may fix them.
 #[derive(Clone)]
@@ -24,23 +23,8 @@ impl RequestIds {
 
 impl Default for RequestIds {
     fn default() -> Self {
-        Self::from_fn(random)
+        Self::from_fn(crate::telemetry::request_id)
     }
-}
-
-/// `r_` and 16 characters of base32: 80 random bits.
-fn random() -> String {
-    static FALLBACK: AtomicU64 = AtomicU64::new(0);
-    let mut bytes = [0_u8; 10];
-    if getrandom::fill(&mut bytes).is_err() {
-        // Without randomness the id is only unique within this process: enough to find a log line,
-        // and nothing rests on its being secret.
-        let count = FALLBACK.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        for (to, from) in bytes.iter_mut().zip(count) {
-            *to = from;
-        }
-    }
-    format!("r_{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
 }
 
 /// The id of an HTTP request, put into its extensions by the outermost layer.

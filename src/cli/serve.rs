@@ -1,0 +1,147 @@
+//! `kenward serve`: agents ask, over Streamable HTTP or over stdio. It starts the protocol's servers
+//! over the way to the owner of the data, says how to go on, and ends cleanly; it must never write
+//! anything but the protocol to standard output while it serves stdio.
+
+use super::fail::{Fix, unexpected};
+use super::{Context, Outcome, out};
+use crate::http::{self, HttpOptions};
+use crate::mcp::{Claims, KenwardServer};
+use crate::owner::Backend;
+use crate::owner::ops::{Claim, Op, Question, Reply};
+use crate::{config::Overrides, telemetry};
+use anyhow::Context as _;
+use kenward_vault::knowledge_base::ListSourcesRequest;
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where to listen for HTTP, on loopback; port 0 takes a free one [default: `http.addr` of the configuration]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "stdio")]
+    http: Option<String>,
+    /// Serve one client on standard input and output, as the person whom `[operators]` names for you
+    #[arg(long)]
+    stdio: bool,
+    /// With --stdio: serve as somebody else; needs the operator role and a reason, and is recorded
+    #[arg(long = "as", value_name = "USER", requires = "stdio", requires = "reason")]
+    act_as: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", requires = "act_as")]
+    reason: Option<String>,
+}
+
+impl Args {
+    /// What the flags put over the configuration.
+    pub fn overrides(&self, overrides: &mut Overrides) {
+        if self.http.is_some() {
+            overrides.http_addr.clone_from(&self.http);
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
+    let backend = context.backend().await?;
+    let served = if args.stdio {
+        let claim = Claim::Local { act_as: args.act_as, reason: args.reason };
+        stdio(&backend, claim).await
+    } else {
+        over_http(&backend, context).await
+    };
+    backend.close().await;
+    match served? {
+        Ended::ByItself => Ok(Outcome::Done),
+        Ended::BySignal => {
+            // A thread may still wait for standard input, which nothing can interrupt; everything
+            // that must be kept is closed.
+            std::process::exit(0)
+        }
+    }
+}
+
+/// How serving ended.
+enum Ended {
+    ByItself,
+    BySignal,
+}
+
+async fn stdio(backend: &Backend, claim: Claim) -> anyhow::Result<Ended> {
+    must_be_somebody(backend, &claim).await?;
+    if std::io::stdin().is_terminal() {
+        out::say("speaking MCP on standard input and output; an MCP client usually starts this itself:");
+        out::say("  claude mcp add kenward -- kenward serve --stdio");
+    }
+    let server = KenwardServer::new(backend.clone(), Claims::Process(claim));
+    let serving = async {
+        match rmcp::serve_server(server, rmcp::transport::io::stdio_pipes()).await {
+            Ok(running) => running.waiting().await.map(|_| ()).context("serving stdio"),
+            // The client went before it said anything: nothing was asked, nothing failed.
+            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+            // rmcp's own words quote the message.
+            Err(_) => anyhow::bail!("what came on standard input is not how an MCP client begins"),
+        }
+    };
+    tokio::select! {
+        served = serving => served.map(|()| Ended::ByItself),
+        () = told_to_stop()? => Ok(Ended::BySignal),
+    }
+}
+
+/// Refuses to start for nobody: the client would see every single call fail.
+async fn must_be_somebody(backend: &Backend, claim: &Claim) -> anyhow::Result<()> {
+    match backend.ask(Op::Authenticate { claim: claim.clone() }).await? {
+        Reply::Authenticated(true) => return Ok(()),
+        Reply::Authenticated(false) => {}
+        other => return Err(unexpected(other)),
+    }
+    // The reason is told in the answer to a question.
+    let question = Question::ListSources(ListSourcesRequest::default());
+    let ask = Op::Ask { claim: claim.clone(), question, request_id: telemetry::request_id() };
+    match backend.ask(ask).await? {
+        Reply::Answer(_) => Ok(()),
+        other => Err(unexpected(other)),
+    }
+}
+
+async fn over_http(backend: &Backend, context: &Context) -> anyhow::Result<Ended> {
+    let listener = http::bind(context.config.http_addr).await.map_err(|error| {
+        let (message, hint) = crate::owner::words(&error);
+        Fix::new(message, hint.unwrap_or_default())
+    })?;
+    let address = listener.local_addr().context("the listener's address")?;
+    let options = HttpOptions::loopback(address.port());
+    let router = http::router(backend.clone(), &options);
+    // Before anybody is told the address: a signal from now on ends it cleanly.
+    let stop = told_to_stop()?;
+    out::print(&format!("http://{address}{}\n", http::MCP_PATH))?;
+    how_to_go_on(backend, context, address).await;
+    http::serve(listener, router, options.drain, stop).await?;
+    out::say("stopped");
+    Ok(Ended::ByItself)
+}
+
+async fn how_to_go_on(backend: &Backend, context: &Context, address: SocketAddr) {
+    let url = format!("http://{address}{}", http::MCP_PATH);
+    let owner = if backend.is_owner().await { "owned by this process" } else { "owned by another process" };
+    out::say(&format!("serving MCP at {url}"));
+    out::say(&format!("  data      {} ({owner})", context.config.data_dir.display()));
+    out::say("connect an agent:");
+    out::say("  kenward tokens create USER      a token with that person's rights, shown once");
+    out::say(&format!(
+        "  claude mcp add --transport http kenward {url} --header \"Authorization: Bearer TOKEN\""
+    ));
+    out::say("  any other client: this URL, and the header `Authorization: Bearer TOKEN`");
+    out::say("stop with Ctrl-C");
+}
+
+/// Done when the process is told to stop (SIGINT, SIGTERM). Listens from the moment it is called.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
