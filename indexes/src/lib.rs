@@ -10,10 +10,14 @@
 //! [`VisibleChunks`]: kenward_access::scope::VisibleChunks
 
 pub mod embedding;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod fusion;
 pub mod lexical;
 pub mod models;
 pub mod order;
+#[cfg(test)]
+mod testing;
 pub mod vector;
 
 use kenward_access::ids::{ChunkNo, TieKey};

@@ -2,6 +2,7 @@
 
 mod fastembed_engine;
 mod graph;
+mod hashing;
 mod onnx;
 mod runtime;
 mod weights;
@@ -90,11 +91,7 @@ pub trait Embedder: Send + Sync {
     }
 }
 
-/// The hashing embedder for tests: words hashed into `dimension` buckets, unit length.
-#[must_use]
-pub fn hashing(_dimension: usize) -> Arc<dyn Embedder> {
-    todo!()
-}
+pub use hashing::hashing;
 
 /// The fastembed engine over a local model directory and ONNX Runtime library, both as
 /// [`crate::models`] laid them down.

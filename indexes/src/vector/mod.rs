@@ -1,5 +1,18 @@
 //! Vector search: an exact scan of the caller's visible vectors. No shared graph, no learned
 //! quantiser: a hidden vector can change nothing.
+//!
+//! [`VectorIndex`] and [`VectorSnapshot`] are the seam; [`open_flat`] is the embedded engine:
+//! `flat` (writer and scan) over `segment` files named by a `manifest`, read through `map`.
+
+#[cfg(test)]
+mod conformance;
+mod flat;
+mod manifest;
+mod map;
+mod scan;
+mod segment;
+#[cfg(test)]
+mod tests;
 
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
@@ -33,16 +46,23 @@ pub enum VectorError {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// A vector holds NaN or an infinite number; the embedder is broken.
+    #[error("a vector holds a number that is not finite")]
+    NotFinite,
+    /// A vector of length zero has no direction, so nothing is near it.
+    #[error("a vector has length zero")]
+    Zero,
 }
 
 /// One writer over an engine.
 pub trait VectorIndex: Send {
-    /// Adds vectors (unit length); a chunk that is there already is replaced.
+    /// Adds vectors; a chunk that is there already is replaced. Vectors should have unit length; others
+    /// are brought to it. Seen by snapshots from the next commit on.
     ///
     /// # Errors
     /// [`VectorError`].
     fn append(&mut self, vectors: &[(ChunkNo, Vec<f32>)]) -> Result<(), VectorError>;
-    /// Masks chunks at once; space is reclaimed later.
+    /// Masks chunks, from the next commit on; space is reclaimed later. Unknown ones are passed over.
     ///
     /// # Errors
     /// [`VectorError`].
@@ -84,6 +104,15 @@ pub trait VectorSnapshot: Send + Sync {
 ///
 /// # Errors
 /// [`VectorError`].
-pub fn open_flat(_dir: &Path, _dimension: usize) -> Result<Box<dyn VectorIndex>, VectorError> {
-    todo!()
+pub fn open_flat(dir: &Path, dimension: usize) -> Result<Box<dyn VectorIndex>, VectorError> {
+    Ok(Box::new(flat::FlatIndex::open(dir, dimension)?))
+}
+
+/// Reads every byte of the embedded engine's files and checks it against its checksum. Opening
+/// checks lengths, chunk numbers and the last commit only, so that it stays quick.
+///
+/// # Errors
+/// [`VectorError::Damaged`] names the first file that is not what was written.
+pub fn verify_flat(dir: &Path, dimension: usize) -> Result<(), VectorError> {
+    flat::verify(dir, dimension)
 }

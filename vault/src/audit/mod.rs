@@ -1,4 +1,83 @@
-//! The audit log: append-only, hash-chained, durable before an answer is given.
+//! The audit log: append-only lines, each holding the hash of the one before it, durable before an
+//! answer is given. It must never be skipped: what cannot be recorded is not answered. It holds no
+//! titles, no text and no query in clear (a query is a keyed hash; keeping its text, encrypted,
+//! comes with the compliance work).
+//!
+//! One file, `log.jsonl`, one record a line:
+//! `{"v":1,"seq":7,"prev":"<64 hex>","hash":"<64 hex>","record":{…}}`, where `hash` is SHA-256 over
+//! `prev`, `seq` (8 bytes, big-endian) and the record's bytes. A chain shows a change, a gap and a
+//! swap; that the newest lines were cut off it cannot show: that needs checkpoints kept elsewhere.
 
-/// The log of one vault.
-pub(crate) struct AuditLog {}
+mod chain;
+mod record;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub use chain::{Verified, verify};
+pub(crate) use record::{
+    Answer, Asked, DecisionPath, LayerTaken, Outcome, Policy, Record, Returned, State, Who,
+};
+
+use crate::error::VaultError;
+use crate::seams::Clock;
+use kenward_access::ids::TenantId;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The log of one vault. One thread writes; many wait for the same sync.
+pub(crate) struct AuditLog {
+    writer: thread::Writer,
+    clock: Arc<dyn Clock>,
+    written: Arc<AtomicU64>,
+}
+
+impl AuditLog {
+    /// Opens or makes the log in `dir`, checks its chain, and marks answers whose hand-over is not
+    /// recorded as unconfirmed. A torn last line is moved aside and noted.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`] for any other break, with the way on; [`VaultError::Io`].
+    pub(crate) fn open(dir: &Path, tenant: &TenantId, clock: Arc<dyn Clock>) -> Result<Self, VaultError> {
+        let opened = chain::open(dir, tenant)?;
+        let written = Arc::new(AtomicU64::new(opened.tip.seq));
+        let writer = thread::Writer::start(opened.file, opened.tip, Arc::clone(&written));
+        let log = Self { writer, clock, written };
+        if let Some(bytes) = opened.torn {
+            log.write(&Record::TornLine { bytes })?;
+        }
+        for answer in opened.open_answers {
+            log.write(&Record::Unconfirmed { answer })?;
+        }
+        Ok(log)
+    }
+
+    /// Writes a record and returns when it is durable.
+    ///
+    /// # Errors
+    /// [`VaultError::Audit`]: it is not in the log; the log is as before and goes on working.
+    pub(crate) fn write(&self, record: &Record) -> Result<(), VaultError> {
+        let line = record::line(self.clock.now(), record).map_err(VaultError::Audit)?;
+        self.writer.durable(line).map_err(VaultError::Audit)
+    }
+
+    /// Writes a small record without waiting for it.
+    pub(crate) fn note(&self, record: &Record) {
+        if let Ok(line) = record::line(self.clock.now(), record) {
+            self.writer.note(line);
+        }
+    }
+
+    /// Notes that `count` requests with bad or missing tokens were refused since the last note. The
+    /// caller of this gathers them (per address and minute), so that strangers cannot fill the disk.
+    pub(crate) fn note_refused(&self, address: &str, count: u64) {
+        let address: String = address.chars().filter(char::is_ascii_graphic).take(64).collect();
+        self.note(&Record::Refused { address, count });
+    }
+
+    /// How many records there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,272 @@
+//! The scorer against a naive one: BM25F over a list of texts in memory that holds the visible chunks
+//! and nothing else. Results must be equal to the bit, however the index came to its state.
+
+use super::scorer::{B, K1, MOST_TERMS, WEIGHT};
+use super::{ChunkText, LexicalError, LexicalIndex, analysis};
+use crate::testing::{ByHash, bits, seeing};
+use crate::{Scored, order};
+use kenward_access::ids::ChunkNo;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use tantivy::fieldnorm::FieldNormReader;
+
+type Text = [String; 3];
+
+/// The oracle. It is given the visible chunks and cannot know of others.
+fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, u64)> {
+    let terms_of = |text: &str| {
+        let mut terms = Vec::new();
+        analysis::terms(text, |t| terms.push(t.to_owned()));
+        terms
+    };
+    let stored = |length: usize| {
+        u64::from(FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(length as u32)))
+    };
+    let fields: BTreeMap<u32, Vec<Vec<String>>> =
+        visible.iter().map(|(n, text)| (*n, text.iter().map(|t| terms_of(t)).collect())).collect();
+    let count = fields.len() as f64;
+    let average: Vec<f64> = (0..3)
+        .map(|f| fields.values().map(|c| stored(c[f].len())).sum::<u64>() as f64 / count)
+        .collect();
+    let mut query_terms: BTreeMap<String, u32> = BTreeMap::new();
+    for term in terms_of(query) {
+        if query_terms.contains_key(&term) || query_terms.len() < MOST_TERMS {
+            *query_terms.entry(term).or_insert(0) += 1;
+        }
+    }
+    let mut scores: BTreeMap<u32, f64> = BTreeMap::new();
+    for (term, occurrences) in query_terms {
+        let mut having: BTreeMap<u32, f64> = BTreeMap::new();
+        for (chunk, texts) in &fields {
+            for f in 0..3 {
+                let frequency = texts[f].iter().filter(|t| **t == term).count();
+                if frequency > 0 {
+                    let norm = WEIGHT[f] / (1.0 - B[f] + B[f] * stored(texts[f].len()) as f64 / average[f]);
+                    *having.entry(*chunk).or_insert(0.0) += norm * frequency as f64;
+                }
+            }
+        }
+        let frequency = having.len() as f64;
+        let idf = ((count - frequency + 0.5) / (frequency + 0.5)).ln_1p();
+        for (chunk, frequency) in having {
+            *scores.entry(chunk).or_insert(0.0) +=
+                f64::from(occurrences) * (K1 + 1.0) * idf * (frequency / (K1 + frequency));
+        }
+    }
+    let all = scores.into_iter().map(|(chunk, score)| Scored { chunk: ChunkNo(chunk), score });
+    bits(&order::top(all, depth, &ByHash))
+}
+
+fn found(
+    index: &LexicalIndex,
+    seen: impl IntoIterator<Item = u32>,
+    query: &str,
+    depth: usize,
+) -> Vec<(u32, u64)> {
+    let searcher = index.searcher().unwrap();
+    seeing(seen, [], |visible| {
+        let view = searcher.view(&visible).unwrap();
+        bits(&searcher.search(query, visible, &view, &|_| true, depth, &ByHash).unwrap())
+    })
+}
+
+fn add(index: &mut LexicalIndex, chunk: u32, text: &Text) {
+    let [title, headings, body] = text;
+    index.add(ChunkText { chunk: ChunkNo(chunk), title, headings, body }).unwrap();
+}
+
+fn text(words: &str) -> Text {
+    ["Plan".to_owned(), "Plan\nNights".to_owned(), words.to_owned()]
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u32, Text),
+    Delete(u32),
+    Commit,
+    Merge,
+}
+
+fn words(most: usize) -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "ward", "night", "nights", "roster", "shift", "plan", "fund", "audit", "ken", "東京都", "Café",
+    ]);
+    prop::collection::vec(word, 0..most).prop_map(|words| words.join(" "))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (0u32..40, words(3), words(4), words(60)).prop_map(|(n, a, b, c)| Step::Put(n, [a, b, c])),
+        3 => (0u32..40).prop_map(Step::Delete),
+        3 => Just(Step::Commit),
+        1 => Just(Step::Merge),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn equal_to_the_naive_scorer_over_the_visible_however_the_index_came_about(
+        steps in prop::collection::vec(step(), 1..60),
+        seen in prop::collection::btree_set(0u32..40, 0..40),
+        queries in prop::collection::vec(words(7), 1..5),
+        depth in 1usize..20,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = LexicalIndex::open(folder.path()).unwrap();
+        let mut live: BTreeMap<u32, Text> = BTreeMap::new();
+        for step in &steps {
+            match step {
+                Step::Put(chunk, text) => {
+                    add(&mut index, *chunk, text);
+                    live.insert(*chunk, text.clone());
+                }
+                Step::Delete(chunk) => {
+                    index.delete(ChunkNo(*chunk));
+                    live.remove(chunk);
+                }
+                Step::Commit => index.commit(1).unwrap(),
+                Step::Merge => index.merge_all(),
+            }
+        }
+        index.commit(2).unwrap();
+        let visible: BTreeMap<u32, Text> = live.into_iter().filter(|(n, _)| seen.contains(n)).collect();
+        for query in &queries {
+            let expected = naive(&visible, query, depth);
+            prop_assert_eq!(&found(&index, seen.iter().copied(), query, depth), &expected);
+            index.merge_all();
+            prop_assert_eq!(&found(&index, seen.iter().copied(), query, depth), &expected);
+        }
+        drop(index);
+        let again = LexicalIndex::open(folder.path()).unwrap();
+        prop_assert_eq!(again.position(), 2);
+        for query in &queries {
+            prop_assert_eq!(found(&again, seen.iter().copied(), query, depth), naive(&visible, query, depth));
+        }
+    }
+}
+
+#[test]
+fn many_blocks_of_postings_are_read_right() {
+    // More than one block of 128 postings, a sparse and a dense sight, segments of unequal size.
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    let all: BTreeMap<u32, Text> = (0..3000u32)
+        .map(|n| (n, text(&format!("ward {} {}", "night ".repeat((n % 7) as usize), if n % 3 == 0 { "fund" } else { "" }))))
+        .collect();
+    for (n, text) in &all {
+        add(&mut index, *n, text);
+        if [10, 700, 2500].contains(n) {
+            index.commit(u64::from(*n)).unwrap();
+        }
+    }
+    (0..3000).step_by(11).for_each(|n| index.delete(ChunkNo(n)));
+    index.commit(3000).unwrap();
+    for share in [1, 2, 10, 301] {
+        let seen: BTreeSet<u32> = (0..3000).filter(|n| n % share == 0).collect();
+        let visible =
+            all.iter().filter(|(n, _)| *n % 11 != 0 && seen.contains(n)).map(|(n, t)| (*n, t.clone())).collect();
+        for query in ["night fund", "ward", "plan night night"] {
+            assert_eq!(found(&index, seen.iter().copied(), query, 50), naive(&visible, query, 50));
+        }
+    }
+}
+
+#[test]
+fn filters_come_before_the_cut_and_change_no_statistic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    (0..50).for_each(|n| add(&mut index, n, &text(&"ward ".repeat(1 + n as usize % 9))));
+    index.commit(1).unwrap();
+    let searcher = index.searcher().unwrap();
+    seeing(0..50, [], |visible| {
+        let view = searcher.view(&visible).unwrap();
+        let accept = |chunk: ChunkNo| chunk.0.is_multiple_of(5);
+        let full = searcher.search("ward", visible.clone(), &view, &|_| true, 50, &ByHash).unwrap();
+        let some = searcher.search("ward", visible, &view, &accept, 3, &ByHash).unwrap();
+        let expected: Vec<Scored> = full.into_iter().filter(|c| accept(c.chunk)).take(3).collect();
+        assert_eq!(bits(&some), bits(&expected));
+        assert_eq!(some.len(), 3);
+    });
+}
+
+#[test]
+fn a_view_of_somebody_else_or_of_another_index_shows_nothing_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    (0..20).for_each(|n| add(&mut index, n, &text("ward")));
+    index.commit(1).unwrap();
+    let searcher = index.searcher().unwrap();
+    let theirs = seeing(0..20, [], |visible| searcher.view(&visible).unwrap());
+    seeing([3, 4], 5..20, |visible| {
+        let found = searcher.search("ward", visible, &theirs, &|_| true, 50, &ByHash).unwrap();
+        assert_eq!(found.iter().map(|c| c.chunk.0).collect::<BTreeSet<_>>(), BTreeSet::from([3, 4]));
+    });
+    index.merge_all();
+    add(&mut index, 30, &text("ward"));
+    index.commit(2).unwrap();
+    let newer = index.searcher().unwrap();
+    seeing(0..40, [], |visible| {
+        let old = searcher.view(&visible).unwrap();
+        let found = newer.search("ward", visible, &old, &|_| true, 50, &ByHash).unwrap();
+        assert!(found.iter().all(|c| c.chunk.0 < 20), "a segment that the view does not know holds nothing");
+    });
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    add(&mut index, 1, &text("ward"));
+    index.commit(1).unwrap();
+    let before = index.searcher().unwrap();
+    index.delete(ChunkNo(1));
+    add(&mut index, 2, &text("ward"));
+    index.commit(2).unwrap();
+    let of = |searcher: &super::LexicalSearcher| {
+        seeing(0..9, [], |visible| {
+            let view = searcher.view(&visible).unwrap();
+            let found = searcher.search("ward", visible, &view, &|_| true, 9, &ByHash).unwrap();
+            found.iter().map(|c| c.chunk.0).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(of(&before), [1]);
+    assert_eq!(of(&index.searcher().unwrap()), [2]);
+}
+
+#[test]
+fn long_and_odd_queries_are_bounded_and_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    let all: BTreeMap<u32, Text> = (0..30).map(|n| (n, text(&format!("ward word{n} word{}", n + 1)))).collect();
+    all.iter().for_each(|(n, t)| add(&mut index, *n, t));
+    index.commit(1).unwrap();
+    let long: String = (0..10_000).map(|n| format!("word{n} ")).collect();
+    for query in ["", " ", "the", "🙂", ".*[a-z]", "שלום עולם", "\u{0}\u{202e}ward", &long] {
+        assert_eq!(found(&index, 0..30, query, 10), naive(&all, query, 10));
+    }
+    assert!(found(&index, 0..30, &long, 10).len() == 10);
+}
+
+#[test]
+fn damage_is_an_error_and_never_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    (0..20).for_each(|n| add(&mut index, n, &text("ward")));
+    index.commit(7).unwrap();
+    drop(index);
+    assert_eq!(LexicalIndex::open(folder.path()).unwrap().position(), 7);
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()).collect();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') || std::fs::metadata(&file).unwrap().len() == 0 {
+            continue;
+        }
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        let opened = LexicalIndex::open(folder.path());
+        assert!(matches!(opened, Err(LexicalError::Open(_))), "half of {name} was taken for an index");
+        std::fs::write(&file, &whole).unwrap();
+    }
+    assert_eq!(found(&LexicalIndex::open(folder.path()).unwrap(), 0..20, "ward", 50).len(), 20);
+}

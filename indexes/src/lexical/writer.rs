@@ -1,0 +1,181 @@
+//! The one writer of the lexical index. It must never store text: a chunk becomes its number and
+//! its terms.
+
+use super::snapshot::{LexicalSearcher, SegmentChunks};
+use super::{ChunkText, LexicalError, analysis};
+use kenward_access::ids::ChunkNo;
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+use tantivy::directory::MmapDirectory;
+use tantivy::indexer::IndexWriterOptions;
+use tantivy::schema::{
+    Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
+};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+
+/// Memory of the one indexing thread before it writes a segment.
+const HEAP: usize = 48_000_000;
+
+/// The fields, in the one order in which a chunk's score is summed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields {
+    pub chunk: Field,
+    pub text: [Field; 3],
+}
+
+impl Fields {
+    pub(super) const CHUNK: &'static str = "chunk";
+
+    fn schema() -> (Schema, Self) {
+        let mut schema = Schema::builder();
+        let chunk = schema.add_u64_field(Self::CHUNK, NumericOptions::default().set_fast().set_indexed());
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(analysis::NAME)
+            .set_index_option(IndexRecordOption::WithFreqs)
+            .set_fieldnorms(true);
+        let options = TextOptions::default().set_indexing_options(indexing);
+        let text = ["title", "headings", "body"].map(|name| schema.add_text_field(name, options.clone()));
+        (schema.build(), Self { chunk, text })
+    }
+}
+
+/// The one writer of the index.
+pub struct LexicalIndex {
+    index: Index,
+    fields: Fields,
+    // None after a failed commit, until it is made again.
+    writer: Option<IndexWriter>,
+    reader: IndexReader,
+    position: u64,
+    // What the last snapshot read of each segment; segments never change.
+    segments: Mutex<Vec<Arc<SegmentChunks>>>,
+}
+
+impl LexicalIndex {
+    /// Opens or creates the index in `dir`. An index of another version of the analyzer, or a
+    /// damaged one, is an error: everything in it can be built again in an empty folder.
+    ///
+    /// # Errors
+    /// [`LexicalError::Open`].
+    pub fn open(dir: &Path) -> Result<Self, LexicalError> {
+        Self::open_with(dir).map_err(LexicalError::Open)
+    }
+
+    fn open_with(dir: &Path) -> tantivy::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let (schema, fields) = Fields::schema();
+        let directory = MmapDirectory::open(dir)?;
+        let index = if Index::exists(&directory)? {
+            Index::open(directory)?
+        } else {
+            Index::create(directory, schema.clone(), IndexSettings::default())?
+        };
+        if index.schema() != schema {
+            return Err(tantivy::TantivyError::SchemaError("the index was built by other rules".to_owned()));
+        }
+        index.tokenizers().register(analysis::NAME, analysis::Analyzer);
+        let position = match index.load_metas()?.payload {
+            None => 0,
+            Some(payload) => payload.parse().map_err(|_| {
+                tantivy::TantivyError::InvalidArgument("the commit payload is not a position".to_owned())
+            })?,
+        };
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let writer = Some(new_writer(&index)?);
+        Ok(Self { index, fields, writer, reader, position, segments: Mutex::default() })
+    }
+
+    fn writer(&mut self) -> tantivy::Result<&mut IndexWriter> {
+        if self.writer.is_none() {
+            self.writer = Some(new_writer(&self.index)?);
+        }
+        self.writer.as_mut().ok_or(tantivy::TantivyError::Poisoned)
+    }
+
+    /// Adds a chunk (replacing one with the same number).
+    ///
+    /// # Errors
+    /// [`LexicalError::Write`]. Everything since the last commit is then lost: go on from
+    /// [`LexicalIndex::position`].
+    pub fn add(&mut self, chunk: ChunkText<'_>) -> Result<(), LexicalError> {
+        self.delete(chunk.chunk);
+        let fields = self.fields;
+        let mut document = TantivyDocument::default();
+        document.add_u64(fields.chunk, u64::from(chunk.chunk.0));
+        for (field, text) in fields.text.into_iter().zip([chunk.title, chunk.headings, chunk.body]) {
+            document.add_text(field, text);
+        }
+        let added = self.writer().and_then(|writer| writer.add_document(document));
+        if let Err(source) = added {
+            self.writer = None;
+            return Err(LexicalError::Write(source));
+        }
+        Ok(())
+    }
+
+    /// Deletes a chunk, from the next commit on.
+    pub fn delete(&mut self, chunk: ChunkNo) {
+        let term = Term::from_field_u64(self.fields.chunk, u64::from(chunk.0));
+        // A writer that cannot be made makes the next `add` or `commit` fail; nothing is skipped.
+        if let Ok(writer) = self.writer() {
+            writer.delete_term(term);
+        }
+    }
+
+    /// Makes everything so far durable, with the outbox position that it reaches as payload.
+    ///
+    /// # Errors
+    /// [`LexicalError::Write`]. Everything since the last commit is then lost: go on from
+    /// [`LexicalIndex::position`].
+    pub fn commit(&mut self, position: u64) -> Result<(), LexicalError> {
+        let committed = self.writer().and_then(|writer| {
+            let mut prepared = writer.prepare_commit()?;
+            prepared.set_payload(&position.to_string());
+            prepared.commit()
+        });
+        if let Err(source) = committed {
+            self.writer = None;
+            return Err(LexicalError::Write(source));
+        }
+        self.position = position;
+        Ok(())
+    }
+
+    /// The outbox position of the last commit (0 for a new index).
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// An immutable snapshot of the last commit.
+    ///
+    /// # Errors
+    /// [`LexicalError::Read`].
+    pub fn searcher(&self) -> Result<LexicalSearcher, LexicalError> {
+        self.reader.reload().map_err(LexicalError::Read)?;
+        let mut segments = self.segments.lock();
+        let searcher = LexicalSearcher::new(self.reader.searcher(), self.fields, &segments)
+            .map_err(LexicalError::Read)?;
+        *segments = searcher.segments();
+        Ok(searcher)
+    }
+
+    /// Waits for merges that run, and merges everything into one segment.
+    #[cfg(test)]
+    pub(super) fn merge_all(&mut self) {
+        let segments = self.index.searchable_segment_ids().unwrap();
+        if !segments.is_empty() {
+            self.writer().unwrap().merge(&segments).wait().unwrap();
+        }
+    }
+}
+
+fn new_writer(index: &Index) -> tantivy::Result<IndexWriter> {
+    let options = IndexWriterOptions::builder()
+        .num_worker_threads(1)
+        .memory_budget_per_thread(HEAP)
+        .num_merge_threads(1)
+        .build();
+    index.writer_with_options(options)
+}

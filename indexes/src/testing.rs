@@ -1,0 +1,50 @@
+//! What the unit tests of this package share: callers with given sight, and a stable order.
+
+use crate::{Scored, TieOrder};
+use kenward_access::acl::{Ace, Acl, AclLayer, Clearance, Effect, Window};
+use kenward_access::acl_class::ClassTable;
+use kenward_access::caller::{Caller, Credential, Subject};
+use kenward_access::groups::Memberships;
+use kenward_access::ids::{ChunkNo, RightsEpoch, TenantId, TieKey, Timestamp, UserId};
+use kenward_access::principal::Principal;
+use kenward_access::scope::{AccessScope, VisibleChunks};
+
+/// Runs `then` as a caller who sees exactly these of these chunks.
+pub(crate) fn seeing<T>(
+    seen: impl IntoIterator<Item = u32>,
+    hidden: impl IntoIterator<Item = u32>,
+    then: impl FnOnce(VisibleChunks<'_>) -> T,
+) -> T {
+    let dana = UserId::new("u_dana").unwrap();
+    let subject = Subject::User(dana.clone());
+    let tenant = TenantId::new("test").unwrap();
+    let caller = Caller::authenticated(tenant, subject, None, Credential::Peer { uid: 1 });
+    let scope = AccessScope::resolve(
+        &caller,
+        Memberships::none(),
+        Clearance::default(),
+        RightsEpoch(1),
+        Timestamp(0),
+    );
+    let mut classes = ClassTable::default();
+    let entry = Ace { effect: Effect::Allow, principal: Principal::User(dana), window: Window::ALWAYS };
+    let open = classes.intern(Acl::new(vec![AclLayer::FirstMatch(vec![entry])]));
+    let shut = classes.intern(Acl::nobody());
+    let chunks = seen.into_iter().map(|n| (n, open)).chain(hidden.into_iter().map(|n| (n, shut)));
+    let filter = scope.filter(&classes);
+    then(filter.chunks(1, chunks.map(|(n, class)| (ChunkNo(n), class))))
+}
+
+/// Ties by a hash of the chunk number: unlike any order of storage.
+pub(crate) struct ByHash;
+
+impl TieOrder for ByHash {
+    fn tie(&self, chunk: ChunkNo) -> Option<TieKey> {
+        Some(TieKey { document: *blake3::hash(&chunk.0.to_le_bytes()).as_bytes(), ordinal: 0 })
+    }
+}
+
+/// Chunks and the exact bits of their scores.
+pub(crate) fn bits(list: &[Scored]) -> Vec<(u32, u64)> {
+    list.iter().map(|c| (c.chunk.0, c.score.to_bits())).collect()
+}

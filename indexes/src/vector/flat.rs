@@ -1,0 +1,320 @@
+//! The embedded engine: exact f32 over the visible rows. A search touches the rows of visible chunks
+//! and no others; where a row lies, and what lies beside it, is in no score and no order.
+
+use super::manifest::{Manifest, SegmentEntry, chunks_path, vectors_path};
+use super::scan::dot;
+use super::segment::{self, Segment};
+use super::{VectorError, VectorIndex, VectorSnapshot};
+use crate::order::Top;
+use crate::{Scored, TieOrder};
+use kenward_access::ids::ChunkNo;
+use kenward_access::scope::VisibleChunks;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows after which a new segment is begun.
+const SEGMENT_ROWS: u32 = 65_536;
+/// Deleted rows from which on compaction is worth its writes.
+const COMPACT_FROM: u64 = 1_024;
+
+/// Where a live chunk's vector lies.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    chunk: u32,
+    segment: u32,
+    row: u32,
+}
+
+/// The engine's one writer.
+pub(super) struct FlatIndex {
+    dir: PathBuf,
+    manifest: Manifest,
+    /// The last word on each chunk since the last commit: its vector, or that it is deleted.
+    pending: BTreeMap<u32, Option<Vec<f32>>>,
+    snapshot: Arc<FlatSnapshot>,
+}
+
+/// One commit of the engine.
+struct FlatSnapshot {
+    dimension: usize,
+    segments: Vec<Arc<Segment>>,
+    /// Live chunks, ascending.
+    places: Vec<Place>,
+}
+
+impl FlatIndex {
+    pub(super) fn open(dir: &Path, dimension: usize) -> Result<Self, VectorError> {
+        std::fs::create_dir_all(dir)
+            .map_err(|source| VectorError::Io { path: dir.to_owned(), source })?;
+        let manifest = match Manifest::load(dir)? {
+            Some(manifest) => manifest,
+            None => {
+                let manifest = Manifest::new(dimension);
+                manifest.store(dir)?;
+                manifest
+            }
+        };
+        if manifest.dimension != dimension {
+            return Err(VectorError::Dimension { expected: manifest.dimension, got: dimension });
+        }
+        remove_unnamed(dir, &manifest)?;
+        let mut segments = Vec::new();
+        let mut places = Vec::new();
+        for (number, entry) in (0u32..).zip(&manifest.segments) {
+            let damaged = || VectorError::Damaged { path: dir.join("manifest") };
+            let dead = entry.dead().ok_or_else(damaged)?;
+            let chunks = segment::recover(dir, entry, dimension)?;
+            let live = (0u32..).zip(&chunks).filter(|(row, _)| !dead.contains(*row));
+            places.extend(live.map(|(row, chunk)| Place { chunk: *chunk, segment: number, row }));
+            let segment = Segment::map(dir, entry, dimension)?;
+            if let Some((last, before)) = entry.batches.split_last() {
+                let from = before.iter().fold(0, |sum, batch| sum + batch.rows);
+                segment.check(&vectors_path(dir, entry.number), from, std::slice::from_ref(last))?;
+            }
+            segments.push(Arc::new(segment));
+        }
+        places.sort_by_key(|place| place.chunk);
+        if places.windows(2).any(|pair| matches!(pair, [a, b] if a.chunk == b.chunk)) {
+            return Err(VectorError::Damaged { path: dir.join("manifest") });
+        }
+        let snapshot = Arc::new(FlatSnapshot { dimension, segments, places });
+        Ok(Self { dir: dir.to_owned(), manifest, pending: BTreeMap::new(), snapshot })
+    }
+
+    /// The manifest with the pending chunks' old rows marked dead, and the places that stay.
+    fn bury(&self, manifest: &mut Manifest) -> Result<Vec<Place>, VectorError> {
+        let damaged = || VectorError::Damaged { path: self.dir.join("manifest") };
+        let mut graves: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let mut staying = Vec::with_capacity(self.snapshot.places.len() + self.pending.len());
+        for place in &self.snapshot.places {
+            if self.pending.contains_key(&place.chunk) {
+                graves.entry(place.segment).or_default().push(place.row);
+            } else {
+                staying.push(*place);
+            }
+        }
+        for (number, rows) in graves {
+            let entry = manifest.segments.get_mut(number as usize).ok_or_else(damaged)?;
+            let mut dead = entry.dead().ok_or_else(damaged)?;
+            dead.extend(rows);
+            entry.set_dead(&dead).map_err(|source| VectorError::Io { path: self.dir.clone(), source })?;
+        }
+        Ok(staying)
+    }
+
+    /// Writes rows (ascending by chunk) behind the last segment or into new ones.
+    fn write<'v>(
+        &self,
+        manifest: &mut Manifest,
+        rows: impl Iterator<Item = (u32, RowBytes<'v>)>,
+    ) -> Result<Vec<Place>, VectorError> {
+        let mut places = Vec::new();
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            if manifest.segments.last().is_none_or(|last| last.rows() >= SEGMENT_ROWS) {
+                manifest.segments.push(SegmentEntry::new(manifest.next));
+                manifest.next += 1;
+            }
+            let segment = manifest.segments.len().saturating_sub(1) as u32;
+            let Some(entry) = manifest.segments.last_mut() else { break };
+            let first = entry.rows();
+            let (mut chunks, mut vectors) = (Vec::new(), Vec::new());
+            for (row, (chunk, vector)) in (first..SEGMENT_ROWS).zip(&mut rows) {
+                chunks.extend_from_slice(&chunk.to_le_bytes());
+                match vector {
+                    RowBytes::New(numbers) => vectors.extend(numbers.iter().flat_map(|n| n.to_le_bytes())),
+                    RowBytes::Old(bytes) => vectors.extend_from_slice(bytes),
+                }
+                places.push(Place { chunk, segment, row });
+            }
+            let batch =
+                segment::append(&self.dir, entry.number, first, manifest.dimension, &chunks, &vectors)?;
+            entry.batches.push(batch);
+        }
+        Ok(places)
+    }
+}
+
+/// A row to be written.
+enum RowBytes<'v> {
+    New(&'v [f32]),
+    Old(&'v [u8]),
+}
+
+impl VectorIndex for FlatIndex {
+    fn append(&mut self, vectors: &[(ChunkNo, Vec<f32>)]) -> Result<(), VectorError> {
+        let unit: Vec<_> = vectors
+            .iter()
+            .map(|(chunk, vector)| Ok((chunk.0, Some(unit(vector, self.manifest.dimension)?))))
+            .collect::<Result<_, VectorError>>()?;
+        self.pending.extend(unit);
+        Ok(())
+    }
+
+    fn delete(&mut self, chunks: &[ChunkNo]) -> Result<(), VectorError> {
+        self.pending.extend(chunks.iter().map(|chunk| (chunk.0, None)));
+        Ok(())
+    }
+
+    fn commit(&mut self, position: u64) -> Result<(), VectorError> {
+        let mut manifest = self.manifest.clone();
+        manifest.position = position;
+        let mut places = self.bury(&mut manifest)?;
+        let rows = manifest.segments.iter().map(|s| u64::from(s.rows())).sum::<u64>();
+        let dead = rows.saturating_sub(places.len() as u64);
+        let compact = dead >= COMPACT_FROM && dead * 2 > rows;
+        let new = self.pending.iter().filter_map(|(c, v)| v.as_deref().map(|v| (*c, RowBytes::New(v))));
+        if compact {
+            manifest.segments.clear();
+            // A row that cannot be read would be lost here: that is damage, never a smaller index.
+            if places.iter().any(|place| self.snapshot.row(*place).is_none()) {
+                return Err(VectorError::Damaged { path: self.dir.join("manifest") });
+            }
+            let old = places.iter().filter_map(|p| Some((p.chunk, RowBytes::Old(self.snapshot.row(*p)?))));
+            places = self.write(&mut manifest, old.chain(new))?;
+        } else {
+            places.extend(self.write(&mut manifest, new)?);
+        }
+        places.sort_by_key(|place| place.chunk);
+        let mut segments = Vec::with_capacity(manifest.segments.len());
+        for entry in &manifest.segments {
+            let before = self.manifest.segments.iter().position(|old| old.number == entry.number);
+            let same = before.filter(|at| {
+                self.manifest.segments.get(*at).is_some_and(|old| old.rows() == entry.rows())
+            });
+            segments.push(match same.and_then(|at| self.snapshot.segments.get(at)) {
+                Some(mapped) => Arc::clone(mapped),
+                None => Arc::new(Segment::map(&self.dir, entry, manifest.dimension)?),
+            });
+        }
+        // INVARIANT: from here on the commit stands; nothing before it changed what a reader sees.
+        manifest.store(&self.dir)?;
+        self.snapshot = Arc::new(FlatSnapshot { dimension: manifest.dimension, segments, places });
+        self.manifest = manifest;
+        self.pending.clear();
+        if compact {
+            remove_unnamed(&self.dir, &self.manifest)?;
+        }
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.manifest.position
+    }
+
+    fn snapshot(&self) -> Arc<dyn VectorSnapshot> {
+        Arc::clone(&self.snapshot) as Arc<dyn VectorSnapshot>
+    }
+}
+
+impl FlatSnapshot {
+    fn row(&self, place: Place) -> Option<&[u8]> {
+        self.segments.get(place.segment as usize)?.row(place.row)
+    }
+
+    fn score(&self, query: &[f32], place: Place) -> Result<Scored, VectorError> {
+        let score = self.row(place).map_or(f64::NAN, |row| dot(query, row));
+        // Only finite vectors are written, so anything else is damage.
+        if !score.is_finite() {
+            return Err(VectorError::Damaged { path: PathBuf::from("vectors") });
+        }
+        Ok(Scored { chunk: ChunkNo(place.chunk), score })
+    }
+}
+
+impl VectorSnapshot for FlatSnapshot {
+    fn search(
+        &self,
+        query: &[f32],
+        visible: VisibleChunks<'_>,
+        accept: &dyn Fn(ChunkNo) -> bool,
+        depth: usize,
+        ties: &dyn TieOrder,
+    ) -> Result<Vec<Scored>, VectorError> {
+        let query = unit(query, self.dimension)?;
+        let mut top = Top::new(depth, ties);
+        #[cfg(feature = "faults")]
+        if crate::faults::on(&crate::faults::POST_FILTER) {
+            for place in self.places.iter().filter(|place| accept(ChunkNo(place.chunk))) {
+                top.push(self.score(&query, *place)?);
+            }
+            return Ok(top.finish().into_iter().filter(|c| visible.contains(c.chunk)).collect());
+        }
+        // Chunk numbers grow as rows do, so this order is nearly that of storage: memory is read forwards.
+        let mut places = self.places.as_slice();
+        for chunk in visible.iter() {
+            places = skip_to(places, chunk.0);
+            let Some(place) = places.first() else { break };
+            if place.chunk == chunk.0 && accept(chunk) {
+                top.push(self.score(&query, *place)?);
+            }
+        }
+        Ok(top.finish())
+    }
+
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+/// The rest of the ascending places from `chunk` on: doubling steps, then halving ones.
+fn skip_to(places: &[Place], chunk: u32) -> &[Place] {
+    let mut step = 1;
+    while places.get(step).is_some_and(|place| place.chunk < chunk) {
+        step *= 2;
+    }
+    let end = places.len().min(step.saturating_add(1));
+    let skip = places.get(..end).map_or(0, |head| head.partition_point(|place| place.chunk < chunk));
+    places.get(skip..).unwrap_or_default()
+}
+
+/// The vector at unit length; as it is, to the bit, if it has that already.
+fn unit(vector: &[f32], dimension: usize) -> Result<Vec<f32>, VectorError> {
+    if vector.len() != dimension {
+        return Err(VectorError::Dimension { expected: dimension, got: vector.len() });
+    }
+    if vector.iter().any(|n| !n.is_finite()) {
+        return Err(VectorError::NotFinite);
+    }
+    let length = vector.iter().map(|n| f64::from(*n) * f64::from(*n)).sum::<f64>().sqrt();
+    if length < f64::from(f32::MIN_POSITIVE) {
+        return Err(VectorError::Zero);
+    }
+    if (length - 1.0).abs() < 1e-5 {
+        return Ok(vector.to_vec());
+    }
+    Ok(vector.iter().map(|n| (f64::from(*n) / length) as f32).collect())
+}
+
+/// Removes segment files that the manifest does not name: of a commit that never was, or compacted.
+fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), VectorError> {
+    let failed = |source| VectorError::Io { path: dir.to_owned(), source };
+    let named: Vec<PathBuf> = manifest
+        .segments
+        .iter()
+        .flat_map(|entry| [vectors_path(dir, entry.number), chunks_path(dir, entry.number)])
+        .collect();
+    for file in std::fs::read_dir(dir).map_err(failed)? {
+        let path = file.map_err(failed)?.path();
+        let ours = path.extension().is_some_and(|e| e == "f32" || e == "chunks");
+        if ours && !named.contains(&path) {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks every byte that the manifest names.
+pub(super) fn verify(dir: &Path, dimension: usize) -> Result<(), VectorError> {
+    let Some(manifest) = Manifest::load(dir)? else { return Ok(()) };
+    if manifest.dimension != dimension {
+        return Err(VectorError::Dimension { expected: manifest.dimension, got: dimension });
+    }
+    for entry in &manifest.segments {
+        segment::inspect(dir, entry, dimension)?;
+        let segment = Segment::map(dir, entry, dimension)?;
+        segment.check(&vectors_path(dir, entry.number), 0, &entry.batches)?;
+    }
+    Ok(())
+}

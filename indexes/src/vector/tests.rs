@@ -1,0 +1,139 @@
+//! The embedded engine: the suite that all run, and what happens to its files.
+
+use super::conformance::{self, Numbers};
+use super::{VectorError, VectorIndex, open_flat, verify_flat};
+use crate::testing::{ByHash, bits, seeing};
+use kenward_access::ids::ChunkNo;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn flat_conforms() {
+    conformance::run(&open_flat);
+}
+
+const DIMENSION: usize = 8;
+
+fn filled(folder: &Path) -> Box<dyn VectorIndex> {
+    let mut index = open_flat(folder, DIMENSION).unwrap();
+    let mut numbers = Numbers(7);
+    for position in 1..4u64 {
+        let rows: Vec<_> =
+            (0..50).map(|n| (ChunkNo(position as u32 * 100 + n), numbers.vector(DIMENSION))).collect();
+        index.append(&rows).unwrap();
+        index.commit(position).unwrap();
+    }
+    index
+}
+
+fn answers(index: &dyn VectorIndex) -> Vec<(u32, u64)> {
+    let query = Numbers(3).vector(DIMENSION);
+    seeing(0..1_000_000, [], |visible| {
+        bits(&index.snapshot().search(&query, visible, &|_| true, 1000, &ByHash).unwrap())
+    })
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_nothing_committed_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = answers(filled(folder.path()).as_ref());
+    for file in files(folder.path()) {
+        if file.extension().is_some() {
+            let whole = fs::read(&file).unwrap();
+            fs::write(&file, [whole.as_slice(), b"torn"].concat()).unwrap();
+        }
+    }
+    fs::write(folder.path().join("00000009.f32"), b"of a commit that never was").unwrap();
+    fs::write(folder.path().join("manifest.new"), b"half").unwrap();
+    verify_flat(folder.path(), DIMENSION).unwrap();
+    let mut index = open_flat(folder.path(), DIMENSION).unwrap();
+    assert_eq!((answers(index.as_ref()), index.position()), (expected.clone(), 3));
+    assert!(!folder.path().join("00000009.f32").exists());
+    index.append(&[(ChunkNo(9), Numbers(1).vector(DIMENSION))]).unwrap();
+    index.commit(4).unwrap();
+    assert_eq!(answers(open_flat(folder.path(), DIMENSION).unwrap().as_ref()).len(), expected.len() + 1);
+}
+
+#[test]
+fn every_flipped_byte_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(folder.path()));
+    for file in files(folder.path()) {
+        let whole = fs::read(&file).unwrap();
+        for at in (0..whole.len()).step_by(7) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x20;
+            fs::write(&file, &damaged).unwrap();
+            let verified = verify_flat(folder.path(), DIMENSION);
+            assert!(
+                matches!(verified, Err(VectorError::Damaged { .. })),
+                "byte {at} of {} went unseen: {verified:?}",
+                file.display()
+            );
+        }
+        fs::write(&file, &whole).unwrap();
+    }
+    verify_flat(folder.path(), DIMENSION).unwrap();
+}
+
+#[test]
+fn short_and_missing_files_and_a_damaged_last_commit_do_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(folder.path()));
+    let refused = |what: &str| {
+        let opened = open_flat(folder.path(), DIMENSION).err();
+        assert!(matches!(opened, Some(VectorError::Damaged { .. })), "{what}: {opened:?}");
+    };
+    for file in files(folder.path()) {
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+        refused("short");
+        let mut end = whole.clone();
+        let last = end.len() - 3;
+        end[last] ^= 1;
+        fs::write(&file, &end).unwrap();
+        refused("other bytes at the end");
+        if file.extension().is_some() {
+            fs::remove_file(&file).unwrap();
+            refused("missing");
+        }
+        fs::write(&file, &whole).unwrap();
+    }
+    assert_eq!(open_flat(folder.path(), DIMENSION).unwrap().position(), 3);
+}
+
+#[test]
+fn compaction_reclaims_space_and_changes_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = open_flat(folder.path(), DIMENSION).unwrap();
+    let mut numbers = Numbers(11);
+    let rows: Vec<_> = (0..4000).map(|n| (ChunkNo(n), numbers.vector(DIMENSION))).collect();
+    index.append(&rows).unwrap();
+    index.commit(1).unwrap();
+    let size = |folder: &Path| files(folder).iter().map(|f| fs::metadata(f).unwrap().len()).sum::<u64>();
+    let full = size(folder.path());
+    let before = index.snapshot();
+    let query = numbers.vector(DIMENSION);
+    let kept: Vec<u32> = (0..4000).filter(|n| n % 4 == 0).collect();
+    let of = |snapshot: &dyn super::VectorSnapshot| {
+        seeing(kept.iter().copied(), [], |visible| {
+            bits(&snapshot.search(&query, visible, &|_| true, 4000, &ByHash).unwrap())
+        })
+    };
+    let expected = of(before.as_ref());
+    let dead: Vec<_> = (0..4000).filter(|n| n % 4 != 0).map(ChunkNo).collect();
+    index.delete(&dead).unwrap();
+    index.commit(2).unwrap();
+    assert!(size(folder.path()) < full / 3, "{} of {full} bytes are left", size(folder.path()));
+    assert_eq!(of(index.snapshot().as_ref()), expected);
+    assert_eq!(of(before.as_ref()), expected, "a snapshot outlives the files it maps");
+    drop(index);
+    verify_flat(folder.path(), DIMENSION).unwrap();
+    assert_eq!(of(open_flat(folder.path(), DIMENSION).unwrap().snapshot().as_ref()), expected);
+}
