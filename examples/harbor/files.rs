@@ -1,0 +1,42 @@
+//! Every file below `documents/`, built in. A test (`tests/it/harbor.rs`) holds this list equal to the
+//! folder; it says what to change.
+
+/// Path below `documents/` and content, in the order of the paths.
+pub const FILES: &[(&str, &[u8])] = &[
+    (".access.toml", include_bytes!("documents/.access.toml")),
+    ("board/.access.toml", include_bytes!("documents/board/.access.toml")),
+    ("board/minutes.md", include_bytes!("documents/board/minutes.md")),
+    ("board/sandbank-options.html", include_bytes!("documents/board/sandbank-options.html")),
+    ("company/.access.toml", include_bytes!("documents/company/.access.toml")),
+    ("company/about.md", include_bytes!("documents/company/about.md")),
+    ("company/news.md", include_bytes!("documents/company/news.md")),
+    ("company/offices.html", include_bytes!("documents/company/offices.html")),
+    ("company/port-notice.md", include_bytes!("documents/company/port-notice.md")),
+    ("finance/.access.toml", include_bytes!("documents/finance/.access.toml")),
+    ("finance/budget.html", include_bytes!("documents/finance/budget.html")),
+    ("finance/supplier-terms.md", include_bytes!("documents/finance/supplier-terms.md")),
+    ("fleet/.access.toml", include_bytes!("documents/fleet/.access.toml")),
+    ("fleet/bunkering-procedure.pdf", include_bytes!("documents/fleet/bunkering-procedure.pdf")),
+    ("fleet/parental-leave-at-sea.md", include_bytes!("documents/fleet/parental-leave-at-sea.md")),
+    ("fleet/safety/.access.toml", include_bytes!("documents/fleet/safety/.access.toml")),
+    ("fleet/safety/drill-calendar.html", include_bytes!("documents/fleet/safety/drill-calendar.html")),
+    (
+        "fleet/safety/fuel-incident-report.pdf",
+        include_bytes!("documents/fleet/safety/fuel-incident-report.pdf"),
+    ),
+    ("fleet/sea-allowances.md", include_bytes!("documents/fleet/sea-allowances.md")),
+    ("handbook/.access.toml", include_bytes!("documents/handbook/.access.toml")),
+    ("handbook/code-of-conduct.html", include_bytes!("documents/handbook/code-of-conduct.html")),
+    ("handbook/expenses.md", include_bytes!("documents/handbook/expenses.md")),
+    ("handbook/it-security.md", include_bytes!("documents/handbook/it-security.md")),
+    ("handbook/parental-leave.md", include_bytes!("documents/handbook/parental-leave.md")),
+    ("people/.access.toml", include_bytes!("documents/people/.access.toml")),
+    ("people/hiring-plan.md", include_bytes!("documents/people/hiring-plan.md")),
+    ("people/parental-leave-change.md", include_bytes!("documents/people/parental-leave-change.md")),
+    ("people/pay-bands.html", include_bytes!("documents/people/pay-bands.html")),
+    ("people/payroll-incident.md", include_bytes!("documents/people/payroll-incident.md")),
+    ("projects/atlas/.access.toml", include_bytes!("documents/projects/atlas/.access.toml")),
+    ("projects/atlas/handover-notes.md", include_bytes!("documents/projects/atlas/handover-notes.md")),
+    ("projects/atlas/plan.md", include_bytes!("documents/projects/atlas/plan.md")),
+    ("projects/atlas/vendor-review.md", include_bytes!("documents/projects/atlas/vendor-review.md")),
+];

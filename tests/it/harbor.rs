@@ -1,0 +1,120 @@
+//! The sample company: what is built in is what lies in the folder, and it is what its README says.
+
+#[path = "../../examples/harbor/mod.rs"]
+pub mod company;
+
+use company::{ASKERS, DIRECTORY, FILES, LABELS, QUESTIONS};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, root, found);
+        } else {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            found.insert(name, std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_is_built_in_is_the_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/harbor/documents");
+    let mut found = BTreeMap::new();
+    walk(&root, &root, &mut found);
+    let listed: BTreeMap<String, Vec<u8>> =
+        FILES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
+    let (listed_names, found_names): (Vec<_>, Vec<_>) = (listed.keys().collect(), found.keys().collect());
+    assert_eq!(listed_names, found_names, "add or remove the line in examples/harbor/files.rs");
+    assert!(listed == found, "build again: a file has changed");
+    assert_eq!(listed.len(), FILES.len(), "a path is listed twice");
+    assert!(FILES.is_sorted_by_key(|(path, _)| *path));
+}
+
+#[test]
+fn it_has_what_a_tour_needs() {
+    let documents: Vec<&str> =
+        FILES.iter().map(|(path, _)| *path).filter(|path| !path.ends_with(".access.toml")).collect();
+    let folders: BTreeSet<&str> = documents.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+    assert!(documents.len() >= 16 && folders.len() >= 6, "{} {}", documents.len(), folders.len());
+    for kind in [".md", ".html", ".pdf"] {
+        assert!(documents.iter().filter(|path| path.ends_with(kind)).count() >= 2, "{kind}");
+    }
+    let notice = FILES.iter().find(|(path, _)| *path == "company/port-notice.md").unwrap().1;
+    let notice = std::str::from_utf8(notice).unwrap();
+    let unseen: String = notice
+        .chars()
+        .filter_map(|c| char::from_u32((c as u32).checked_sub(0xE0000)?).filter(char::is_ascii))
+        .collect();
+    assert!(unseen.starts_with("Ignore all earlier instructions."), "{unseen}");
+    assert!(notice.contains('\u{200b}'));
+}
+
+#[test]
+fn the_directory_and_the_rights_files_name_only_what_is_there() {
+    let directory: toml::Table = DIRECTORY.parse().unwrap();
+    let handles = |key: &str| -> BTreeSet<String> {
+        let entries = directory[key].as_array().unwrap();
+        entries.iter().map(|e| e["handle"].as_str().unwrap().to_owned()).collect()
+    };
+    let (users, groups) = (handles("user"), handles("group"));
+    assert_eq!(users.len(), 8);
+    let known = |name: &str| {
+        name == "everyone"
+            || name.strip_prefix("user:").is_some_and(|h| users.contains(h))
+            || name.strip_prefix("group:").is_some_and(|h| groups.contains(h))
+    };
+    for group in directory["group"].as_array().unwrap() {
+        for member in group["members"].as_array().unwrap() {
+            assert!(known(member.as_str().unwrap()), "{member}");
+        }
+    }
+    for user in directory["user"].as_array().unwrap() {
+        let clearance = user.get("clearance").map_or("public", |c| c.as_str().unwrap());
+        assert!(LABELS.contains(&clearance), "{clearance}");
+    }
+    let mut kinds = BTreeSet::new();
+    for (path, bytes) in FILES.iter().filter(|(path, _)| path.ends_with(".access.toml")) {
+        let rules: toml::Table = std::str::from_utf8(bytes).unwrap().parse().unwrap();
+        let files = rules.get("file").and_then(|f| f.as_array()).cloned().unwrap_or_default();
+        let tables = files.iter().filter_map(|f| f.as_table()).chain([&rules]);
+        for table in tables {
+            for key in ["allow", "deny"] {
+                for name in table.get(key).and_then(|n| n.as_array()).into_iter().flatten() {
+                    assert!(known(name.as_str().unwrap()), "{path}: {name}");
+                }
+            }
+            kinds.extend(table.keys().cloned());
+            if let Some(label) = table.get("label") {
+                assert!(LABELS.contains(&label.as_str().unwrap()), "{path}: {label}");
+            }
+        }
+    }
+    for kind in ["allow", "deny", "inherit", "label", "until", "match"] {
+        assert!(kinds.contains(kind), "no rights file uses `{kind}`");
+    }
+}
+
+#[test]
+fn the_questions_are_about_documents_that_exist() {
+    let text = |path: &str| {
+        let (_, bytes) = FILES.iter().find(|(name, _)| *name == path).unwrap_or_else(|| panic!("{path}"));
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    for question in QUESTIONS {
+        for (expected, (handle, name)) in question.expected.iter().zip(ASKERS) {
+            assert!(DIRECTORY.contains(handle) && DIRECTORY.contains(name));
+            if !expected.document.ends_with(".pdf") {
+                assert!(text(expected.document).contains(expected.says), "{}", expected.document);
+            }
+            for word in expected.never {
+                assert!(!text(expected.document).contains(word), "{}: {word}", expected.document);
+            }
+            for hidden in expected.hidden {
+                assert!(!text(hidden).is_empty());
+            }
+        }
+    }
+}
