@@ -63,11 +63,11 @@ pub const QUESTIONS: [Question; 3] = [
                 document: "people/pay-bands.html",
                 says: "108,200",
                 hidden: &["fleet/sea-allowances.md"],
-                never: &["148"],
+                never: &["148 a day"],
             },
             Expected {
                 document: "fleet/sea-allowances.md",
-                says: "148",
+                says: "148 a day",
                 hidden: &["people/pay-bands.html"],
                 never: &["108,200", "91,400"],
             },

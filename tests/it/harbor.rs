@@ -37,7 +37,8 @@ fn what_is_built_in_is_the_folder() {
 fn it_has_what_a_tour_needs() {
     let documents: Vec<&str> =
         FILES.iter().map(|(path, _)| *path).filter(|path| !path.ends_with(".access.toml")).collect();
-    let folders: BTreeSet<&str> = documents.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+    let folders: BTreeSet<&str> =
+        documents.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
     assert!(documents.len() >= 16 && folders.len() >= 6, "{} {}", documents.len(), folders.len());
     for kind in [".md", ".html", ".pdf"] {
         assert!(documents.iter().filter(|path| path.ends_with(kind)).count() >= 2, "{kind}");
