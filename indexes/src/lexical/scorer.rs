@@ -117,7 +117,8 @@ pub(super) fn search(
         let frequency = gather.hits.len() as u64;
         #[cfg(feature = "faults")]
         let frequency = faulty_frequency(&parts, fields, &term)?.unwrap_or(frequency);
-        let weight = f64::from(occurrences) * (K1 + 1.0) * inverse_document_frequency(view.count, frequency);
+        let weight =
+            f64::from(occurrences) * (K1 + 1.0) * inverse_document_frequency(view.count, frequency);
         for hit in &gather.hits {
             if let Some(score) = scores.get_mut(hit.slot as usize) {
                 *score += weight * (hit.frequency / (K1 + hit.frequency));

@@ -25,8 +25,9 @@ fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, 
     let fields: BTreeMap<u32, Vec<Vec<String>>> =
         visible.iter().map(|(n, text)| (*n, text.iter().map(|t| terms_of(t)).collect())).collect();
     let count = fields.len() as f64;
-    let average: Vec<f64> =
-        (0..3).map(|f| fields.values().map(|c| stored(c[f].len())).sum::<u64>() as f64 / count).collect();
+    let average: Vec<f64> = (0..3)
+        .map(|f| fields.values().map(|c| stored(c[f].len())).sum::<u64>() as f64 / count)
+        .collect();
     let mut query_terms: BTreeMap<String, u32> = BTreeMap::new();
     for term in terms_of(query) {
         if query_terms.contains_key(&term) || query_terms.len() < MOST_TERMS {
@@ -88,17 +89,7 @@ enum Step {
 
 fn words(most: usize) -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
-        "ward",
-        "night",
-        "nights",
-        "roster",
-        "shift",
-        "plan",
-        "fund",
-        "audit",
-        "ken",
-        "東京都",
-        "Café",
+        "ward", "night", "nights", "roster", "shift", "plan", "fund", "audit", "ken", "東京都", "Café",
     ]);
     prop::collection::vec(word, 0..most).prop_map(|words| words.join(" "))
 }
@@ -161,16 +152,7 @@ fn many_blocks_of_postings_are_read_right() {
     let folder = tempfile::tempdir().unwrap();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
     let all: BTreeMap<u32, Text> = (0..3000u32)
-        .map(|n| {
-            (
-                n,
-                text(&format!(
-                    "ward {} {}",
-                    "night ".repeat((n % 7) as usize),
-                    if n % 3 == 0 { "fund" } else { "" }
-                )),
-            )
-        })
+        .map(|n| (n, text(&format!("ward {} {}", "night ".repeat((n % 7) as usize), if n % 3 == 0 { "fund" } else { "" }))))
         .collect();
     for (n, text) in &all {
         add(&mut index, *n, text);
@@ -182,11 +164,8 @@ fn many_blocks_of_postings_are_read_right() {
     index.commit(3000).unwrap();
     for share in [1, 2, 10, 301] {
         let seen: BTreeSet<u32> = (0..3000).filter(|n| n % share == 0).collect();
-        let visible = all
-            .iter()
-            .filter(|(n, _)| *n % 11 != 0 && seen.contains(n))
-            .map(|(n, t)| (*n, t.clone()))
-            .collect();
+        let visible =
+            all.iter().filter(|(n, _)| *n % 11 != 0 && seen.contains(n)).map(|(n, t)| (*n, t.clone())).collect();
         for query in ["night fund", "ward", "plan night night"] {
             assert_eq!(found(&index, seen.iter().copied(), query, 50), naive(&visible, query, 50));
         }
@@ -259,8 +238,7 @@ fn a_snapshot_stays_as_it_was() {
 fn long_and_odd_queries_are_bounded_and_answered() {
     let folder = tempfile::tempdir().unwrap();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
-    let all: BTreeMap<u32, Text> =
-        (0..30).map(|n| (n, text(&format!("ward word{n} word{}", n + 1)))).collect();
+    let all: BTreeMap<u32, Text> = (0..30).map(|n| (n, text(&format!("ward word{n} word{}", n + 1)))).collect();
     all.iter().for_each(|(n, t)| add(&mut index, *n, t));
     index.commit(1).unwrap();
     let long: String = (0..10_000).map(|n| format!("word{n} ")).collect();

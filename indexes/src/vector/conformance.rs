@@ -74,8 +74,7 @@ fn finds_what_a_plain_list_finds(open: &Open) {
             let seen: Vec<u32> = (0..220).filter(|_| numbers.next().is_multiple_of(3)).collect();
             let query = numbers.vector(dimension);
             let found = search(snapshot.as_ref(), &query, &seen, 7);
-            let cosine =
-                |v: &[f32]| v.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+            let cosine = |v: &[f32]| v.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
             let visible = live.iter().filter(|(chunk, _)| seen.contains(chunk));
             let mut best: Vec<f64> = visible.map(|(_, vector)| cosine(vector)).collect();
             best.sort_by(|a, b| b.total_cmp(a));

@@ -45,7 +45,8 @@ struct FlatSnapshot {
 
 impl FlatIndex {
     pub(super) fn open(dir: &Path, dimension: usize) -> Result<Self, VectorError> {
-        std::fs::create_dir_all(dir).map_err(|source| VectorError::Io { path: dir.to_owned(), source })?;
+        std::fs::create_dir_all(dir)
+            .map_err(|source| VectorError::Io { path: dir.to_owned(), source })?;
         let manifest = match Manifest::load(dir)? {
             Some(manifest) => manifest,
             None => {
@@ -179,8 +180,9 @@ impl VectorIndex for FlatIndex {
         let mut segments = Vec::with_capacity(manifest.segments.len());
         for entry in &manifest.segments {
             let before = self.manifest.segments.iter().position(|old| old.number == entry.number);
-            let same = before
-                .filter(|at| self.manifest.segments.get(*at).is_some_and(|old| old.rows() == entry.rows()));
+            let same = before.filter(|at| {
+                self.manifest.segments.get(*at).is_some_and(|old| old.rows() == entry.rows())
+            });
             segments.push(match same.and_then(|at| self.snapshot.segments.get(at)) {
                 Some(mapped) => Arc::clone(mapped),
                 None => Arc::new(Segment::map(&self.dir, entry, manifest.dimension)?),

@@ -148,12 +148,7 @@ pub(super) fn append(
     vectors: &[u8],
 ) -> Result<Batch, VectorError> {
     write_behind(chunks_path(dir, number), 0, u64::from(rows) * WIDTH as u64, chunks)?;
-    write_behind(
-        vectors_path(dir, number),
-        dimension,
-        u64::from(rows) * (dimension * WIDTH) as u64,
-        vectors,
-    )?;
+    write_behind(vectors_path(dir, number), dimension, u64::from(rows) * (dimension * WIDTH) as u64, vectors)?;
     let added = u32::try_from(chunks.len() / WIDTH).unwrap_or(u32::MAX);
     Ok(Batch { rows: added, chunks: checksum(chunks), vectors: checksum(vectors) })
 }
