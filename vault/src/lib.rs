@@ -10,19 +10,27 @@
 pub mod audit;
 mod catalog;
 mod core;
+mod deeds;
 pub mod directory;
+mod directory_change;
 pub mod error;
+pub mod faults;
 pub mod gate;
 pub mod keys;
 pub mod knowledge_base;
+mod open;
 pub mod paged;
 pub mod published;
 pub mod sanitize;
 pub mod seams;
 mod text;
 pub mod vault;
+mod why;
 pub mod writer;
 
 pub use error::{AnswerError, ErrorCode, VaultError};
 pub use gate::Disclosure;
 pub use vault::{OpenOptions, Vault};
+
+#[cfg(test)]
+mod tests;

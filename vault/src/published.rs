@@ -4,7 +4,7 @@
 use kenward_access::acl_class::ClassTable;
 use kenward_access::groups::GroupGraph;
 use kenward_access::ids::{
-    AgentId, ChunkNo, ClassId, ContainerNo, DocNo, RightsEpoch, TieKey, Timestamp, UserId,
+    AgentId, ChunkNo, ClassId, ContainerNo, DocNo, GroupId, RightsEpoch, TieKey, Timestamp, UserId,
 };
 use kenward_indexes::lexical::LexicalSearcher;
 use kenward_indexes::vector::VectorSnapshot;
@@ -94,6 +94,18 @@ pub struct ContentImage {
     pub sources: Vec<SourceMeta>,
 }
 
+impl ContentImage {
+    /// Takes a document and its chunks out.
+    pub(crate) fn drop_document(&mut self, document: DocNo) {
+        if let Some(old) = self.documents.remove(&document) {
+            for chunk in old.chunks.clone() {
+                self.chunks.remove(&ChunkNo(chunk));
+            }
+            self.by_id.remove(&old.key, document);
+        }
+    }
+}
+
 impl kenward_indexes::TieOrder for ContentImage {
     fn tie(&self, chunk: ChunkNo) -> Option<TieKey> {
         let meta = self.chunks.get(&chunk)?;
@@ -133,6 +145,8 @@ pub struct Rights {
     pub users: Arc<HashMap<UserId, User>>,
     /// People's ids by handle.
     pub handles: Arc<HashMap<String, UserId>>,
+    /// Groups' ids by handle.
+    pub group_handles: Arc<HashMap<String, GroupId>>,
     /// Tokens that are not revoked, by SHA-256.
     pub tokens: Arc<HashMap<[u8; 32], LiveToken>>,
 }

@@ -1,17 +1,22 @@
 //! The vault: the one owner of a `data_dir`, and what operators may do with it.
 
-use crate::directory::{DirectoryChange, Group, NewToken, Token, TokenSubject, User};
+use crate::catalog::Catalog;
+use crate::catalog::sources::{self, Counted};
+use crate::core::Core;
 use crate::error::VaultError;
 use crate::knowledge_base::KnowledgeBase;
 use crate::seams::{Clock, Entropy};
-use crate::writer::{Run, SourceSpec};
+use crate::writer::engines::Engines;
+use crate::writer::publish::{Ask, Retirement};
+use crate::writer::{Failure, SourceSpec};
 use kenward_access::explain::Step;
-use kenward_access::ids::{AgentId, TenantId, UserId};
-use kenward_indexes::embedding::Embedder;
+use kenward_access::ids::{TenantId, UserId};
+use kenward_indexes::embedding::{Embedder, EmbeddingSpace};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How to open a vault.
 pub struct OpenOptions {
@@ -29,8 +34,20 @@ pub struct OpenOptions {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// One `data_dir`, opened. Cheap to share behind an `Arc`; one writer thread inside.
-pub struct Vault {}
+/// One `data_dir`, opened. Cheap to share behind an `Arc`.
+///
+/// Locks are taken in this order: `engines`, `catalog`, `retirement`; the release lock last, and
+/// only to let it go.
+pub struct Vault {
+    pub(crate) core: Arc<Core>,
+    pub(crate) engines: Mutex<Engines>,
+    pub(crate) catalog: Mutex<Catalog>,
+    pub(crate) retirement: Mutex<Retirement>,
+    /// Sources that a run is on.
+    pub(crate) running: Mutex<HashSet<u32>>,
+    /// Numbers per vector, if vectors are kept.
+    pub(crate) dimension: Option<usize>,
+}
 
 /// Who did an administrative act, for the audit record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,96 +114,46 @@ pub struct Stats {
 }
 
 impl Vault {
-    /// Opens or creates the folder: catalog, keys, text, engines, audit log; replays the outbox.
-    ///
-    /// # Errors
-    /// [`VaultError`]: another tenant, version or embedding space; damage; an audit log that breaks.
-    pub fn open(_options: OpenOptions) -> Result<Arc<Self>, VaultError> {
-        todo!()
-    }
-
     /// What agents ask.
     #[must_use]
     pub fn knowledge_base(self: &Arc<Self>) -> KnowledgeBase {
-        todo!()
+        KnowledgeBase { core: Arc::clone(&self.core) }
     }
 
-    /// Applies changes to the directory in one transaction, re-resolves rights that name what
-    /// changed, and returns when no answer with the old rights can be given any more.
-    ///
-    /// # Errors
-    /// [`VaultError::Name`] for unknown or duplicate names; nothing is then changed.
-    pub fn change_directory(&self, _by: &Operator, _changes: &[DirectoryChange]) -> Result<(), VaultError> {
-        todo!()
-    }
-
-    /// All people, by handle.
-    ///
-    /// # Errors
-    /// [`VaultError::Catalog`].
-    pub fn users(&self) -> Result<Vec<User>, VaultError> {
-        todo!()
-    }
-
-    /// All groups, by handle.
-    ///
-    /// # Errors
-    /// [`VaultError::Catalog`].
-    pub fn groups(&self) -> Result<Vec<Group>, VaultError> {
-        todo!()
-    }
-
-    /// All tokens, newest first.
-    ///
-    /// # Errors
-    /// [`VaultError::Catalog`].
-    pub fn tokens(&self) -> Result<Vec<Token>, VaultError> {
-        todo!()
-    }
-
-    /// Makes a token for a person (by handle); default life 90 days.
-    ///
-    /// # Errors
-    /// [`VaultError::Name`] for an unknown or disabled person.
-    pub fn create_token(
-        &self,
-        _by: &Operator,
-        _handle: &str,
-        _agent: Option<AgentId>,
-        _label: &str,
-        _life: Duration,
-    ) -> Result<NewToken, VaultError> {
-        todo!()
-    }
-
-    /// What a bearer token stands for now; `None` if unknown, expired, revoked or its person disabled.
-    #[must_use]
-    pub fn token_subject(&self, _secret: &str) -> Option<TokenSubject> {
-        todo!()
-    }
-
-    /// The person with this handle, if there is one and they are not disabled.
-    #[must_use]
-    pub fn user_by_handle(&self, _handle: &str) -> Option<User> {
-        todo!()
-    }
-
-    /// Whether the person may read the document, by which path. Writes an audit record.
-    ///
-    /// `document` is an id (`kd_…`) or `source/path`.
-    ///
-    /// # Errors
-    /// [`VaultError::Name`] for an unknown person or document.
-    pub fn why(&self, _by: &Operator, _handle: &str, _document: &str) -> Result<Why, VaultError> {
-        todo!()
-    }
-
-    /// Records a source, or finds it again by name.
+    /// Records a source, or finds it again by name; what is said of it now replaces what was said.
     ///
     /// # Errors
     /// [`VaultError::Name`] if the name is taken by another root.
-    pub fn source(&self, _by: &Operator, _spec: SourceSpec) -> Result<u32, VaultError> {
-        todo!()
+    pub fn source(&self, by: &Operator, spec: SourceSpec) -> Result<u32, VaultError> {
+        if spec.name.trim().is_empty() || spec.name.chars().any(char::is_control) {
+            return Err(VaultError::name("a source needs a name", "give one with `--name`"));
+        }
+        let id = self.core.keys.source_id(&self.core.tenant, &spec.name);
+        let about = serde_json::json!({ "source": spec.name, "default_allow": spec.default_allow });
+        let (no, changed) = self.catalog.lock().transaction("recording a source", |tx| {
+            let known = sources::all(tx)?.into_iter().find(|(_, known)| known.name == spec.name);
+            let Some((no, known)) = known else {
+                self.core.record_deed(by, "source_recorded", about.clone())?;
+                return Ok((sources::add(tx, &id, &spec)?, true));
+            };
+            if (&known.kind, &known.root) != (&spec.kind, &spec.root) {
+                return Err(VaultError::name(
+                    format!("the name `{}` is taken by the source at {}", known.name, known.root),
+                    "give this one a name of its own with `--name`",
+                ));
+            }
+            if known == spec {
+                return Ok((no, false));
+            }
+            // It may widen at the next run: its record comes first.
+            self.core.record_deed(by, "source_changed", about.clone())?;
+            sources::set(tx, no, &spec)?;
+            Ok((no, true))
+        })?;
+        if changed {
+            self.publish(&Ask { always: true, ..Ask::default() })?;
+        }
+        Ok(no)
     }
 
     /// The recorded sources.
@@ -194,15 +161,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Catalog`].
     pub fn sources(&self) -> Result<Vec<(u32, SourceSpec)>, VaultError> {
-        todo!()
-    }
-
-    /// Begins (or goes on with) a run over a source.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn begin_run(self: &Arc<Self>, _by: &Operator, _source: u32) -> Result<Run, VaultError> {
-        todo!()
+        self.catalog.lock().transaction("listing sources", sources::all)
     }
 
     /// Counts for operators.
@@ -210,14 +169,33 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Catalog`].
     pub fn stats(&self) -> Result<Stats, VaultError> {
-        todo!()
+        let vectors = self.engines.lock().vector_count();
+        self.catalog.lock().transaction("counting", |tx| {
+            let count = |what| sources::count(tx, what);
+            let space: Option<EmbeddingSpace> =
+                tx.meta("space")?.map(|space| crate::catalog::json(&space)).transpose()?;
+            Ok(Stats {
+                sources: count(Counted::Sources)?,
+                documents: count(Counted::Documents)?,
+                chunks: count(Counted::Chunks)?,
+                vectors,
+                failures: count(Counted::Failures)?,
+                rights_unresolved: count(Counted::Unresolved)?,
+                users: count(Counted::Users)?,
+                groups: count(Counted::Groups)?,
+                tokens: count(Counted::Tokens)?,
+                audit_records: self.core.audit.count(),
+                outbox_waiting: count(Counted::Outbox)?,
+                embedding: space.map(|s| s.model),
+            })
+        })
     }
 
     /// Failed documents of a source: (path, reason, detail, attempts).
     ///
     /// # Errors
     /// [`VaultError::Catalog`].
-    pub fn failures(&self, _source: u32) -> Result<Vec<crate::writer::Failure>, VaultError> {
-        todo!()
+    pub fn failures(&self, source: u32) -> Result<Vec<Failure>, VaultError> {
+        self.catalog.lock().transaction("listing failures", |tx| sources::failures(tx, source))
     }
 }

@@ -1,13 +1,98 @@
 //! The catalog: one SQLite file, one writer, many readers, and all SQL of the vault in this folder.
 //! It is the source of truth for rights, versions and the outbox; nothing else may be.
 
+pub(crate) mod content;
+pub(crate) mod open;
+pub(crate) mod outbox;
+pub(crate) mod people;
 mod readers;
+pub(crate) mod rights;
+pub(crate) mod sources;
 
-pub(crate) use readers::Readers;
+pub(crate) use readers::{Readers, json};
 
 use crate::error::VaultError;
-use rusqlite::Connection;
-use std::path::Path;
+use kenward_access::ids::RightsEpoch;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::path::{Path, PathBuf};
+
+/// The one writing connection. Whoever holds it may change rights: the swap of
+/// [`crate::core::Core::rights`] happens under the same lock as the commit, so their order is one.
+pub(crate) struct Catalog {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Catalog {
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one transaction; any error leaves everything as it was.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        action: &'static str,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let path = self.path.clone();
+        let tx = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed(action, &path))?;
+        let tx = Tx { tx, path: &path, action };
+        let result = work(&tx)?;
+        tx.tx.commit().map_err(failed(action, &path))?;
+        Ok(result)
+    }
+}
+
+/// A transaction that knows what it is for.
+pub(crate) struct Tx<'a> {
+    tx: Transaction<'a>,
+    path: &'a Path,
+    action: &'static str,
+}
+
+impl Tx<'_> {
+    /// Runs SQL, and wraps its error.
+    pub(crate) fn sql<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, VaultError> {
+        work(&self.tx).map_err(failed(self.action, self.path))
+    }
+
+    /// A value of the meta table.
+    pub(crate) fn meta(&self, key: &str) -> Result<Option<String>, VaultError> {
+        self.sql(|c| c.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get(0)).optional())
+    }
+
+    /// A number of the meta table; 0 if it is not there.
+    pub(crate) fn meta_number(&self, key: &str) -> Result<u64, VaultError> {
+        match self.meta(key)? {
+            Some(text) => text.parse().map_err(|_| {
+                VaultError::damaged("the catalog's table `meta`", "put `catalog.sqlite` back from a backup")
+            }),
+            None => Ok(0),
+        }
+    }
+
+    /// Sets a value of the meta table.
+    pub(crate) fn set_meta(&self, key: &str, value: &str) -> Result<(), VaultError> {
+        self.sql(|c| {
+            c.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", params![key, value])
+        })
+        .map(|_| ())
+    }
+
+    /// Counts one change of rights, and gives the new epoch.
+    pub(crate) fn next_epoch(&self) -> Result<RightsEpoch, VaultError> {
+        let epoch = self.meta_number("epoch")? + 1;
+        self.set_meta("epoch", &epoch.to_string())?;
+        Ok(RightsEpoch(epoch))
+    }
+}
 
 /// Wraps an error of the catalog; a full disk becomes [`VaultError::DiskFull`].
 pub(crate) fn failed(action: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> VaultError {
@@ -15,6 +100,12 @@ pub(crate) fn failed(action: &'static str, path: &Path) -> impl Fn(rusqlite::Err
         Some(rusqlite::ErrorCode::DiskFull) => VaultError::DiskFull { path: path.to_owned() },
         _ => VaultError::Catalog { action, source },
     }
+}
+
+/// Turns our own values into JSON; they have no form that cannot be written.
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, VaultError> {
+    serde_json::to_string(value)
+        .map_err(|_| VaultError::damaged("a value that cannot be written as JSON", "report this as a defect"))
 }
 
 fn setup(connection: &Connection) -> rusqlite::Result<()> {

@@ -1,7 +1,14 @@
 //! The writer: one run over a source, one transaction per document, an outbox to the engines, and
 //! publication. Rights and deletions act at the catalog's commit; content when it is published.
 
-use crate::error::VaultError;
+pub(crate) mod engines;
+pub(crate) mod publish;
+mod put;
+mod run;
+
+pub use run::Run;
+pub(crate) use run::place;
+
 use kenward_access::ids::Timestamp;
 use kenward_access::rights::RightsSpec;
 use kenward_access::untrusted::UntrustedText;
@@ -125,87 +132,4 @@ pub struct RunSummary {
     pub failed: u64,
     pub chunks: u64,
     pub hidden_for_unresolved_rights: u64,
-}
-
-/// One run over one source. Dropping it without [`Run::finish`] leaves it interrupted: what was put
-/// stays, and the next run goes on.
-pub struct Run {}
-
-impl Run {
-    /// Start of the run (what `ingested` says).
-    #[must_use]
-    pub fn started(&self) -> Timestamp {
-        todo!()
-    }
-    /// What is known of a document.
-    #[must_use]
-    pub fn known(&self, _source_id: &str) -> Option<Known> {
-        todo!()
-    }
-    /// How many documents the source has now (for the deletion guard).
-    #[must_use]
-    pub fn known_count(&self) -> usize {
-        todo!()
-    }
-    /// States the rights of containers (key → spec). Narrowings act at once, and this returns when
-    /// no answer with the old rights can be given; widenings act when the run's content is published.
-    /// Containers whose rights cannot be resolved are visible to nobody and are counted.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn set_rights(&mut self, _containers: BTreeMap<String, RightsSpec>) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// Notes that a document is still there, unchanged, in this container.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn unchanged(
-        &mut self,
-        _source_id: &str,
-        _container: &str,
-        _modified: Timestamp,
-    ) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// Keeps a new or changed document: one transaction.
-    ///
-    /// # Errors
-    /// [`VaultError`]; [`VaultError::DiskFull`] stops the run.
-    pub fn put(&mut self, _document: NewDocument) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// Records a failed document. A version that is already published stays, under old AND new rights.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn failed(
-        &mut self,
-        _source_id: &str,
-        _container: &str,
-        _reason: &str,
-        _detail: &str,
-    ) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// Applies the outbox to the engines and publishes what was put so far.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn publish(&mut self) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// Ends the run after a complete listing: documents that were neither put, unchanged nor failed
-    /// are removed (at once), widenings act, everything is published.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn finish(self) -> Result<RunSummary, VaultError> {
-        todo!()
-    }
-    /// How many documents [`Run::finish`] would remove (for the deletion guard).
-    #[must_use]
-    pub fn would_remove(&self) -> usize {
-        todo!()
-    }
 }

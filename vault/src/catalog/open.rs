@@ -1,0 +1,67 @@
+//! Opening the catalog: making it, and refusing one of another tenant or version.
+
+use super::{Catalog, failed, setup};
+use crate::error::VaultError;
+use kenward_access::ids::TenantId;
+use rusqlite::{Connection, OptionalExtension};
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const SCHEMA: &str = include_str!("schema.sql");
+const VERSION: &str = "1";
+
+impl Catalog {
+    /// Opens or makes the catalog of a tenant.
+    pub(crate) fn open(path: &Path, tenant: &TenantId) -> Result<Self, VaultError> {
+        // Made here, so that it and SQLite's files beside it are readable by the owner alone.
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(VaultError::io("opening", path))?;
+        let action = "opening the catalog";
+        let connection = Connection::open(path).map_err(failed(action, path))?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed(action, path))?;
+        setup(&connection).map_err(failed(action, path))?;
+        // INVARIANT: what is acknowledged survives a power cut. 2 = FULL.
+        let synchronous: i64 =
+            connection.pragma_query_value(None, "synchronous", |r| r.get(0)).map_err(failed(action, path))?;
+        let journal: String = connection
+            .pragma_query_value(None, "journal_mode", |r| r.get(0))
+            .map_err(failed(action, path))?;
+        if synchronous != 2 || journal != "wal" {
+            return Err(VaultError::mismatch(
+                format!("the catalog cannot be kept durably here (synchronous {synchronous}, {journal})"),
+                "put `data_dir` on a local file system",
+            ));
+        }
+        let mut catalog = Self { connection, path: path.to_owned() };
+        catalog.transaction(action, |tx| {
+            let made: Option<i64> = tx.sql(|c| {
+                c.query_row("SELECT 1 FROM sqlite_master WHERE name = 'meta'", [], |r| r.get(0)).optional()
+            })?;
+            if made.is_none() {
+                tx.sql(|c| c.execute_batch(SCHEMA))?;
+                tx.set_meta("schema", VERSION)?;
+                tx.set_meta("tenant", tenant.as_str())?;
+            }
+            let (schema, theirs) = (tx.meta("schema")?, tx.meta("tenant")?);
+            if schema.as_deref() != Some(VERSION) {
+                return Err(VaultError::mismatch(
+                    "the catalog is of another version than this program",
+                    "use the version of the program that made it, or a newer one that can migrate it",
+                ));
+            }
+            if theirs.as_deref() != Some(tenant.as_str()) {
+                return Err(VaultError::mismatch(
+                    format!("this `data_dir` belongs to the tenant `{}`", theirs.unwrap_or_default()),
+                    format!("give the tenant `{tenant}` a `data_dir` of its own"),
+                ));
+            }
+            Ok(())
+        })?;
+        Ok(catalog)
+    }
+}

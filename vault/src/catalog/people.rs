@@ -1,0 +1,241 @@
+//! The built-in directory in the catalog: people, groups, memberships, tokens.
+
+use super::{Tx, json, to_json};
+use crate::directory::{Token, User};
+use crate::error::VaultError;
+use crate::published::{LiveToken, Rights};
+use kenward_access::acl::Clearance;
+use kenward_access::groups::{GroupGraph, Member};
+use kenward_access::ids::{AgentId, GroupId, InvalidId, Timestamp, UserId};
+use rusqlite::{OptionalExtension, params};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+fn damaged(_: InvalidId) -> VaultError {
+    VaultError::damaged("an id in the catalog", "put `catalog.sqlite` back from a backup")
+}
+
+pub(crate) fn add_user(
+    tx: &Tx<'_>,
+    id: &UserId,
+    handle: &str,
+    name: &str,
+    clearance: &Clearance,
+) -> Result<(), VaultError> {
+    let clearance = to_json(clearance)?;
+    tx.sql(|c| {
+        c.execute(
+            "INSERT INTO users (id, handle, name, clearance, disabled) VALUES (?1, ?2, ?3, ?4, 0)",
+            params![id.as_str(), handle, name, clearance],
+        )
+    })
+    .map(drop)
+}
+
+pub(crate) fn set_clearance(tx: &Tx<'_>, id: &UserId, clearance: &Clearance) -> Result<(), VaultError> {
+    let clearance = to_json(clearance)?;
+    tx.sql(|c| c.execute("UPDATE users SET clearance = ?2 WHERE id = ?1", params![id.as_str(), clearance]))
+        .map(drop)
+}
+
+pub(crate) fn set_disabled(tx: &Tx<'_>, id: &UserId, disabled: bool) -> Result<(), VaultError> {
+    tx.sql(|c| c.execute("UPDATE users SET disabled = ?2 WHERE id = ?1", params![id.as_str(), disabled]))
+        .map(drop)
+}
+
+pub(crate) fn remove_user(tx: &Tx<'_>, id: &UserId) -> Result<(), VaultError> {
+    tx.sql(|c| c.execute("DELETE FROM users WHERE id = ?1", [id.as_str()])).map(drop)
+}
+
+pub(crate) fn add_group(tx: &Tx<'_>, id: &GroupId, handle: &str) -> Result<(), VaultError> {
+    tx.sql(|c| c.execute("INSERT INTO groups (id, handle) VALUES (?1, ?2)", [id.as_str(), handle])).map(drop)
+}
+
+pub(crate) fn remove_group(tx: &Tx<'_>, id: &GroupId) -> Result<(), VaultError> {
+    tx.sql(|c| c.execute("DELETE FROM groups WHERE id = ?1", [id.as_str()])).map(drop)
+}
+
+fn member_columns(member: &Member) -> (Option<&str>, Option<&str>) {
+    match member {
+        Member::User(id) => (Some(id.as_str()), None),
+        Member::Group(id) => (None, Some(id.as_str())),
+    }
+}
+
+pub(crate) fn add_member(tx: &Tx<'_>, group: &GroupId, member: &Member) -> Result<(), VaultError> {
+    let (user, inner) = member_columns(member);
+    tx.sql(|c| {
+        c.execute(
+            "INSERT OR IGNORE INTO members (group_id, member_user, member_group) VALUES (?1, ?2, ?3)",
+            params![group.as_str(), user, inner],
+        )
+    })
+    .map(drop)
+}
+
+/// Removes a membership, and says whether it was there.
+pub(crate) fn remove_member(tx: &Tx<'_>, group: &GroupId, member: &Member) -> Result<bool, VaultError> {
+    let (user, inner) = member_columns(member);
+    tx.sql(|c| {
+        c.execute(
+            "DELETE FROM members WHERE group_id = ?1 AND (member_user = ?2 OR member_group = ?3)",
+            params![group.as_str(), user, inner],
+        )
+    })
+    .map(|n| n > 0)
+}
+
+pub(crate) fn add_token(tx: &Tx<'_>, hash: &[u8; 32], token: &Token) -> Result<(), VaultError> {
+    tx.sql(|c| {
+        c.execute(
+            "INSERT INTO tokens (hash, user, agent, label, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                hash.as_slice(),
+                token.user.as_str(),
+                token.agent,
+                token.label,
+                token.created.0,
+                token.expires.0
+            ],
+        )
+    })
+    .map(drop)
+}
+
+/// Revokes the tokens whose hash begins with `id` (hex), and gives how many there were.
+pub(crate) fn revoke_token(tx: &Tx<'_>, id: &str, now: Timestamp) -> Result<usize, VaultError> {
+    tx.sql(|c| {
+        c.execute(
+            "UPDATE tokens SET revoked = coalesce(revoked, ?2) WHERE lower(substr(hex(hash), 1, 12)) = ?1",
+            params![id, now.0],
+        )
+    })
+}
+
+/// All tokens, newest first.
+pub(crate) fn tokens(tx: &Tx<'_>) -> Result<Vec<Token>, VaultError> {
+    type Row = (Vec<u8>, String, Option<String>, String, i64, i64, Option<i64>);
+    let rows: Vec<Row> = tx.sql(|c| {
+        c.prepare(
+            "SELECT hash, user, agent, label, created, expires, revoked FROM tokens ORDER BY created DESC, hash",
+        )?
+        .query_map([], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?))
+        })?
+        .collect()
+    })?;
+    rows.into_iter()
+        .map(|(hash, user, agent, label, created, expires, revoked)| {
+            Ok(Token {
+                id: token_id(&hash),
+                user: UserId::new(user).map_err(damaged)?,
+                agent,
+                label,
+                created: Timestamp(created),
+                expires: Timestamp(expires),
+                revoked: revoked.map(Timestamp),
+            })
+        })
+        .collect()
+}
+
+/// The name of a token: the first 12 hex digits of its hash.
+pub(crate) fn token_id(hash: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(hash.get(..6).unwrap_or_default())
+}
+
+/// Loads people, groups, memberships and live tokens into `rights`.
+pub(crate) fn load(tx: &Tx<'_>, rights: &mut Rights) -> Result<(), VaultError> {
+    let mut users = HashMap::new();
+    let mut handles = HashMap::new();
+    for (id, handle, name, clearance, disabled) in tx.sql(|c| {
+        c.prepare("SELECT id, handle, name, clearance, disabled FROM users")?
+            .query_map([], |r| {
+                Ok((
+                    r.get::<_, String>(0)?,
+                    r.get::<_, String>(1)?,
+                    r.get::<_, String>(2)?,
+                    r.get::<_, String>(3)?,
+                    r.get::<_, bool>(4)?,
+                ))
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    })? {
+        let id = UserId::new(id).map_err(damaged)?;
+        handles.insert(handle.clone(), id.clone());
+        users.insert(id.clone(), User { id, handle, name, clearance: json(&clearance)?, disabled });
+    }
+    let mut group_handles = HashMap::new();
+    for (id, handle) in tx.sql(|c| {
+        c.prepare("SELECT id, handle FROM groups")?
+            .query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    })? {
+        group_handles.insert(handle, GroupId::new(id).map_err(damaged)?);
+    }
+    let mut graph = GroupGraph::default();
+    for (group, user, inner) in tx.sql(|c| {
+        c.prepare("SELECT group_id, member_user, member_group FROM members")?
+            .query_map([], |r| {
+                Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?, r.get::<_, Option<String>>(2)?))
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    })? {
+        let group = GroupId::new(group).map_err(damaged)?;
+        if let Some(user) = user {
+            graph.add(group, Member::User(UserId::new(user).map_err(damaged)?));
+        } else if let Some(inner) = inner {
+            graph.add(group, Member::Group(GroupId::new(inner).map_err(damaged)?));
+        }
+    }
+    rights.users = Arc::new(users);
+    rights.handles = Arc::new(handles);
+    rights.group_handles = Arc::new(group_handles);
+    rights.groups = Arc::new(graph);
+    load_tokens(tx, rights)
+}
+
+/// All memberships: group, person, inner group.
+pub(crate) fn edges(tx: &Tx<'_>) -> Result<Vec<(String, Option<String>, Option<String>)>, VaultError> {
+    tx.sql(|c| {
+        c.prepare("SELECT group_id, member_user, member_group FROM members")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect()
+    })
+}
+
+/// Loads live tokens alone.
+pub(crate) fn load_tokens(tx: &Tx<'_>, rights: &mut Rights) -> Result<(), VaultError> {
+    let mut tokens = HashMap::new();
+    for (hash, user, agent, expires) in tx.sql(|c| {
+        c.prepare("SELECT hash, user, agent, expires FROM tokens WHERE revoked IS NULL")?
+            .query_map([], |r| {
+                Ok((
+                    r.get::<_, [u8; 32]>(0)?,
+                    r.get::<_, String>(1)?,
+                    r.get::<_, Option<String>>(2)?,
+                    r.get::<_, i64>(3)?,
+                ))
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    })? {
+        let agent = agent.map(AgentId::new).transpose().map_err(damaged)?;
+        let user = UserId::new(user).map_err(damaged)?;
+        tokens.insert(hash, LiveToken { user, agent, expires: Timestamp(expires) });
+    }
+    rights.tokens = Arc::new(tokens);
+    Ok(())
+}
+
+/// Whether an id is taken, for making new ones.
+pub(crate) fn id_taken(tx: &Tx<'_>, id: &str) -> Result<bool, VaultError> {
+    let found: Option<i64> = tx.sql(|c| {
+        c.query_row(
+            "SELECT 1 FROM users WHERE id = ?1 UNION ALL SELECT 1 FROM groups WHERE id = ?1",
+            [id],
+            |r| r.get(0),
+        )
+        .optional()
+    })?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,182 @@
+//! Sources, runs and failures in the catalog.
+
+use super::{Tx, json, to_json};
+use crate::error::VaultError;
+use crate::published::SourceMeta;
+use crate::writer::{Failure, RunSummary, SourceSpec};
+use kenward_access::ids::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+/// All sources, by number.
+pub(crate) fn all(tx: &Tx<'_>) -> Result<Vec<(u32, SourceSpec)>, VaultError> {
+    let rows: Vec<(u32, String)> = tx.sql(|c| {
+        c.prepare("SELECT no, spec FROM sources ORDER BY no")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .collect()
+    })?;
+    rows.into_iter().map(|(no, spec)| Ok((no, json(&spec)?))).collect()
+}
+
+/// One source.
+pub(crate) fn one(tx: &Tx<'_>, no: u32) -> Result<Option<SourceSpec>, VaultError> {
+    let spec: Option<String> =
+        tx.sql(|c| c.query_row("SELECT spec FROM sources WHERE no = ?1", [no], |r| r.get(0)).optional())?;
+    spec.as_deref().map(json).transpose()
+}
+
+/// Adds a source and gives its number: the next one, so that there are no holes.
+pub(crate) fn add(tx: &Tx<'_>, id: &str, spec: &SourceSpec) -> Result<u32, VaultError> {
+    let text = to_json(spec)?;
+    let no: u32 =
+        tx.sql(|c| c.query_row("SELECT coalesce(max(no) + 1, 0) FROM sources", [], |r| r.get(0)))?;
+    tx.sql(|c| {
+        c.execute(
+            "INSERT INTO sources (no, id, name, spec) VALUES (?1, ?2, ?3, ?4)",
+            params![no, id, spec.name, text],
+        )
+    })?;
+    Ok(no)
+}
+
+/// Replaces what was recorded of a source.
+pub(crate) fn set(tx: &Tx<'_>, no: u32, spec: &SourceSpec) -> Result<(), VaultError> {
+    let text = to_json(spec)?;
+    tx.sql(|c| c.execute("UPDATE sources SET spec = ?2 WHERE no = ?1", params![no, text])).map(drop)
+}
+
+/// Notes the start of a full listing.
+pub(crate) fn set_listed(tx: &Tx<'_>, no: u32, started: Timestamp) -> Result<(), VaultError> {
+    tx.sql(|c| c.execute("UPDATE sources SET listed = ?2 WHERE no = ?1", params![no, started.0])).map(drop)
+}
+
+/// All sources as answers show them; the place in the list is the source's number.
+pub(crate) fn metas(tx: &Tx<'_>) -> Result<Vec<SourceMeta>, VaultError> {
+    let rows: Vec<(String, String, Option<i64>)> = tx.sql(|c| {
+        c.prepare("SELECT id, spec, listed FROM sources ORDER BY no")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect()
+    })?;
+    rows.into_iter()
+        .map(|(id, spec, listed)| {
+            let spec: SourceSpec = json(&spec)?;
+            Ok(SourceMeta {
+                id: id.into(),
+                name: spec.name.into(),
+                url_template: spec.url_template.map(Into::into),
+                tier: spec.tier,
+                label: spec.label.map(Into::into),
+                fresh: listed.map(Timestamp),
+            })
+        })
+        .collect()
+}
+
+/// Records the start of a run.
+pub(crate) fn begin_run(tx: &Tx<'_>, source: u32, started: Timestamp) -> Result<i64, VaultError> {
+    tx.sql(|c| {
+        c.query_row(
+            "INSERT INTO runs (source, started) VALUES (?1, ?2) RETURNING no",
+            params![source, started.0],
+            |r| r.get(0),
+        )
+    })
+}
+
+/// Records the end of a run.
+pub(crate) fn end_run(
+    tx: &Tx<'_>,
+    run: i64,
+    finished: Timestamp,
+    summary: &RunSummary,
+) -> Result<(), VaultError> {
+    let summary = to_json(summary)?;
+    tx.sql(|c| {
+        c.execute(
+            "UPDATE runs SET finished = ?2, summary = ?3 WHERE no = ?1",
+            params![run, finished.0, summary],
+        )
+    })
+    .map(drop)
+}
+
+/// Records a failed document once more.
+pub(crate) fn fail(
+    tx: &Tx<'_>,
+    source: u32,
+    source_id: &str,
+    reason: &str,
+    detail: &str,
+) -> Result<(), VaultError> {
+    tx.sql(|c| {
+        c.execute(
+            "INSERT INTO failures (source, source_id, reason, detail, attempts) VALUES (?1, ?2, ?3, ?4, 1)
+             ON CONFLICT (source, source_id) DO UPDATE
+             SET reason = excluded.reason, detail = excluded.detail, attempts = attempts + 1",
+            params![source, source_id, reason, detail],
+        )
+    })
+    .map(drop)
+}
+
+/// Forgets a failure.
+pub(crate) fn unfail(tx: &Tx<'_>, source: u32, source_id: &str) -> Result<(), VaultError> {
+    tx.sql(|c| {
+        c.execute("DELETE FROM failures WHERE source = ?1 AND source_id = ?2", params![source, source_id])
+    })
+    .map(drop)
+}
+
+/// Failed documents of a source.
+pub(crate) fn failures(tx: &Tx<'_>, source: u32) -> Result<Vec<Failure>, VaultError> {
+    tx.sql(|c| {
+        c.prepare(
+            "SELECT source_id, reason, detail, attempts FROM failures WHERE source = ?1 ORDER BY source_id",
+        )?
+        .query_map([source], |r| {
+            Ok(Failure { path: r.get(0)?, reason: r.get(1)?, detail: r.get(2)?, attempts: r.get(3)? })
+        })?
+        .collect()
+    })
+}
+
+/// Documents that rights which could not be resolved hide.
+pub(crate) fn hidden(tx: &Tx<'_>, source: u32) -> Result<u64, VaultError> {
+    tx.sql(|c| {
+        c.query_row(
+            "SELECT count(*) FROM documents JOIN containers ON containers.no = documents.container
+             WHERE documents.source = ?1 AND containers.unknown <> '[]'",
+            [source],
+            |r| r.get::<_, i64>(0).map(i64::cast_unsigned),
+        )
+    })
+}
+
+/// How many rows a table has.
+pub(crate) fn count(tx: &Tx<'_>, what: Counted) -> Result<u64, VaultError> {
+    let sql = match what {
+        Counted::Sources => "SELECT count(*) FROM sources",
+        Counted::Documents => "SELECT count(*) FROM documents WHERE published IS NOT NULL",
+        Counted::Chunks => "SELECT coalesce(sum(count), 0) FROM versions WHERE state = 1",
+        Counted::Failures => "SELECT count(*) FROM failures",
+        Counted::Unresolved => "SELECT count(*) FROM containers WHERE unknown <> '[]'",
+        Counted::Users => "SELECT count(*) FROM users",
+        Counted::Groups => "SELECT count(*) FROM groups",
+        Counted::Tokens => "SELECT count(*) FROM tokens WHERE revoked IS NULL",
+        Counted::Outbox => "SELECT count(*) FROM outbox",
+    };
+    tx.sql(|c| c.query_row(sql, [], |r| r.get::<_, i64>(0).map(i64::cast_unsigned)))
+}
+
+/// What [`count`] counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Counted {
+    Sources,
+    Documents,
+    Chunks,
+    Failures,
+    Unresolved,
+    Users,
+    Groups,
+    Tokens,
+    Outbox,
+}

@@ -1,0 +1,374 @@
+//! Changing the directory: all or none, and acknowledged only when no answer with the old rights can
+//! be given any more. A change that can widen waits for its record; one that only narrows never does.
+
+use crate::catalog::{Tx, people, rights as rights_sql};
+use crate::directory::{DirectoryChange, Group, NewToken, Token, TokenSubject, User};
+use crate::error::VaultError;
+use crate::published::Rights;
+use crate::vault::{Operator, Vault};
+use kenward_access::acl::{AclLayer, Effect};
+use kenward_access::groups::Member;
+use kenward_access::ids::{AgentId, GroupId, Timestamp, UserId};
+use kenward_access::principal::Principal;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Handles longer than this are refused.
+const LONGEST_HANDLE: usize = 200;
+
+impl Vault {
+    /// Applies changes to the directory in one transaction, re-resolves rights that name what
+    /// changed, and returns when no answer with the old rights can be given any more.
+    ///
+    /// # Errors
+    /// [`VaultError::Name`] for unknown or duplicate names; nothing is then changed.
+    pub fn change_directory(&self, by: &Operator, changes: &[DirectoryChange]) -> Result<(), VaultError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let about = serde_json::json!({ "changes": changes });
+        let widening = self.change_rights("changing the directory", |tx, change| {
+            let mut widening = false;
+            let mut names = BTreeSet::new();
+            for one in changes {
+                widening |= may_widen(&change.rights, one);
+                names.extend(self.apply_change(tx, &mut change.rights, one)?);
+            }
+            people::load(tx, &mut change.rights)?;
+            self.resolve_again(tx, &mut change.rights, &names)?;
+            change.changed = true;
+            if widening {
+                // INVARIANT: a widening acts only after its record is durable.
+                self.core.record_deed(by, "directory_changed", about.clone())?;
+            }
+            Ok(widening)
+        })?;
+        if !widening {
+            self.core.note_deed(by, "directory_changed", about);
+        }
+        Ok(())
+    }
+
+    /// Applies one change to the catalog and to the names in `rights`, so that the next change of the
+    /// same list can use them. Gives the names that rights may spell.
+    fn apply_change(
+        &self,
+        tx: &Tx<'_>,
+        rights: &mut Rights,
+        change: &DirectoryChange,
+    ) -> Result<Option<String>, VaultError> {
+        match change {
+            DirectoryChange::AddUser { handle, name, clearance } => {
+                check_handle("person", handle)?;
+                if rights.handles.contains_key(handle) {
+                    return Err(exists("person", handle, "kenward users list"));
+                }
+                let id = self.new_id(tx, "u_", UserId::new)?;
+                people::add_user(tx, &id, handle, name, clearance)?;
+                Arc::make_mut(&mut rights.handles).insert(handle.clone(), id);
+                Ok(Some(format!("user:{handle}")))
+            }
+            DirectoryChange::SetClearance { handle, clearance } => {
+                people::set_clearance(tx, &user(rights, handle)?, clearance).map(|()| None)
+            }
+            DirectoryChange::SetDisabled { handle, disabled } => {
+                people::set_disabled(tx, &user(rights, handle)?, *disabled).map(|()| None)
+            }
+            DirectoryChange::RemoveUser { handle } => {
+                people::remove_user(tx, &user(rights, handle)?)?;
+                Arc::make_mut(&mut rights.handles).remove(handle);
+                Ok(Some(format!("user:{handle}")))
+            }
+            DirectoryChange::AddGroup { handle } => {
+                check_handle("group", handle)?;
+                if rights.group_handles.contains_key(handle) {
+                    return Err(exists("group", handle, "kenward groups list"));
+                }
+                let id = self.new_id(tx, "g_", GroupId::new)?;
+                people::add_group(tx, &id, handle)?;
+                Arc::make_mut(&mut rights.group_handles).insert(handle.clone(), id);
+                Ok(Some(format!("group:{handle}")))
+            }
+            DirectoryChange::RemoveGroup { handle } => {
+                people::remove_group(tx, &group(rights, handle)?)?;
+                Arc::make_mut(&mut rights.group_handles).remove(handle);
+                Ok(Some(format!("group:{handle}")))
+            }
+            DirectoryChange::AddMember { group: handle, member: name } => {
+                people::add_member(tx, &group(rights, handle)?, &member(rights, name)?).map(|()| None)
+            }
+            DirectoryChange::RemoveMember { group: handle, member: name } => {
+                if !people::remove_member(tx, &group(rights, handle)?, &member(rights, name)?)? {
+                    return Err(VaultError::name(
+                        format!("`{name}` is not directly in the group `{handle}`"),
+                        "see `kenward groups list`",
+                    ));
+                }
+                Ok(None)
+            }
+            DirectoryChange::RevokeToken { id } => {
+                match people::revoke_token(tx, &id.to_ascii_lowercase(), self.core.now())? {
+                    1 => Ok(None),
+                    _ => Err(VaultError::name(
+                        format!("there is no token `{id}`"),
+                        "give the 12 hex digits that `kenward tokens list` shows",
+                    )),
+                }
+            }
+        }
+    }
+
+    /// Resolves again what names something that appeared or went, and what could not be resolved.
+    fn resolve_again(
+        &self,
+        tx: &Tx<'_>,
+        rights: &mut Rights,
+        names: &BTreeSet<String>,
+    ) -> Result<(), VaultError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        for container in rights_sql::containers(tx)? {
+            if container.unknown != "[]" || names.iter().any(|n| container.spec.contains(n.as_str())) {
+                rights_sql::resolve_again(tx, rights, &self.core.labels, &container)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn new_id<T: IdText, E>(
+        &self,
+        tx: &Tx<'_>,
+        prefix: &str,
+        make: impl Fn(String) -> Result<T, E>,
+    ) -> Result<T, VaultError> {
+        // A fixed source of randomness (in tests) may begin again: a taken id is mixed on.
+        for round in 0u32..1000 {
+            let mut random = [0u8; 16];
+            self.core.entropy.fill(&mut random);
+            let mixed = blake3::hash(&[&random[..], &round.to_le_bytes()].concat());
+            let text = data_encoding::BASE32_NOPAD
+                .encode(mixed.as_bytes().get(..16).unwrap_or_default())
+                .to_ascii_lowercase();
+            if let Ok(id) = make(format!("{prefix}{text}"))
+                && !people::id_taken(tx, id.text())?
+            {
+                return Ok(id);
+            }
+        }
+        Err(VaultError::damaged("the source of randomness (it repeats itself)", "check the system"))
+    }
+
+    /// All people, by handle.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn users(&self) -> Result<Vec<User>, VaultError> {
+        let mut users: Vec<User> = self.core.rights.load().users.values().cloned().collect();
+        users.sort_by(|a, b| a.handle.cmp(&b.handle));
+        Ok(users)
+    }
+
+    /// All groups, by handle.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn groups(&self) -> Result<Vec<Group>, VaultError> {
+        let (rights, edges) = {
+            let mut catalog = self.catalog.lock();
+            let edges = catalog.transaction("listing groups", people::edges)?;
+            (self.core.rights.load_full(), edges)
+        };
+        let people: HashMap<&str, &str> =
+            rights.handles.iter().map(|(handle, id)| (id.as_str(), handle.as_str())).collect();
+        let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+        let mut handles: HashMap<&str, &str> = HashMap::new();
+        for (handle, id) in rights.group_handles.iter() {
+            handles.insert(id.as_str(), handle);
+            let group = Group { id: id.clone(), handle: handle.clone(), members: Vec::new() };
+            groups.insert(id.as_str(), group);
+        }
+        for (group, user, inner) in &edges {
+            let user = user.as_deref().and_then(|u| people.get(u)).map(|h| format!("user:{h}"));
+            let inner = inner.as_deref().and_then(|g| handles.get(g)).map(|h| format!("group:{h}"));
+            if let Some(group) = groups.get_mut(group.as_str()) {
+                group.members.extend(user.or(inner));
+            }
+        }
+        let mut groups: Vec<Group> = groups.into_values().collect();
+        groups.iter_mut().for_each(|g| g.members.sort());
+        groups.sort_by(|a, b| a.handle.cmp(&b.handle));
+        Ok(groups)
+    }
+
+    /// All tokens, newest first.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn tokens(&self) -> Result<Vec<Token>, VaultError> {
+        self.catalog.lock().transaction("listing tokens", people::tokens)
+    }
+
+    /// Makes a token for a person (by handle). Its secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// [`VaultError::Name`] for an unknown or disabled person.
+    pub fn create_token(
+        &self,
+        by: &Operator,
+        handle: &str,
+        agent: Option<AgentId>,
+        label: &str,
+        life: Duration,
+    ) -> Result<NewToken, VaultError> {
+        let mut random = [0u8; 32];
+        self.core.entropy.fill(&mut random);
+        let secret = format!("kwt_{}", data_encoding::BASE64URL_NOPAD.encode(&random));
+        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let created = self.core.now();
+        let life = i64::try_from(life.as_millis()).unwrap_or(i64::MAX);
+        let token = self.change_rights("making a token", |tx, change| {
+            let id = user(&change.rights, handle)?;
+            if change.rights.active(&id).is_none() {
+                return Err(VaultError::name(
+                    format!("the person `{handle}` is disabled"),
+                    "enable them first with `kenward users enable`",
+                ));
+            }
+            let token = Token {
+                id: people::token_id(&hash),
+                user: id,
+                agent: agent.as_ref().map(ToString::to_string),
+                label: label.to_owned(),
+                created,
+                expires: Timestamp(created.0.saturating_add(life)),
+                revoked: None,
+            };
+            people::add_token(tx, &hash, &token)?;
+            people::load_tokens(tx, &mut change.rights)?;
+            // INVARIANT: a token opens something, so it works only after its record is durable.
+            self.core.record_deed(
+                by,
+                "token_made",
+                serde_json::json!({ "token": token.id, "user": token.user, "agent": token.agent, "expires": token.expires }),
+            )?;
+            Ok(token)
+        })?;
+        Ok(NewToken { secret, token })
+    }
+
+    /// What a bearer token stands for now; `None` if unknown, expired, revoked or its person disabled.
+    #[must_use]
+    pub fn token_subject(&self, secret: &str) -> Option<TokenSubject> {
+        if !secret.starts_with("kwt_") {
+            return None;
+        }
+        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let rights = self.core.rights.load();
+        let token = rights.token(&hash, self.core.now())?;
+        Some(TokenSubject {
+            user: token.user.clone(),
+            agent: token.agent.as_ref().map(ToString::to_string),
+            hash,
+        })
+    }
+
+    /// The person with this handle, if there is one and they are not disabled.
+    #[must_use]
+    pub fn user_by_handle(&self, handle: &str) -> Option<User> {
+        let rights = self.core.rights.load();
+        rights.handles.get(handle).and_then(|id| rights.active(id)).cloned()
+    }
+}
+
+/// Whether a change may let somebody see more than before. Where that is not certain, it may.
+fn may_widen(rights: &Rights, change: &DirectoryChange) -> bool {
+    match change {
+        DirectoryChange::AddUser { .. }
+        | DirectoryChange::AddGroup { .. }
+        | DirectoryChange::AddMember { .. }
+        | DirectoryChange::SetDisabled { disabled: false, .. } => true,
+        DirectoryChange::SetDisabled { disabled: true, .. }
+        | DirectoryChange::RemoveUser { .. }
+        | DirectoryChange::RevokeToken { .. } => false,
+        DirectoryChange::SetClearance { handle, clearance } => {
+            let now = rights.handles.get(handle).and_then(|id| rights.users.get(id));
+            now.is_none_or(|u| !u.clearance.dominates(clearance.level, &clearance.compartments))
+        }
+        // Who leaves a group leaves the groups around it too, and a deny for any of these ends.
+        DirectoryChange::RemoveGroup { .. } | DirectoryChange::RemoveMember { .. } => denies_a_group(rights),
+    }
+}
+
+fn denies_a_group(rights: &Rights) -> bool {
+    rights.classes.iter().flat_map(|(_, acl)| acl.layers()).any(|layer| match layer {
+        AclLayer::FirstMatch(entries) => {
+            entries.iter().any(|e| e.effect == Effect::Deny && matches!(e.principal, Principal::Group(_)))
+        }
+        AclLayer::Label { .. } => false,
+    })
+}
+
+fn user(rights: &Rights, handle: &str) -> Result<UserId, VaultError> {
+    rights
+        .handles
+        .get(handle)
+        .cloned()
+        .ok_or_else(|| VaultError::name(format!("there is no person `{handle}`"), "see `kenward users list`"))
+}
+
+fn group(rights: &Rights, handle: &str) -> Result<GroupId, VaultError> {
+    rights
+        .group_handles
+        .get(handle)
+        .cloned()
+        .ok_or_else(|| VaultError::name(format!("there is no group `{handle}`"), "see `kenward groups list`"))
+}
+
+fn member(rights: &Rights, name: &str) -> Result<Member, VaultError> {
+    if let Some(handle) = name.strip_prefix("user:") {
+        user(rights, handle).map(Member::User)
+    } else if let Some(handle) = name.strip_prefix("group:") {
+        group(rights, handle).map(Member::Group)
+    } else {
+        Err(VaultError::name(
+            format!("`{name}` is not a member's name"),
+            "write `user:HANDLE` or `group:HANDLE`",
+        ))
+    }
+}
+
+fn exists(kind: &str, handle: &str, list: &str) -> VaultError {
+    VaultError::name(format!("there is a {kind} `{handle}` already"), format!("see `{list}`"))
+}
+
+/// Handles are written in rights files and on the command line.
+fn check_handle(kind: &str, handle: &str) -> Result<(), VaultError> {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '`');
+    if handle.is_empty() || handle.len() > LONGEST_HANDLE || handle.contains(bad) {
+        return Err(VaultError::name(
+            format!("`{}` is no handle for a {kind}", handle.escape_debug()),
+            "a handle has 1 to 200 bytes, without spaces, quotes, backslashes and control characters",
+        ));
+    }
+    Ok(())
+}
+
+/// An id's text.
+trait IdText {
+    fn text(&self) -> &str;
+}
+
+impl IdText for UserId {
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl IdText for GroupId {
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}

@@ -1,0 +1,21 @@
+//! Test-only switches that break a promise on purpose, so that the leak harness can be shown to see
+//! it. Without the cargo feature `faults` nothing here can be switched; the tidy test keeps the
+//! feature out of normal builds.
+
+use crate::core::Core;
+use kenward_access::ids::Timestamp;
+
+/// `ingested` says when each document came in, not when its run started: a clock that hidden
+/// documents move.
+#[cfg(feature = "faults")]
+pub static INGEST_TIME_OF_DOCUMENT: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// What `ingested` says of a document.
+#[cfg_attr(not(feature = "faults"), expect(unused_variables, reason = "only the fault reads the clock"))]
+pub(crate) fn ingested(started: Timestamp, core: &Core) -> Timestamp {
+    #[cfg(feature = "faults")]
+    if INGEST_TIME_OF_DOCUMENT.load(std::sync::atomic::Ordering::Relaxed) {
+        return core.now();
+    }
+    started
+}

@@ -1,0 +1,237 @@
+//! Opening a `data_dir`: made or recognised, swept, its engines brought up to the catalog, and what
+//! a killed process had put published. Another tenant, version or embedding space is refused.
+
+use crate::audit::AuditLog;
+use crate::catalog::{
+    Catalog, Readers, Tx, content, json, outbox, people, rights as rights_sql, sources, to_json,
+};
+use crate::core::Core;
+use crate::error::VaultError;
+use crate::keys::Keys;
+use crate::paged::Paged;
+use crate::published::{ContentImage, Published, Rights};
+use crate::text::TextStore;
+use crate::vault::{OpenOptions, Vault};
+use crate::writer::engines::{Engines, Lost, empty};
+use crate::writer::publish::{Ask, Retirement, snapshots};
+use arc_swap::ArcSwap;
+use kenward_access::ids::RightsEpoch;
+use kenward_indexes::embedding::EmbeddingSpace;
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Of the layout of `data_dir`.
+const VERSION: &str = "1";
+
+impl Vault {
+    /// Opens or creates the folder: catalog, keys, text, engines, audit log; replays the outbox.
+    ///
+    /// # Errors
+    /// [`VaultError`]: another tenant, version or embedding space; damage; an audit log that breaks.
+    pub fn open(options: OpenOptions) -> Result<Arc<Self>, VaultError> {
+        let dir = &options.data_dir;
+        private_dir(dir)?;
+        check_version(dir)?;
+        let catalog_path = dir.join("catalog.sqlite");
+        let fresh = !catalog_path.exists();
+        let keys = Keys::open(&dir.join("keys"), options.entropy.as_ref(), fresh)?;
+        let mut catalog = Catalog::open(&catalog_path, &options.tenant)?;
+        let readers = Readers::new(&catalog_path);
+        let text = TextStore::open(&dir.join("text"))?;
+        sweep(&mut catalog, &text)?;
+
+        let space = options.embedder.as_ref().map(|e| e.space());
+        let vectors_dir = dir.join("vectors");
+        let space = catalog
+            .transaction("choosing the embedding space", |tx| choose_space(tx, space, &vectors_dir))?;
+        let dimension = space.map(|s| s.dimension);
+        let bounds = catalog.transaction("reading the outbox", outbox::bounds)?;
+        let (mut engines, lost) = Engines::open(dir, dimension, bounds)?;
+        recover(&mut catalog, &mut engines, lost, &readers, &text, bounds.0)?;
+
+        let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&options.clock))?;
+        let mut image = ContentImage { generation: 1, ..ContentImage::default() };
+        let rights = catalog.transaction("loading the catalog", |tx| {
+            content::load(tx, &mut image)?;
+            image.sources = sources::metas(tx)?;
+            load_rights(tx, &options.labels)
+        })?;
+        let (lexical, vectors) = snapshots(options.embedder.is_some(), &engines)?;
+        let core = Core {
+            tenant: options.tenant,
+            labels: options.labels,
+            clock: options.clock,
+            entropy: options.entropy,
+            embedder: options.embedder,
+            keys,
+            published: ArcSwap::from_pointee(Published { image, lexical, vectors }),
+            rights: ArcSwap::from_pointee(rights),
+            release: RwLock::new(()),
+            text,
+            audit,
+            catalog: readers,
+        };
+        let vault = Arc::new(Self {
+            core: Arc::new(core),
+            engines: Mutex::new(engines),
+            catalog: Mutex::new(catalog),
+            retirement: Mutex::new(Retirement::default()),
+            running: Mutex::new(HashSet::new()),
+            dimension,
+        });
+        vault.publish(&Ask::default())?;
+        vault.drop_replaced()?;
+        vault.sweep_retired()?;
+        Ok(vault)
+    }
+}
+
+fn private_dir(dir: &Path) -> Result<(), VaultError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(VaultError::io("making", dir))?;
+    let mode = fs::metadata(dir).map_err(VaultError::io("reading", dir))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+            .map_err(VaultError::io("making private", dir))?;
+    }
+    Ok(())
+}
+
+fn check_version(dir: &Path) -> Result<(), VaultError> {
+    let path = dir.join("VERSION");
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim() == VERSION => Ok(()),
+        Ok(text) => Err(VaultError::mismatch(
+            format!(
+                "{} is of version `{}`, this program keeps version {VERSION}",
+                dir.display(),
+                text.trim().escape_debug()
+            ),
+            "use the version of the program that made it, or a newer one",
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Never adopt a folder that holds somebody else's files.
+            let foreign = fs::read_dir(dir)
+                .map_err(VaultError::io("listing", dir))?
+                .filter_map(Result::ok)
+                .any(|entry| !OURS.iter().any(|ours| entry.file_name() == *ours));
+            if foreign || dir.join("catalog.sqlite").exists() {
+                return Err(VaultError::mismatch(
+                    format!("{} has no `VERSION` file but is not empty", dir.display()),
+                    "give an empty folder as `data_dir`, or put `VERSION` back from a backup",
+                ));
+            }
+            let write = || -> std::io::Result<()> {
+                let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+                writeln!(file, "{VERSION}")?;
+                file.sync_all()?;
+                fs::File::open(dir)?.sync_all()
+            };
+            write().map_err(VaultError::io("writing", &path))
+        }
+        Err(error) => Err(VaultError::io("reading", &path)(error)),
+    }
+}
+
+/// What may lie in a new `data_dir` before its first opening.
+const OURS: [&str; 4] = ["keys", "lock", "control.sock", "owner.lock"];
+
+/// Removes versions and texts that nobody can name any more. Nobody reads yet.
+fn sweep(catalog: &mut Catalog, text: &TextStore) -> Result<(), VaultError> {
+    let keep = catalog.transaction("sweeping replaced versions", |tx| {
+        for (row, _) in content::retired(tx)? {
+            content::forget(tx, row)?;
+        }
+        content::texts(tx)
+    })?;
+    text.sweep(&keep).map(drop)
+}
+
+/// The embedding space of this vault. Two are never mixed.
+fn choose_space(
+    tx: &Tx<'_>,
+    given: Option<&EmbeddingSpace>,
+    vectors_dir: &Path,
+) -> Result<Option<EmbeddingSpace>, VaultError> {
+    let recorded: Option<EmbeddingSpace> = tx.meta("space")?.map(|space| json(&space)).transpose()?;
+    let Some(given) = given else { return Ok(recorded) };
+    if recorded.as_ref() == Some(given) {
+        return Ok(recorded);
+    }
+    if let Some(recorded) = recorded {
+        if vectors_dir.exists() && content::any_embedded(tx)? {
+            return Err(VaultError::mismatch(
+                format!(
+                    "the documents here were embedded by `{}`, and the embedder given is `{}` (or another edition of it)",
+                    recorded.model, given.model
+                ),
+                format!(
+                    "use the model they were embedded by; or remove the folder {} and ingest the sources again, which embeds everything anew",
+                    vectors_dir.display()
+                ),
+            ));
+        }
+        content::drop_waiting_vectors(tx)?;
+        content::forget_embeddings(tx)?;
+        empty(vectors_dir)?;
+    }
+    tx.set_meta("space", &to_json(given)?)?;
+    Ok(Some(given.clone()))
+}
+
+/// Brings an engine that had to start anew up to the catalog.
+fn recover(
+    catalog: &mut Catalog,
+    engines: &mut Engines,
+    lost: Lost,
+    readers: &Readers,
+    text: &TextStore,
+    applied: u64,
+) -> Result<(), VaultError> {
+    if lost.lexical {
+        tracing::warn!("the lexical index is built anew from catalog and text");
+        engines.rebuild_lexical(readers, text, applied)?;
+    }
+    if lost.vectors {
+        let documents =
+            catalog.transaction("forgetting lost vectors", |tx| content::forget_embeddings(tx))?;
+        if documents > 0 {
+            tracing::warn!(
+                documents,
+                "the vectors of these documents are lost; ingest their sources again to embed them"
+            );
+        }
+        engines.restart_vectors(applied)?;
+    }
+    Ok(())
+}
+
+fn load_rights(tx: &Tx<'_>, labels: &[String]) -> Result<Rights, VaultError> {
+    let mut rights = Rights {
+        epoch: RightsEpoch(tx.meta_number("epoch")?),
+        classes: Arc::default(),
+        containers: Paged::default(),
+        documents: Paged::default(),
+        labels: Paged::default(),
+        groups: Arc::default(),
+        users: Arc::default(),
+        handles: Arc::default(),
+        group_handles: Arc::default(),
+        tokens: Arc::default(),
+    };
+    people::load(tx, &mut rights)?;
+    rights_sql::load(tx, &mut rights, labels)?;
+    let names = to_json(&labels)?;
+    if tx.meta("labels")?.as_deref() != Some(&names) {
+        for container in rights_sql::containers(tx)? {
+            rights_sql::resolve_again(tx, &mut rights, labels, &container)?;
+        }
+        tx.set_meta("labels", &names)?;
+        rights.epoch = tx.next_epoch()?;
+    }
+    Ok(rights)
+}

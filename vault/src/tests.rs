@@ -1,0 +1,221 @@
+//! The vault as its writer's side drives it: runs, restarts, rights, publication.
+
+use crate::core::Core;
+use crate::directory::DirectoryChange;
+use crate::error::VaultError;
+use crate::seams::{Clock, SystemEntropy};
+use crate::vault::{OpenOptions, Operator, Vault};
+use crate::writer::{NewChunk, NewDocument, Run, SourceSpec};
+use kenward_access::acl::{Clearance, Effect, Window};
+use kenward_access::decision::{Holder, decide};
+use kenward_access::ids::{TenantId, Timestamp};
+use kenward_access::principal::Principal;
+use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::untrusted::{UntrustedText, expose_to_gate};
+use kenward_indexes::embedding::{Embedder, hashing};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+#[derive(Default)]
+struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.fetch_add(1, Ordering::Relaxed) + 1_000_000)
+    }
+}
+
+fn options(dir: &Path, embedder: Option<Arc<dyn Embedder>>) -> OpenOptions {
+    OpenOptions {
+        data_dir: dir.to_owned(),
+        tenant: TenantId::new("harbor").unwrap(),
+        embedder,
+        labels: vec!["public".into(), "internal".into(), "secret".into()],
+        clock: Arc::new(TestClock::default()),
+        entropy: Arc::new(SystemEntropy),
+    }
+}
+
+fn open(dir: &Path) -> Arc<Vault> {
+    Vault::open(options(dir, Some(hashing(32)))).unwrap()
+}
+
+fn by() -> Operator {
+    Operator { uid: 0, user: None, reason: None }
+}
+
+fn source(vault: &Vault) -> u32 {
+    vault.source(&by(), spec("handbook", "/srv/handbook")).unwrap()
+}
+
+fn spec(name: &str, root: &str) -> SourceSpec {
+    SourceSpec {
+        name: name.into(),
+        kind: "files".into(),
+        root: root.into(),
+        default_allow: vec!["everyone".into()],
+        url_template: None,
+        tier: 2,
+        label: None,
+    }
+}
+
+fn allow(principals: &[&str]) -> RightsSpec {
+    let entry = |(line, principal): (u32, &&str)| RightsEntry {
+        effect: Effect::Allow,
+        principal: (*principal).to_owned(),
+        window: Window::ALWAYS,
+        origin: Origin { file: ".access.toml".into(), line },
+    };
+    RightsSpec { entries: (1u32..).zip(principals).map(entry).collect(), labels: Vec::new(), problem: None }
+}
+
+fn document(path: &str, container: &str, text: &str) -> NewDocument {
+    let embedder = hashing(32);
+    let chunks = text
+        .char_indices()
+        .filter(|(_, c)| *c == '\n')
+        .map(|(at, _)| text[..=at].chars().count())
+        .scan(0, |from, to| {
+            let span = (*from, to);
+            *from = to;
+            Some(span)
+        })
+        .map(|(from, to)| {
+            let body: String = text.chars().skip(from).take(to - from).collect();
+            NewChunk {
+                span: (u32::try_from(from).unwrap(), u32::try_from(to).unwrap()),
+                page: None,
+                headings: vec![UntrustedText::mint("Top".into())],
+                vector: Some(embedder.embed(&[&body]).unwrap().remove(0)),
+            }
+        })
+        .collect();
+    NewDocument {
+        source_id: path.into(),
+        path: path.into(),
+        title: UntrustedText::mint(format!("Title of {path}")),
+        kind: "text",
+        modified: Timestamp(5),
+        length: text.len() as u64,
+        raw_hash: Sha256::digest(text).into(),
+        pipeline: 1,
+        container: container.into(),
+        text: UntrustedText::mint(text.into()),
+        chunks,
+        links: Vec::new(),
+        flags: Vec::new(),
+        removed: BTreeMap::new(),
+    }
+}
+
+fn rights(run: &mut Run, of: &[(&str, &[&str])]) {
+    run.set_rights(of.iter().map(|(key, who)| ((*key).to_owned(), allow(who))).collect()).unwrap();
+}
+
+fn people(vault: &Vault, handles: &[&str]) {
+    let changes: Vec<_> = handles
+        .iter()
+        .map(|h| DirectoryChange::AddUser {
+            handle: (*h).into(),
+            name: (*h).into(),
+            clearance: Clearance::default(),
+        })
+        .collect();
+    vault.change_directory(&by(), &changes).unwrap();
+}
+
+/// The paths that a person may see now: published, and allowed by the rights as they are now.
+fn sees(vault: &Vault, handle: &str) -> BTreeSet<String> {
+    let (published, rights) = (vault.core.published.load(), vault.core.rights.load());
+    let Some(user) = rights.handles.get(handle).and_then(|id| rights.active(id)) else {
+        return BTreeSet::new();
+    };
+    let holder = Holder::new(
+        [Principal::User(user.id.clone()), Principal::Everyone],
+        rights.groups.closure(&user.id),
+        user.clearance.clone(),
+    );
+    published
+        .image
+        .documents
+        .values()
+        .filter(|d| {
+            let acl = rights.class_of(d.no).and_then(|class| rights.classes.get(class));
+            acl.is_some_and(|acl| decide(acl, &holder, Timestamp(0)).allowed)
+        })
+        .map(|d| d.path.to_string())
+        .collect()
+}
+
+fn paths(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
+fn text_of(core: &Core, path: &str) -> Option<String> {
+    let published = core.published.load();
+    let document = published.image.documents.values().find(|d| &*d.path == path)?;
+    let text = core.text_span(document, 0..u32::MAX).unwrap()?;
+    Some(expose_to_gate(&text).to_owned())
+}
+
+/// Chunks that the lexical engine finds for a word, seen by a filter that lets everything through.
+fn finds(vault: &Vault, word: &str) -> BTreeSet<String> {
+    use kenward_access::acl_class::ClassTable;
+    use kenward_access::{acl, caller, groups, ids, scope};
+    let published = vault.core.published.load();
+    let who = caller::Subject::Service(ids::AgentId::new("test").unwrap());
+    let credential = caller::Credential::Peer { uid: 0 };
+    let caller = caller::Caller::authenticated(vault.core.tenant.clone(), who, None, credential);
+    let scope = scope::AccessScope::resolve(
+        &caller,
+        groups::Memberships::none(),
+        Clearance::default(),
+        ids::RightsEpoch(0),
+        Timestamp(0),
+    );
+    let mut classes = ClassTable::default();
+    let open = classes.intern(acl::Acl::new(vec![acl::AclLayer::FirstMatch(vec![acl::Ace {
+        effect: Effect::Allow,
+        principal: Principal::Everyone,
+        window: Window::ALWAYS,
+    }])]));
+    let filter = scope.filter(&classes);
+    let image = &published.image;
+    let visible = filter.chunks(image.generation, image.chunks.iter().map(|(no, _)| (no, open)));
+    let view = published.lexical.view(&visible).unwrap();
+    let hits = published.lexical.search(word, visible, &view, &|_| true, 100, image).unwrap();
+    hits.iter()
+        .filter_map(|hit| image.chunks.get(&hit.chunk))
+        .filter_map(|chunk| image.documents.get(&chunk.doc))
+        .map(|d| d.path.to_string())
+        .collect()
+}
+
+#[test]
+fn what_is_put_is_published_found_and_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let vault = open(dir.path());
+        people(&vault, &["dana"]);
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        rights(&mut run, &[(".", &["everyone"]), ("hr", &["user:dana"])]);
+        run.put(document("a.txt", ".", "harbor dues\nare paid monthly\n")).unwrap();
+        run.put(document("hr/pay.txt", "hr", "salaries\n")).unwrap();
+        assert_eq!(sees(&vault, "dana"), paths(&[]), "nothing before publication");
+        let summary = run.finish().unwrap();
+        assert_eq!((summary.added, summary.chunks), (2, 3));
+        assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "hr/pay.txt"]));
+        assert_eq!(finds(&vault, "harbor"), paths(&["a.txt"]));
+    }
+    let vault = open(dir.path());
+    assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "hr/pay.txt"]));
+    assert_eq!(finds(&vault, "salaries"), paths(&["hr/pay.txt"]));
+    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harbor dues\nare paid monthly\n"));
+    let stats = vault.stats().unwrap();
+    assert_eq!((stats.documents, stats.chunks, stats.vectors, stats.outbox_waiting), (2, 3, 3, 0));
+}

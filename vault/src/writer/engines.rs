@@ -1,0 +1,267 @@
+//! The engines' side of the outbox: apply in order, commit with the position, start anew what is
+//! lost. An engine may lag behind the catalog or have lost everything; it must never be believed
+//! about what is published or whose it is.
+
+use crate::catalog::{Readers, content, outbox};
+use crate::error::VaultError;
+use crate::text::TextStore;
+use kenward_access::ids::{ChunkNo, DocNo};
+use kenward_access::untrusted::expose_for_indexing;
+use kenward_indexes::lexical::{ChunkText, LexicalIndex};
+use kenward_indexes::vector::{VectorIndex, VectorSnapshot, open_flat};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How many outbox rows are in memory at once.
+const BATCH: u32 = 32;
+
+/// Both engines, opened for writing.
+pub(crate) struct Engines {
+    lexical_dir: PathBuf,
+    vectors_dir: PathBuf,
+    lexical: LexicalIndex,
+    vectors: Option<Box<dyn VectorIndex>>,
+    dimension: Option<usize>,
+    /// A write failed; what was not committed is forgotten by opening them again.
+    broken: bool,
+}
+
+/// Which engines had to start anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) lexical: bool,
+    pub(crate) vectors: bool,
+}
+
+impl Engines {
+    /// Opens both. `applied` is the position up to which the catalog has forgotten outbox rows,
+    /// `last` the last one it ever gave out: an engine outside of these bounds is not of this
+    /// catalog's past, and starts anew.
+    pub(crate) fn open(
+        data_dir: &Path,
+        dimension: Option<usize>,
+        (applied, last): (u64, u64),
+    ) -> Result<(Self, Lost), VaultError> {
+        let (lexical_dir, vectors_dir) = (data_dir.join("lexical"), data_dir.join("vectors"));
+        let fits = |position: u64| (applied..=last).contains(&position);
+        let mut lost = Lost { lexical: false, vectors: false };
+        let lexical = match open_lexical(&lexical_dir) {
+            Ok(lexical) if fits(lexical.position()) => lexical,
+            Err(error @ VaultError::DiskFull { .. }) => return Err(error),
+            Ok(_) | Err(_) => {
+                lost.lexical = true;
+                empty(&lexical_dir)?;
+                open_lexical(&lexical_dir)?
+            }
+        };
+        let vectors = match dimension.map(|d| open_vectors(&vectors_dir, d)) {
+            None => None,
+            Some(Ok(vectors)) if fits(vectors.position()) => Some(vectors),
+            Some(Err(error @ VaultError::DiskFull { .. })) => return Err(error),
+            Some(Ok(_) | Err(_)) => {
+                lost.vectors = true;
+                empty(&vectors_dir)?;
+                dimension.map(|d| open_vectors(&vectors_dir, d)).transpose()?
+            }
+        };
+        let engines = Self { lexical_dir, vectors_dir, lexical, vectors, dimension, broken: false };
+        Ok((engines, lost))
+    }
+
+    /// Numbers per vector, if vectors are kept.
+    pub(crate) fn dimension(&self) -> Option<usize> {
+        self.dimension
+    }
+
+    /// How many vectors there are.
+    pub(crate) fn vector_count(&self) -> u64 {
+        self.vectors.as_ref().map_or(0, |v| v.snapshot().len() as u64)
+    }
+
+    /// The lexical snapshot.
+    pub(crate) fn lexical_snapshot(&self) -> Result<kenward_indexes::lexical::LexicalSearcher, VaultError> {
+        Ok(self.lexical.searcher()?)
+    }
+
+    /// The vector snapshot.
+    pub(crate) fn vector_snapshot(&self) -> Option<Arc<dyn VectorSnapshot>> {
+        self.vectors.as_ref().map(|v| v.snapshot())
+    }
+
+    /// Builds the lexical index from catalog and text, as of `position`.
+    pub(crate) fn rebuild_lexical(
+        &mut self,
+        readers: &Readers,
+        text: &TextStore,
+        position: u64,
+    ) -> Result<(), VaultError> {
+        for row in content::published_rows(readers)? {
+            self.index(readers, text, row)?;
+        }
+        self.lexical.commit(position).map_err(|e| VaultError::from(e).or_full(&self.lexical_dir))
+    }
+
+    /// States that an emptied vector index is as of `position`.
+    pub(crate) fn restart_vectors(&mut self, position: u64) -> Result<(), VaultError> {
+        match &mut self.vectors {
+            Some(vectors) => {
+                vectors.commit(position).map_err(|e| VaultError::from(e).or_full(&self.vectors_dir))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the engines everything the outbox holds, durably. Gives the position reached.
+    pub(crate) fn apply(&mut self, readers: &Readers, text: &TextStore) -> Result<u64, VaultError> {
+        if self.broken {
+            self.reopen()?;
+        }
+        // Whatever stops this half-way, the engines are opened again from their last commit.
+        self.broken = true;
+        let position = self.apply_rows(readers, text)?;
+        self.broken = false;
+        Ok(position)
+    }
+
+    fn apply_rows(&mut self, readers: &Readers, text: &TextStore) -> Result<u64, VaultError> {
+        let lexical_from = self.lexical.position();
+        let vectors_from = self.vectors.as_ref().map_or(u64::MAX, |v| v.position());
+        let mut position = lexical_from.min(vectors_from);
+        let start = position;
+        loop {
+            let rows = outbox::after(readers, position, BATCH)?;
+            for row in &rows {
+                if row.position > lexical_from {
+                    self.apply_lexical(readers, text, row)?;
+                }
+                if row.position > vectors_from {
+                    self.apply_vectors(row)?;
+                }
+                position = row.position;
+            }
+            if rows.is_empty() {
+                break;
+            }
+        }
+        if position > start {
+            if position > lexical_from {
+                self.lexical.commit(position).map_err(|e| VaultError::from(e).or_full(&self.lexical_dir))?;
+            }
+            if position > vectors_from {
+                self.restart_vectors(position)?;
+            }
+        }
+        Ok(position)
+    }
+
+    fn apply_lexical(
+        &mut self,
+        readers: &Readers,
+        text: &TextStore,
+        row: &outbox::Row,
+    ) -> Result<(), VaultError> {
+        match row.kind {
+            outbox::PUT => self.index(readers, text, row.version),
+            _ => {
+                for chunk in chunks(row) {
+                    self.lexical.delete(chunk);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn apply_vectors(&mut self, row: &outbox::Row) -> Result<(), VaultError> {
+        let (Some(vectors), Some(dimension)) = (&mut self.vectors, self.dimension) else { return Ok(()) };
+        let result = match (row.kind, &row.vectors) {
+            (outbox::PUT, Some(blob)) => {
+                let rows: Vec<(ChunkNo, Vec<f32>)> =
+                    chunks(row).zip(blob.chunks_exact(dimension * 4).map(numbers)).collect();
+                vectors.append(&rows)
+            }
+            (outbox::PUT, None) => Ok(()),
+            _ => vectors.delete(&chunks(row).collect::<Vec<_>>()),
+        };
+        result.map_err(|e| VaultError::from(e).or_full(&self.vectors_dir))
+    }
+
+    fn index(&mut self, readers: &Readers, text: &TextStore, version: i64) -> Result<(), VaultError> {
+        let Some(found) = content::indexable(readers, version)? else { return Ok(()) };
+        let Some(mut reader) = text.reader(&found.text)? else {
+            // Replaced or removed since: the row that says so follows.
+            return if content::indexable(readers, version)?.is_none() {
+                Ok(())
+            } else {
+                Err(missing_text())
+            };
+        };
+        for (chunk, (start, stop), headings) in &found.chunks {
+            let body = reader.span(*start..*stop)?;
+            let text = ChunkText {
+                chunk: *chunk,
+                title: &found.title,
+                headings: &headings.join("\n"),
+                body: expose_for_indexing(&body),
+            };
+            self.lexical.add(text).map_err(|e| VaultError::from(e).or_full(&self.lexical_dir))?;
+        }
+        Ok(())
+    }
+
+    /// The lexical engine forgets by itself what a failed write left; everything in the outbox is
+    /// then told again, which changes nothing where it had arrived.
+    fn reopen(&mut self) -> Result<(), VaultError> {
+        self.vectors = None;
+        self.vectors = self.dimension.map(|d| open_vectors(&self.vectors_dir, d)).transpose()?;
+        Ok(())
+    }
+}
+
+fn missing_text() -> VaultError {
+    VaultError::damaged("the text store (a text is missing)", "put `text/` back from a backup")
+}
+
+/// The chunks of an outbox row.
+pub(crate) fn chunks(row: &outbox::Row) -> impl Iterator<Item = ChunkNo> + use<> {
+    (row.first..row.first.saturating_add(row.count)).map(ChunkNo)
+}
+
+/// The documents that rows say are gone.
+pub(crate) fn gone(rows: &[outbox::Row]) -> impl Iterator<Item = DocNo> + '_ {
+    rows.iter().filter(|r| r.kind == outbox::GONE).map(|r| r.document)
+}
+
+/// Vectors as the outbox keeps them.
+pub(crate) fn blob<'a>(vectors: impl Iterator<Item = &'a Vec<f32>>) -> Vec<u8> {
+    vectors.flat_map(|v| v.iter().flat_map(|n| n.to_le_bytes())).collect()
+}
+
+fn numbers(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).filter_map(|b| b.try_into().ok()).map(f32::from_le_bytes).collect()
+}
+
+fn open_lexical(dir: &Path) -> Result<LexicalIndex, VaultError> {
+    make(dir)?;
+    LexicalIndex::open(dir).map_err(|e| VaultError::from(e).or_full(dir))
+}
+
+fn open_vectors(dir: &Path, dimension: usize) -> Result<Box<dyn VectorIndex>, VaultError> {
+    make(dir)?;
+    open_flat(dir, dimension).map_err(|e| VaultError::from(e).or_full(dir))
+}
+
+fn make(dir: &Path) -> Result<(), VaultError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(VaultError::io("making", dir))
+}
+
+/// Empties an engine's folder.
+pub(crate) fn empty(dir: &Path) -> Result<(), VaultError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(VaultError::io("emptying", dir)(error))
+        }
+        _ => Ok(()),
+    }
+}

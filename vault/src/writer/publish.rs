@@ -1,0 +1,194 @@
+//! Publication: the engines are told, the catalog says so, and the published state is swapped as a
+//! whole; what it replaces goes when nobody reads it any more. Rights widen only after the swap.
+
+use super::engines::{Engines, gone};
+use crate::catalog::{content, outbox, rights as rights_sql, sources};
+use crate::error::VaultError;
+use crate::published::Published;
+use crate::vault::Vault;
+use kenward_access::ids::{ContainerNo, DocNo, Timestamp};
+use kenward_indexes::lexical::LexicalSearcher;
+use kenward_indexes::vector::VectorSnapshot;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
+
+/// What a run asks for beside what waits in the outbox.
+#[derive(Debug, Default)]
+pub(crate) struct Ask {
+    /// Documents whose row changed without new content.
+    pub(crate) refresh: BTreeSet<DocNo>,
+    /// Documents that turned out unchanged: a class held for their content is let go.
+    pub(crate) free: BTreeSet<DocNo>,
+    /// A source whose full listing ended, with its start.
+    pub(crate) listed: Option<(u32, Timestamp)>,
+    /// Swap even if nothing waits (sources were changed).
+    pub(crate) always: bool,
+}
+
+/// What was replaced and is still kept for those who pinned it.
+#[derive(Default)]
+pub(crate) struct Retirement {
+    /// Oldest first; a version goes when every state that may name it is gone.
+    queue: VecDeque<(Arc<Published>, Vec<(i64, String)>)>,
+    queued: HashSet<i64>,
+}
+
+impl Vault {
+    /// Tells the engines what waits, and publishes it.
+    pub(crate) fn publish(&self, ask: &Ask) -> Result<(), VaultError> {
+        let mut engines = self.engines.lock();
+        let position = engines.apply(&self.core.catalog, &self.core.text)?;
+        self.promote_and_swap(&engines, position, ask)?;
+        self.sweep_retired()
+    }
+
+    /// Tells the engines to drop what a publication replaced.
+    pub(crate) fn drop_replaced(&self) -> Result<(), VaultError> {
+        let mut engines = self.engines.lock();
+        let position = engines.apply(&self.core.catalog, &self.core.text)?;
+        let mut catalog = self.catalog.lock();
+        catalog.transaction("emptying the outbox", |tx| {
+            // Only drops: a version that came in between waits for the next publication.
+            let waits = outbox::upto(tx, position)?.iter().any(|row| row.kind != outbox::DROP);
+            if waits { Ok(()) } else { outbox::done(tx, position) }
+        })
+    }
+
+    fn promote_and_swap(&self, engines: &Engines, position: u64, ask: &Ask) -> Result<(), VaultError> {
+        let core = &self.core;
+        // Everything that can fail comes before the catalog's commit: after it only swaps follow.
+        let (lexical, vectors) = snapshots(core.embedder.is_some(), engines)?;
+        let old = core.published.load_full();
+        let mut image = old.image.clone();
+        let mut catalog = self.catalog.lock();
+        let before = core.rights.load_full();
+        let mut arrived = (*before).clone();
+        let mut widened = false;
+        let mut changed = ask.always || ask.listed.is_some();
+        let (mut later, mut retired) = ((*before).clone(), Vec::new());
+        catalog.transaction("publishing", |tx| {
+            let rows = outbox::upto(tx, position)?;
+            let mut touched: BTreeSet<DocNo> = ask.refresh.union(&ask.free).copied().collect();
+            for row in rows.iter().filter(|r| r.kind == outbox::PUT) {
+                if !content::is_waiting(tx, row.version)? {
+                    continue;
+                }
+                let (replaced, freed) = content::promote(tx, row.document, row.version)?;
+                widened |= freed;
+                touched.insert(row.document);
+                if let Some(replaced) = replaced {
+                    let range = content::chunk_range(tx, replaced)?;
+                    outbox::push(tx, outbox::DROP, row.document, replaced, range, None)?;
+                }
+            }
+            for no in &ask.free {
+                widened |= content::free(tx, *no)?;
+            }
+            touched.extend(gone(&rows));
+            outbox::done(tx, position)?;
+            if let Some((source, started)) = ask.listed {
+                sources::set_listed(tx, source, started)?;
+            }
+            changed |= !touched.is_empty();
+            content::refresh(tx, &mut image, touched.iter().copied())?;
+            for no in &touched {
+                if let Some((container, held)) = rights_sql::guard_of(tx, *no)? {
+                    // INVARIANT: a document that was there keeps its guard until the swap is done.
+                    if !arrived.documents.contains_key(no) {
+                        arrived.documents.insert(*no, (container, held));
+                    }
+                    later.documents.insert(*no, (container, held));
+                }
+            }
+            image.sources = sources::metas(tx)?;
+            retired = content::retired(tx)?;
+            if widened {
+                later.epoch = tx.next_epoch()?;
+            }
+            Ok(())
+        })?;
+        if !changed {
+            return Ok(());
+        }
+        image.generation += 1;
+        core.rights.store(Arc::new(arrived));
+        let replaced = core.published.swap(Arc::new(Published { image, lexical, vectors }));
+        core.rights.store(Arc::new(later));
+        self.retirement.lock().add(replaced, retired);
+        Ok(())
+    }
+
+    /// Removes what was replaced and is read by nobody any more.
+    pub(crate) fn sweep_retired(&self) -> Result<(), VaultError> {
+        let free = self.retirement.lock().free();
+        if free.is_empty() {
+            return Ok(());
+        }
+        self.catalog.lock().transaction("forgetting replaced versions", |tx| {
+            free.iter().try_for_each(|(row, _)| content::forget(tx, *row))
+        })?;
+        // After the commit: a name in the catalog always has its text.
+        free.iter().try_for_each(|(_, text)| self.core.text.remove(text))
+    }
+
+    /// Lets the plain new rights of a source's containers act. Call it after their content is published.
+    pub(crate) fn widen(
+        &self,
+        source: u32,
+        stated: &HashSet<String>,
+        record: impl FnOnce(&[String]) -> Result<(), VaultError>,
+    ) -> Result<(), VaultError> {
+        let mut catalog = self.catalog.lock();
+        let mut rights = (*self.core.rights.load_full()).clone();
+        let changed = catalog.transaction("widening rights", |tx| {
+            let waiting: Vec<(ContainerNo, String)> = rights_sql::waiting_to_widen(tx, source)?
+                .into_iter()
+                .filter(|(_, key)| stated.contains(key))
+                .collect();
+            if !waiting.is_empty() {
+                // INVARIANT: a widening acts only after its record is durable.
+                record(&waiting.iter().map(|(_, key)| key.clone()).collect::<Vec<_>>())?;
+            }
+            for (no, _) in &waiting {
+                rights_sql::widen(tx, &mut rights, *no)?;
+            }
+            rights_sql::forget_empty(tx, &mut rights, source, &|key| stated.contains(key))?;
+            if !waiting.is_empty() {
+                rights.epoch = tx.next_epoch()?;
+            }
+            Ok(!waiting.is_empty())
+        })?;
+        self.core.rights.store(Arc::new(rights));
+        if changed {
+            drop(self.core.release.write());
+        }
+        Ok(())
+    }
+}
+
+/// The snapshots that a published state holds; vectors only where a question can be embedded too.
+pub(crate) fn snapshots(core_embedder: bool, engines: &Engines) -> Result<Snapshots, VaultError> {
+    let vectors = if core_embedder { engines.vector_snapshot() } else { None };
+    Ok((engines.lexical_snapshot()?, vectors))
+}
+
+type Snapshots = (LexicalSearcher, Option<Arc<dyn VectorSnapshot>>);
+
+impl Retirement {
+    fn add(&mut self, replaced: Arc<Published>, retired: Vec<(i64, String)>) {
+        let new: Vec<_> = retired.into_iter().filter(|(row, _)| self.queued.insert(*row)).collect();
+        self.queue.push_back((replaced, new));
+    }
+
+    /// What no pinned state can name any more. A state that is not pinned has this queue's count alone.
+    fn free(&mut self) -> Vec<(i64, String)> {
+        let mut free = Vec::new();
+        while self.queue.front().is_some_and(|(state, _)| Arc::strong_count(state) == 1) {
+            for version in self.queue.pop_front().into_iter().flat_map(|(_, versions)| versions) {
+                self.queued.remove(&version.0);
+                free.push(version);
+            }
+        }
+        free
+    }
+}

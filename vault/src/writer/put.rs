@@ -1,0 +1,224 @@
+//! Keeping one document: its text durably, then one transaction with everything else. What guards
+//! it meanwhile is never wider than both its old and its new rights.
+
+use super::{NewDocument, engines};
+use crate::catalog::{Tx, content, outbox, rights as rights_sql, sources};
+use crate::error::VaultError;
+use crate::published::Rights;
+use crate::vault::Vault;
+use kenward_access::ids::{ClassId, ContainerNo, DocNo, Timestamp};
+use kenward_access::rights::{Origin, RightsSpec};
+use kenward_indexes::vector::VectorError;
+use std::sync::Arc;
+
+/// A document's source, by number and name.
+#[derive(Debug, Clone)]
+pub(crate) struct In {
+    pub(crate) source: u32,
+    pub(crate) name: String,
+}
+
+impl Vault {
+    /// Keeps a new or changed document; it waits for publication. Gives its number.
+    pub(crate) fn keep(
+        &self,
+        place: &In,
+        document: &NewDocument,
+        ingested: Timestamp,
+    ) -> Result<DocNo, VaultError> {
+        let core = &self.core;
+        let key = core.keys.document_key(&core.tenant, &place.name, &document.source_id);
+        let vectors = self.vectors_of(document)?;
+        let written = core.text.write(&key, &document.text)?;
+        let version = crate::text::version_of(&document.text);
+        let kept = self.change_rights("keeping a document", |tx, rights| {
+            let container = self.stated(tx, rights, place.source, &document.container)?;
+            let old = content::document(tx, place.source, &document.source_id)?;
+            let no = match &old {
+                Some(old) => {
+                    self.guard(tx, rights, old, &container, content::HELD_FOR_CONTENT)?;
+                    if let Some(waiting) = old.waiting {
+                        content::set_state(tx, waiting, content::RETIRED)?;
+                        let range = content::chunk_range(tx, waiting)?;
+                        outbox::push(tx, outbox::DROP, old.no, waiting, range, None)?;
+                    }
+                    old.no
+                }
+                None => content::add_document(tx, place.source, &document.source_id, &key, container.no)?,
+            };
+            let stored = content::Stored {
+                document: no,
+                version: &version,
+                text: &written.name,
+                length: written.length,
+                ingested,
+                embedded: vectors.is_some() || document.chunks.is_empty(),
+            };
+            let (row, first) = content::add_version(tx, document, &stored)?;
+            let count = u32::try_from(document.chunks.len()).unwrap_or(u32::MAX);
+            outbox::push(tx, outbox::PUT, no, row, (first, count), vectors.as_deref())?;
+            sources::unfail(tx, place.source, &document.source_id)?;
+            Ok(no)
+        });
+        if kept.is_err() {
+            // No row names it; if it cannot be removed now, the next start does.
+            let _ = core.text.remove(&written.name);
+        }
+        kept
+    }
+
+    /// All vectors of a document, or none: half a document is as good as not embedded.
+    fn vectors_of(&self, document: &NewDocument) -> Result<Option<Vec<u8>>, VaultError> {
+        let Some(expected) = self.dimension else { return Ok(None) };
+        if document.chunks.is_empty() || document.chunks.iter().any(|c| c.vector.is_none()) {
+            return Ok(None);
+        }
+        let wrong = document.chunks.iter().filter_map(|c| c.vector.as_ref()).find(|v| v.len() != expected);
+        if let Some(wrong) = wrong {
+            return Err(VaultError::Vector(VectorError::Dimension { expected, got: wrong.len() }));
+        }
+        Ok(Some(engines::blob(document.chunks.iter().filter_map(|c| c.vector.as_ref()))))
+    }
+
+    /// Runs a transaction that may change rights. After its commit the new rights are swapped in,
+    /// and it returns when no answer with the old ones can be given any more.
+    pub(crate) fn change_rights<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Tx<'_>, &mut RightsChange) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut catalog = self.catalog.lock();
+        let mut change = RightsChange { rights: (*self.core.rights.load_full()).clone(), changed: false };
+        let result = catalog.transaction(action, |tx| {
+            let result = work(tx, &mut change)?;
+            if change.changed {
+                change.rights.epoch = tx.next_epoch()?;
+            }
+            Ok(result)
+        })?;
+        self.core.rights.store(Arc::new(change.rights));
+        if change.changed {
+            // INVARIANT: whoever released before this saw the old rights before the acknowledgement;
+            // whoever releases after it sees the new ones.
+            drop(self.core.release.write());
+        }
+        Ok(result)
+    }
+
+    /// The container that a document names. One whose rights nobody stated is nobody's (I3).
+    fn stated(
+        &self,
+        tx: &Tx<'_>,
+        change: &mut RightsChange,
+        source: u32,
+        key: &str,
+    ) -> Result<rights_sql::Container, VaultError> {
+        if let Some(container) = rights_sql::container(tx, source, key)? {
+            return Ok(container);
+        }
+        let origin = Origin { file: key.to_owned(), line: 0 };
+        let spec = RightsSpec {
+            problem: Some(("no rights were stated".to_owned(), origin)),
+            ..RightsSpec::default()
+        };
+        rights_sql::state(tx, &mut change.rights, &self.core.labels, source, key, &spec)?;
+        rights_sql::container(tx, source, key)?
+            .ok_or_else(|| VaultError::damaged("the catalog's table `containers`", "report this as a defect"))
+    }
+
+    /// Puts a document under a container. A published one stays under old AND new rights; where both
+    /// are simply its container's, that container says so itself.
+    pub(crate) fn guard(
+        &self,
+        tx: &Tx<'_>,
+        change: &mut RightsChange,
+        old: &content::Document,
+        new: &rights_sql::Container,
+        held_for: u8,
+    ) -> Result<(), VaultError> {
+        // After a failure the old version stays when the container widens at the end of the run.
+        let settled = held_for == content::HELD_FOR_CONTENT || new.class == new.wanted;
+        if old.container == new.no && old.held.is_none() && settled {
+            return Ok(());
+        }
+        let held = match old.published {
+            Some(_) => {
+                let now = change.rights.class_of(old.no);
+                Some(rights_sql::both(tx, &mut change.rights, now, Some(new.wanted))?)
+            }
+            None => None,
+        };
+        content::guard(tx, old.no, new.no, held, if held.is_some() { held_for } else { 0 })?;
+        change.set(old.no, new.no, held);
+        Ok(())
+    }
+
+    /// Records a failed document. What is published of it stays, under old AND new rights.
+    pub(crate) fn keep_failure(
+        &self,
+        place: &In,
+        source_id: &str,
+        container: &str,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), VaultError> {
+        self.change_rights("recording a failure", |tx, change| {
+            if let Some(old) = content::document(tx, place.source, source_id)? {
+                let container = self.stated(tx, change, place.source, container)?;
+                self.guard(tx, change, &old, &container, content::HELD_FOR_FAILURE)?;
+            }
+            sources::fail(tx, place.source, source_id, reason, detail)
+        })
+    }
+
+    /// Records that a document is unchanged in content. If it moved, or was held, it is under old AND
+    /// new rights until the next publication.
+    pub(crate) fn keep_unchanged(
+        &self,
+        place: &In,
+        source_id: &str,
+        container: &str,
+        modified: Timestamp,
+    ) -> Result<Option<DocNo>, VaultError> {
+        self.change_rights("recording an unchanged document", |tx, change| {
+            let Some(old) = content::document(tx, place.source, source_id)? else { return Ok(None) };
+            let container = self.stated(tx, change, place.source, container)?;
+            self.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)?;
+            content::set_modified(tx, old.no, modified)?;
+            sources::unfail(tx, place.source, source_id)?;
+            Ok(Some(old.no))
+        })
+    }
+
+    /// Removes documents: at once for whoever asks, later from the engines.
+    pub(crate) fn remove(&self, place: &In, source_ids: &[String]) -> Result<u64, VaultError> {
+        self.change_rights("removing documents", |tx, change| {
+            let mut removed = 0;
+            for source_id in source_ids {
+                let Some(old) = content::document(tx, place.source, source_id)? else { continue };
+                for row in [old.published, old.waiting].into_iter().flatten() {
+                    outbox::push(tx, outbox::GONE, old.no, row, content::chunk_range(tx, row)?, None)?;
+                }
+                content::remove(tx, &old)?;
+                change.rights.documents.remove(&old.no);
+                change.changed = true;
+                removed += 1;
+            }
+            Ok(removed)
+        })
+    }
+}
+
+/// Rights as a transaction will leave them.
+pub(crate) struct RightsChange {
+    pub(crate) rights: Rights,
+    /// Something that guards a published document changed.
+    pub(crate) changed: bool,
+}
+
+impl RightsChange {
+    fn set(&mut self, no: DocNo, container: ContainerNo, held: Option<ClassId>) {
+        self.rights.documents.insert(no, (container, held));
+        self.changed = true;
+    }
+}

@@ -1,0 +1,275 @@
+//! One run over one source, as the pipeline drives it. What it has put stays whatever happens; only
+//! [`Run::finish`], after a complete listing, removes and widens.
+
+use super::put::In;
+use super::{Known, NewDocument, RunSummary, publish::Ask};
+use crate::catalog::{content, rights, sources};
+use crate::error::VaultError;
+use crate::vault::{Operator, Vault};
+use kenward_access::ids::Timestamp;
+use kenward_access::rights::RightsSpec;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// One run over one source. Dropping it without [`Run::finish`] leaves it interrupted: what was put
+/// stays, and the next run goes on.
+pub struct Run {
+    vault: Arc<Vault>,
+    by: Operator,
+    place: In,
+    row: i64,
+    started: Timestamp,
+    known: HashMap<String, content::KnownDocument>,
+    failed_before: HashSet<String>,
+    seen: HashSet<String>,
+    stated: HashSet<String>,
+    ask: Ask,
+    summary: RunSummary,
+    finished: bool,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.finished {
+            let counts = serde_json::json!(self.summary);
+            self.vault.core.note_run(&self.place.name, "interrupted", counts);
+        }
+        self.vault.running.lock().remove(&self.place.source);
+    }
+}
+
+impl Vault {
+    /// Begins (or goes on with) a run over a source. One run per source at a time.
+    ///
+    /// # Errors
+    /// [`VaultError::Name`] for an unknown source, or one that is being ingested already.
+    pub fn begin_run(self: &Arc<Self>, by: &Operator, source: u32) -> Result<Run, VaultError> {
+        let started = self.core.now();
+        let (spec, known, failed) = self.catalog.lock().transaction("beginning a run", |tx| {
+            let spec = sources::one(tx, source)?;
+            Ok((spec, content::known(tx, source)?, sources::failures(tx, source)?))
+        })?;
+        let Some(spec) = spec else {
+            return Err(VaultError::name("there is no such source", "see `kenward sources list`"));
+        };
+        if !self.running.lock().insert(source) {
+            return Err(VaultError::name(
+                format!("source `{}` is being ingested already", spec.name),
+                "wait for that run to end",
+            ));
+        }
+        // From here on dropping the run lets the source go.
+        let mut run = Run {
+            vault: Arc::clone(self),
+            by: by.clone(),
+            place: In { source, name: spec.name },
+            row: 0,
+            started,
+            known,
+            failed_before: failed.into_iter().map(|f| f.path).collect(),
+            seen: HashSet::new(),
+            stated: HashSet::new(),
+            ask: Ask::default(),
+            summary: RunSummary::default(),
+            finished: false,
+        };
+        run.row = self
+            .catalog
+            .lock()
+            .transaction("beginning a run", |tx| sources::begin_run(tx, source, started))?;
+        self.core.note_run(&run.place.name, "began", serde_json::json!({ "known": run.known.len() }));
+        self.sweep_retired()?;
+        Ok(run)
+    }
+}
+
+impl Run {
+    /// Start of the run (what `ingested` says).
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// What is known of a document.
+    #[must_use]
+    pub fn known(&self, source_id: &str) -> Option<Known> {
+        self.known.get(source_id).map(|k| k.known.clone())
+    }
+
+    /// How many documents the source has now (for the deletion guard).
+    #[must_use]
+    pub fn known_count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// States the rights of containers (key → spec). Narrowings act at once, and this returns when
+    /// no answer with the old rights can be given; widenings act when the run's content is published.
+    /// Containers whose rights cannot be resolved are visible to nobody and are counted.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn set_rights(&mut self, containers: BTreeMap<String, RightsSpec>) -> Result<(), VaultError> {
+        let (vault, source) = (&self.vault, self.place.source);
+        let changed = vault.change_rights("stating rights", |tx, change| {
+            let mut changed = Vec::new();
+            for (key, spec) in &containers {
+                if rights::state(tx, &mut change.rights, &vault.core.labels, source, key, spec)? {
+                    changed.push(key.clone());
+                }
+            }
+            change.changed = !changed.is_empty();
+            Ok(changed)
+        })?;
+        self.summary.rights_changed += changed.len() as u64;
+        if !changed.is_empty() {
+            vault.core.note_deed(&self.by, "rights_narrowed", self.about(&changed));
+        }
+        self.stated.extend(containers.into_keys());
+        Ok(())
+    }
+
+    /// Why rights hide documents of this source: (place where it is written, what is wrong).
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn rights_problems(&self) -> Result<Vec<(String, String)>, VaultError> {
+        let source = self.place.source;
+        let mut problems: Vec<(String, String)> = self
+            .vault
+            .catalog
+            .lock()
+            .transaction("reading rights", |tx| rights::unresolved(tx, source))?
+            .into_iter()
+            .map(|(_, origin, what)| (place(&origin.file, origin.line), what))
+            .collect();
+        problems.sort();
+        problems.dedup();
+        Ok(problems)
+    }
+
+    /// Notes that a document is still there, unchanged, in this container.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn unchanged(
+        &mut self,
+        source_id: &str,
+        container: &str,
+        modified: Timestamp,
+    ) -> Result<(), VaultError> {
+        self.seen.insert(source_id.to_owned());
+        self.summary.unchanged += 1;
+        let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
+        let same = known.known.container == container && known.known.modified == modified && !known.held;
+        if same && !self.failed_before.contains(source_id) {
+            return Ok(());
+        }
+        if let Some(no) = self.vault.keep_unchanged(&self.place, source_id, container, modified)? {
+            self.ask.refresh.insert(no);
+            self.ask.free.insert(no);
+        }
+        container.clone_into(&mut known.known.container);
+        known.known.modified = modified;
+        self.failed_before.remove(source_id);
+        Ok(())
+    }
+
+    /// Keeps a new or changed document: one transaction.
+    ///
+    /// # Errors
+    /// [`VaultError`]; [`VaultError::DiskFull`] stops the run.
+    pub fn put(&mut self, document: NewDocument) -> Result<(), VaultError> {
+        let ingested = crate::faults::ingested(self.started, &self.vault.core);
+        self.vault.keep(&self.place, &document, ingested)?;
+        self.summary.chunks += document.chunks.len() as u64;
+        self.failed_before.remove(&document.source_id);
+        if self.known.contains_key(&document.source_id) {
+            self.summary.changed += 1;
+        } else {
+            self.summary.added += 1;
+        }
+        self.seen.insert(document.source_id);
+        Ok(())
+    }
+
+    /// Records a failed document. A version that is already published stays, under old AND new rights.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn failed(
+        &mut self,
+        source_id: &str,
+        container: &str,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), VaultError> {
+        self.vault.keep_failure(&self.place, source_id, container, reason, detail)?;
+        self.summary.failed += 1;
+        self.seen.insert(source_id.to_owned());
+        Ok(())
+    }
+
+    /// Applies the outbox to the engines and publishes what was put so far.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn publish(&mut self) -> Result<(), VaultError> {
+        self.vault.publish(&self.ask)?;
+        self.ask = Ask::default();
+        Ok(())
+    }
+
+    fn unseen(&self) -> Vec<String> {
+        let mut unseen: Vec<String> =
+            self.known.keys().filter(|id| !self.seen.contains(*id)).cloned().collect();
+        unseen.sort_unstable();
+        unseen
+    }
+
+    /// How many documents [`Run::finish`] would remove (for the deletion guard).
+    #[must_use]
+    pub fn would_remove(&self) -> usize {
+        self.known.keys().filter(|id| !self.seen.contains(*id)).count()
+    }
+
+    /// Ends the run after a complete listing: documents that were neither put, unchanged nor failed
+    /// are removed (at once), widenings act, everything is published.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn finish(mut self) -> Result<RunSummary, VaultError> {
+        let unseen = self.unseen();
+        if !unseen.is_empty() {
+            self.summary.removed = self.vault.remove(&self.place, &unseen)?;
+        }
+        self.ask.listed = Some((self.place.source, self.started));
+        self.publish()?;
+        let core = &self.vault.core;
+        let record = |keys: &[String]| core.record_deed(&self.by, "rights_widened", self.about(keys));
+        self.vault.widen(self.place.source, &self.stated, record)?;
+        self.vault.drop_replaced()?;
+        let (source, row, now) = (self.place.source, self.row, core.now());
+        let mut summary = self.summary.clone();
+        let gone: Vec<&String> = self.failed_before.iter().filter(|id| !self.seen.contains(*id)).collect();
+        self.vault.catalog.lock().transaction("ending a run", |tx| {
+            for source_id in gone {
+                sources::unfail(tx, source, source_id)?;
+            }
+            summary.hidden_for_unresolved_rights = sources::hidden(tx, source)?;
+            sources::end_run(tx, row, now, &summary)
+        })?;
+        core.note_run(&self.place.name, "finished", serde_json::json!(summary));
+        self.finished = true;
+        self.vault.sweep_retired()?;
+        Ok(summary)
+    }
+
+    fn about(&self, containers: &[String]) -> serde_json::Value {
+        serde_json::json!({ "source": self.place.name, "containers": containers })
+    }
+}
+
+/// `file:line`, or the file alone where there is no line.
+pub(crate) fn place(file: &str, line: u32) -> String {
+    if line == 0 { file.to_owned() } else { format!("{file}:{line}") }
+}
