@@ -2,6 +2,7 @@
 //! ids, counts and durations; never titles, queries, content or tokens. Logs are not audit.
 
 use crate::config::{Level, LogConfig};
+use std::io::Write;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
@@ -30,6 +31,15 @@ pub fn start(config: LogConfig, default: Level) {
     };
     // Fails only if a subscriber is there already, as in a test that starts several verbs.
     let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+}
+
+/// Makes a panic say where it happened and not what it says: some messages of the standard library
+/// quote the text that was worked on.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
+        let _ = writeln!(std::io::stderr().lock(), "error: something failed inside, at {place}");
+    }));
 }
 
 fn rooms(level: LevelFilter) -> String {

@@ -77,8 +77,9 @@ fn read(path: &Path, context: &Context) -> anyhow::Result<Wanted> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Fix::new(format!("`{shown}` cannot be read: {error}"), "check the path"))?;
     let wrong = |what: String| Fix::new(what, "see `kenward users import --help` for the format");
-    let file: File = toml::from_str(&text)
-        .map_err(|error| wrong(format!("`{shown}` is not a directory file: {}", error.to_string().trim_end())))?;
+    let file: File = toml::from_str(&text).map_err(|error| {
+        wrong(format!("`{shown}` is not a directory file: {}", error.to_string().trim_end()))
+    })?;
     let mut wanted = Wanted { users: BTreeMap::new(), groups: BTreeMap::new() };
     for user in file.user {
         let clearance = user.clearance.map(|label| clearance(&context.config, &label)).transpose()?;
@@ -89,7 +90,8 @@ fn read(path: &Path, context: &Context) -> anyhow::Result<Wanted> {
     for group in file.group {
         let members: BTreeSet<String> = group.members.into_iter().collect();
         if let Some(bad) = members.iter().find(|m| !m.starts_with("user:") && !m.starts_with("group:")) {
-            let what = format!("`{shown}`: `{bad}` in group `{}` is neither `user:…` nor `group:…`", group.handle);
+            let what =
+                format!("`{shown}`: `{bad}` in group `{}` is neither `user:…` nor `group:…`", group.handle);
             return Err(wrong(what).into());
         }
         if wanted.groups.insert(group.handle.clone(), members).is_some() {

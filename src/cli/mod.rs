@@ -1,13 +1,21 @@
 //! The command line: one file per noun. It parses, sends operations to the owner of the data, and
 //! renders; it must never decide who may see what. Standard output is data, standard error the rest.
 
+mod access;
 mod directory_file;
+mod doctor;
 mod fail;
+mod groups;
+mod ingest;
+mod init;
+mod models;
 mod out;
+mod search;
 mod serve;
+mod tokens;
 mod users;
 
-use crate::config::{Config, Level, Overrides};
+use crate::config::{Config, Level, LogConfig, Overrides};
 use crate::owner::Backend;
 use crate::telemetry;
 use clap::{Parser, Subcommand};
@@ -45,10 +53,26 @@ struct Global {
 /// The verbs. A new one is a file, a line here, and a line in [`Verb::run`].
 #[derive(Subcommand)]
 enum Verb {
-    /// The people of the built-in directory
-    Users(users::Args),
+    /// Writes a commented configuration, and makes you the operator
+    Init(init::Args),
+    /// Brings documents in with their rights
+    Ingest(ingest::Args),
     /// Answers agents over MCP: HTTP on loopback, or stdio
     Serve(serve::Args),
+    /// Asks as yourself, or as somebody else with a reason
+    Search(search::Args),
+    /// Who may see what, and why
+    Access(access::Args),
+    /// The people of the built-in directory
+    Users(users::Args),
+    /// The groups of the built-in directory
+    Groups(groups::Args),
+    /// Bearer tokens for agents
+    Tokens(tokens::Args),
+    /// The embedding model and the library that runs it
+    Models(models::Args),
+    /// Checks everything and says how to fix it
+    Doctor(doctor::Args),
     /// Reads documents for the process that started it
     #[command(name = "__worker", hide = true)]
     Worker,
@@ -96,9 +120,16 @@ impl Verb {
 
     async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
+            Self::Ingest(args) => ingest::run(args, context).await,
+            Self::Search(args) => search::run(args, context).await,
+            Self::Access(args) => access::run(args, context).await,
             Self::Users(args) => users::run(args, context).await,
             Self::Serve(args) => serve::run(args, context).await,
-            Self::Worker => Ok(Outcome::Done),
+            Self::Groups(args) => groups::run(args, context).await,
+            Self::Tokens(args) => tokens::run(args, context).await,
+            Self::Models(args) => models::run(args, context),
+            // Dealt with before there is a configuration.
+            Self::Init(_) | Self::Doctor(_) | Self::Worker => Ok(Outcome::Done),
         }
     }
 }
@@ -106,6 +137,7 @@ impl Verb {
 /// Body of the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    telemetry::quiet_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -137,9 +169,29 @@ fn begin(cli: Cli) -> anyhow::Result<Outcome> {
         http_addr: None,
     };
     cli.verb.overrides(&mut overrides);
-    let config = Config::load(&overrides)?;
-    telemetry::start(config.log, cli.verb.log_level());
-    let context = Context { config: Arc::new(config) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(cli.verb.run(&context))
+    let level = cli.verb.log_level();
+    match cli.verb {
+        Verb::Init(args) => {
+            let plan = init::plan(args, &overrides)?;
+            init::write(&plan)?;
+            let config = init::read_back(&plan, overrides)?;
+            telemetry::start(config.log, level);
+            runtime()?.block_on(init::finish(&plan, config))
+        }
+        Verb::Doctor(args) => {
+            let loaded = Config::load(&overrides);
+            telemetry::start(loaded.as_ref().map_or(LogConfig::default(), |config| config.log), level);
+            runtime()?.block_on(doctor::run(args, loaded))
+        }
+        verb => {
+            let config = Config::load(&overrides)?;
+            telemetry::start(config.log, level);
+            let context = Context { config: Arc::new(config) };
+            runtime()?.block_on(verb.run(&context))
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

@@ -28,7 +28,8 @@ pub(crate) fn hint(text: &str) {
 
 /// Rows under their headings, columns aligned.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let clean: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| line(cell)).collect()).collect();
+    let clean: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| line(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = clean.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(headings.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn tables_align_and_keep_the_cursor() {
-        let rows = vec![vec!["a\u{1b}[2J".to_owned(), "x".to_owned()], vec!["bbbbbbb".to_owned(), "y".to_owned()]];
+        let rows =
+            vec![vec!["a\u{1b}[2J".to_owned(), "x".to_owned()], vec!["bbbbbbb".to_owned(), "y".to_owned()]];
         assert_eq!(table(&["one", "two"], &rows), "ONE      TWO\na [2J    x\nbbbbbbb  y\n");
     }
 

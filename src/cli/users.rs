@@ -109,10 +109,7 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
 }
 
 /// Changes the directory, all or nothing; acknowledged when the old rights are out of use.
-pub(super) async fn change_directory(
-    backend: &Backend,
-    changes: Vec<DirectoryChange>,
-) -> anyhow::Result<()> {
+pub(super) async fn change_directory(backend: &Backend, changes: Vec<DirectoryChange>) -> anyhow::Result<()> {
     want!(backend.ask(Op::ChangeDirectory { changes }).await?, Reply::Done => ());
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod template;
 mod validate;
 
 pub use error::{ConfigError, Place};
+pub(crate) use validate::{PRINCIPAL, SOURCE_NAME, valid_principal, valid_source_name};
 
 use kenward_access::ids::TenantId;
 use std::collections::BTreeMap;
@@ -105,7 +106,7 @@ pub enum Level {
 }
 
 /// How to log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogConfig {
     /// From which severity; `None` = `info` in servers and `warn` in other verbs.
     pub level: Option<Level>,

@@ -3,9 +3,9 @@
 
 use super::error::{ConfigError, Place};
 use super::schema::{self, Kind};
-use toml::Spanned;
 use std::collections::BTreeMap;
 use std::path::Path;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A value and where it was written.
@@ -73,9 +73,7 @@ fn plain(value: &DeValue<'_>) -> toml::Value {
         DeValue::Float(number) => toml::Value::String(number.as_str().to_owned()),
         DeValue::Boolean(flag) => toml::Value::Boolean(*flag),
         DeValue::Datetime(time) => toml::Value::Datetime(*time),
-        DeValue::Array(items) => {
-            toml::Value::Array(items.iter().map(|item| plain(item.get_ref())).collect())
-        }
+        DeValue::Array(items) => toml::Value::Array(items.iter().map(|item| plain(item.get_ref())).collect()),
         DeValue::Table(table) => toml::Value::Table(
             table.iter().map(|(k, v)| (k.get_ref().to_string(), plain(v.get_ref()))).collect(),
         ),
@@ -134,11 +132,7 @@ impl Raw {
         Ok(())
     }
 
-    fn read_sources(
-        &mut self,
-        reader: &Reader<'_>,
-        value: &Spanned<DeValue<'_>>,
-    ) -> Result<(), ConfigError> {
+    fn read_sources(&mut self, reader: &Reader<'_>, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
         let expected = "a list of tables, each written `[[source]]`";
         let items =
             value.get_ref().as_array().ok_or_else(|| reader.wrong(schema::SOURCE, value, expected))?;

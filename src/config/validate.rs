@@ -2,9 +2,7 @@
 
 use super::error::{ConfigError, Place};
 use super::raw::{Entry, Raw};
-use super::{
-    Config, ConfiguredSource, Engine, IngestLimits, Level, LocalPerson, LogConfig, Role, place,
-};
+use super::{Config, ConfiguredSource, Engine, IngestLimits, Level, LocalPerson, LogConfig, Role, place};
 use kenward_access::ids::TenantId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -184,7 +182,11 @@ fn sources(
             return Err(values.wrong("name", &format!("`{name}`"), SOURCE_NAME));
         }
         if sources.iter().any(|source| source.name == name) {
-            return Err(values.wrong("name", &format!("`{name}`, which another source has"), "a unique name"));
+            return Err(values.wrong(
+                "name",
+                &format!("`{name}`, which another source has"),
+                "a unique name",
+            ));
         }
         let default_allow = values.texts("default_allow")?.unwrap_or_default();
         if let Some(bad) = default_allow.iter().find(|text| !valid_principal(text)) {

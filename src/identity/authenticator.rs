@@ -73,11 +73,6 @@ pub fn operator(vault: &Vault, config: &Config, uid: u32) -> Result<Operator, Re
     Ok(Operator { uid, user, reason: None })
 }
 
-fn proven(
-    config: &Config,
-    subject: Subject,
-    agent: Option<AgentId>,
-    credential: Credential,
-) -> Caller {
+fn proven(config: &Config, subject: Subject, agent: Option<AgentId>, credential: Credential) -> Caller {
     Caller::authenticated(config.tenant.clone(), subject, agent, credential)
 }

@@ -224,16 +224,10 @@ impl Owned {
 }
 
 /// Who asks, of what; or the reply if nothing is open.
-fn asked<'a>(
-    guard: &'a OwnedRwLockReadGuard<Slot>,
-    owned: &'a Owned,
-    uid: u32,
-) -> Result<Asked<'a>, Reply> {
+fn asked<'a>(guard: &'a OwnedRwLockReadGuard<Slot>, owned: &'a Owned, uid: u32) -> Result<Asked<'a>, Reply> {
     match &**guard {
         Slot::Open(opened) => Ok(Asked { opened, config: &owned.config, uid }),
-        Slot::Failed { message, hint } => {
-            Err(Reply::Failed { message: message.clone(), hint: hint.clone() })
-        }
+        Slot::Failed { message, hint } => Err(Reply::Failed { message: message.clone(), hint: hint.clone() }),
         Slot::Closed => Err(perform::internal()),
     }
 }

@@ -38,10 +38,7 @@ pub(super) enum FromOwner {
     Going,
 }
 
-pub(super) async fn write<T: Serialize>(
-    stream: &mut (impl AsyncWrite + Unpin),
-    frame: &T,
-) -> io::Result<()> {
+pub(super) async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) -> io::Result<()> {
     let mut bytes = vec![0; 4];
     serde_json::to_writer(&mut bytes, frame)?;
     let length = u32::try_from(bytes.len() - 4).ok().filter(|length| *length <= LONGEST);

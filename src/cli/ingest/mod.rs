@@ -1,0 +1,108 @@
+//! `kenward ingest`: which sources, who may read what carries no rights, the run itself through the
+//! owner of the data, and what it came to. It reads no document: that is the pipeline's work.
+
+mod default_allow;
+mod progress;
+mod report;
+mod source;
+
+pub(super) use report::how_to_fix;
+
+use super::fail::{self, want};
+use super::{Context, Outcome, models, out};
+use crate::owner::Backend;
+use crate::owner::ops::{Op, Reply};
+use kenward_ingest::pipeline::{Progress, RunReport};
+use kenward_vault::writer::SourceSpec;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folders, or names of sources [default: all sources]
+    #[arg(value_name = "PATH|SOURCE")]
+    sources: Vec<PathBuf>,
+    /// Name of the source, if one folder is given [default: the folder's last name]
+    #[arg(long)]
+    name: Option<String>,
+    /// Who may read what carries no rights of its own: `everyone`, `me`, `user:HANDLE`, `group:HANDLE`
+    #[arg(long, value_name = "WHO", value_delimiter = ',')]
+    default_allow: Vec<String>,
+    /// Label of everything in the source
+    #[arg(long)]
+    label: Option<String>,
+    /// Allows removing more than half of a source, or all of it
+    #[arg(long)]
+    allow_mass_delete: bool,
+    /// Progress and report as JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// How one source went.
+enum Ran {
+    Report(Box<RunReport>),
+    Stopped,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
+    models::ensure(&context.config)?;
+    let backend = context.backend().await?;
+    let outcome = all(&args, context, &backend).await;
+    backend.close().await;
+    outcome
+}
+
+async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
+    let specs = source::chosen(args, context, backend).await?;
+    let mut reports = Vec::new();
+    let mut stopped = false;
+    for spec in specs {
+        match one(args, context, backend, spec).await? {
+            Ran::Report(report) => reports.push(*report),
+            Ran::Stopped => {
+                stopped = true;
+                break;
+            }
+        }
+    }
+    report::print(&reports, args.json)?;
+    if stopped {
+        out::say("stopped; what was done stays, and the same command goes on from there");
+    }
+    let failed = reports.iter().any(report::needs_attention);
+    Ok(if failed || stopped { Outcome::SomeFailed } else { Outcome::Done })
+}
+
+async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: SourceSpec) -> anyhow::Result<Ran> {
+    loop {
+        want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
+        let op = Op::Ingest { source: spec.name.clone(), allow_mass_delete: args.allow_mass_delete };
+        let mut shown = progress::Shown::new(args.json);
+        let mut tell = |reply: Reply| {
+            if let Reply::Progress(event) = reply {
+                shown.tell(&event);
+            }
+        };
+        let reply = tokio::select! {
+            reply = backend.call(op, &mut tell) => reply?,
+            // Dropping the call stops the run; what was put stays.
+            _ = tokio::signal::ctrl_c() => return Ok(Ran::Stopped),
+        };
+        shown.end();
+        match reply {
+            Reply::Ingested(report) => {
+                if args.json {
+                    let event = Progress::Finished(report.clone());
+                    out::print(&format!("{}\n", serde_json::to_string(&event)?))?;
+                }
+                return Ok(Ran::Report(Box::new(report)));
+            }
+            Reply::NeedsDefault { source, files } => {
+                let may_ask = !args.json;
+                let answer = default_allow::ask(&source, files, may_ask, context, backend).await?;
+                spec.default_allow = answer;
+            }
+            other => return Err(fail::unexpected(other)),
+        }
+    }
+}

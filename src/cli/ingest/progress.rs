@@ -1,0 +1,108 @@
+//! How a run is shown while it goes: bars on a terminal, JSON lines for programs, plain lines for
+//! logs. Paths of failed documents are shown to the operator; their text never is.
+
+use super::super::out;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kenward_ingest::pipeline::Progress;
+use kenward_vault::writer::Failure;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Between two plain lines about documents.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What shows a run.
+pub(super) enum Shown {
+    Bar(ProgressBar),
+    Json,
+    Lines { last: Instant },
+}
+
+fn style(text: &str) -> ProgressStyle {
+    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Shown {
+    pub(super) fn new(json: bool) -> Self {
+        if json {
+            return Self::Json;
+        }
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines { last: Instant::now() };
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(style("{prefix} {spinner} {msg} {elapsed}"));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self::Bar(bar)
+    }
+
+    /// Shows an event. The end is shown by the report.
+    pub(super) fn tell(&mut self, event: &Progress) {
+        match self {
+            Self::Bar(bar) => on_bar(bar, event),
+            Self::Json => {
+                if !matches!(event, Progress::Finished(_)) {
+                    // A reader that has gone away ends the verb when the report is printed.
+                    let line = serde_json::to_string(event).unwrap_or_default();
+                    let _ = out::print(&format!("{line}\n"));
+                }
+            }
+            Self::Lines { last } => on_lines(last, event),
+        }
+    }
+
+    pub(super) fn end(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn on_bar(bar: &ProgressBar, event: &Progress) {
+    match event {
+        Progress::Started { source } => {
+            bar.set_prefix(source.clone());
+            bar.set_message("listing");
+        }
+        Progress::Listed { files, .. } => {
+            bar.set_length(*files);
+            bar.set_style(style("{prefix} [{bar:30}] {pos}/{len} documents {per_sec}, {eta} left, {msg}"));
+            bar.set_message("0 failed");
+        }
+        Progress::Documents { done, of, failed, chunks } => {
+            bar.set_length(*of);
+            bar.set_position(*done);
+            bar.set_message(format!("{failed} failed, {chunks} passages"));
+        }
+        Progress::Failed(failure) => bar.println(failed(failure)),
+        Progress::Publishing => {
+            bar.set_style(style("{prefix} {spinner} {msg} {elapsed}"));
+            bar.set_message("publishing");
+        }
+        Progress::Finished(_) => {}
+    }
+}
+
+fn on_lines(last: &mut Instant, event: &Progress) {
+    match event {
+        Progress::Started { source } => out::say(&format!("{source}: listing")),
+        Progress::Listed { files, skipped_unknown } => {
+            out::say(&format!("{files} documents, {skipped_unknown} files of unknown format skipped"));
+        }
+        Progress::Documents { done, of, failed, chunks } => {
+            if last.elapsed() >= EVERY {
+                *last = Instant::now();
+                out::say(&format!("{done} of {of} documents, {failed} failed, {chunks} passages"));
+            }
+        }
+        Progress::Failed(failure) => out::say(&failed(failure)),
+        Progress::Publishing => out::say("publishing"),
+        Progress::Finished(_) => {}
+    }
+}
+
+fn failed(failure: &Failure) -> String {
+    let Failure { path, reason, detail, .. } = failure;
+    let colon = if detail.is_empty() { "" } else { ": " };
+    out::line(&format!("failed: `{path}` ({reason}{colon}{detail})"))
+}

@@ -1,0 +1,111 @@
+//! What an ingestion came to: a table, the failures by reason with how to fix them, and, loudly,
+//! when meaning is not searched because no model ran.
+
+use super::super::out;
+use kenward_ingest::pipeline::RunReport;
+use std::collections::BTreeMap;
+
+/// How many paths of one reason are listed.
+const LISTED: usize = 10;
+
+/// Whether something was not as it should be: exit code 1.
+pub(super) fn needs_attention(report: &RunReport) -> bool {
+    report.summary.failed > 0
+        || !report.failures.is_empty()
+        || !report.rights_problems.is_empty()
+        || report.cancelled
+}
+
+/// Prints the reports; with `--json` they were printed as they came.
+pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
+    if !json && !reports.is_empty() {
+        out::print(&table(reports))?;
+    }
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for report in reports {
+        for failure in &report.failures {
+            let path = format!("{}/{}", report.source, failure.path);
+            reasons.entry(failure.reason.as_str()).or_default().push(path);
+        }
+    }
+    for (reason, paths) in &reasons {
+        out::say(&format!("{}: {}", reason.replace('_', " "), count(paths.len(), "document")));
+        for path in paths.iter().take(LISTED) {
+            out::say(&format!("  {}", out::line(path)));
+        }
+        if paths.len() > LISTED {
+            out::say(&format!("  and {} more; `--json` lists all", paths.len() - LISTED));
+        }
+        out::hint(how_to_fix(reason));
+    }
+    for report in reports {
+        for (place, what) in &report.rights_problems {
+            out::say(&out::line(&format!("hidden from everybody: {}/{place}: {what}", report.source)));
+        }
+    }
+    if reports.iter().any(|report| !report.rights_problems.is_empty()) {
+        out::hint("correct the rights file, or add the person or group; then run this again");
+    }
+    if reports.iter().any(|report| report.embedder.is_none()) {
+        out::say("warning: no embedding model ran: only words are searched (BM25), not meaning");
+        out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
+    }
+    Ok(())
+}
+
+fn table(reports: &[RunReport]) -> String {
+    let rows: Vec<Vec<String>> = reports
+        .iter()
+        .map(|report| {
+            let s = &report.summary;
+            let counts = [
+                s.added,
+                s.changed,
+                s.unchanged,
+                s.removed,
+                s.rights_changed,
+                s.failed,
+                report.skipped_unknown,
+                s.hidden_for_unresolved_rights,
+                s.chunks,
+            ];
+            let mut row = vec![report.source.clone()];
+            row.extend(counts.map(|count| count.to_string()));
+            row.push(format!("{:.1}", report.seconds));
+            row
+        })
+        .collect();
+    let headings = [
+        "source",
+        "added",
+        "changed",
+        "unchanged",
+        "removed",
+        "rights",
+        "failed",
+        "skipped",
+        "hidden",
+        "passages",
+        "seconds",
+    ];
+    out::table(&headings, &rows)
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What to do about a reason of the taxonomy.
+pub(crate) fn how_to_fix(reason: &str) -> &'static str {
+    match reason {
+        "unreadable" => "check owner and mode of the files, then run this again",
+        "encrypted" => "save them without a password, then run this again",
+        "too_large" => "raise `ingest.max_text_mb`, or split them",
+        "timeout" => "raise `ingest.worker_seconds`, or convert them to a simpler format",
+        "crashed_parser" => "they may be damaged or made to do harm; convert them to another format",
+        "empty" => "fill them or remove them",
+        "broken" => "open and save them again in the program that made them",
+        "rights_unresolved" => "correct the rights file, or add the person or group that it names",
+        _ => "see the detail with `--json`",
+    }
+}

