@@ -9,6 +9,7 @@ use kenward_access::ids::{ChunkNo, RightsEpoch, TenantId, TieKey, Timestamp, Use
 use kenward_access::principal::Principal;
 use kenward_access::scope::{AccessScope, VisibleChunks};
 
+#[expect(clippy::disallowed_methods, reason = "a test's caller needs no proof")]
 /// Runs `then` as a caller who sees exactly these of these chunks.
 pub(crate) fn seeing<T>(
     seen: impl IntoIterator<Item = u32>,

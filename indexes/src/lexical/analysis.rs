@@ -17,8 +17,8 @@ pub(super) const NAME: &str = "kenward-1";
 /// Longest term in characters; what is longer (encoded data, mostly) is cut to its head.
 const LONGEST: usize = 64;
 
-/// Gives each term of the text, in its order.
-pub(super) fn terms(text: &str, mut each: impl FnMut(&str)) {
+/// Gives each term of the text, in its order: what is indexed of a document and looked up for a query.
+pub fn terms(text: &str, mut each: impl FnMut(&str)) {
     let folded = fold(text);
     let stemmers = Stemmers::new();
     let mut rest: &str = &folded;

@@ -14,6 +14,8 @@ mod snapshot;
 mod tests;
 mod writer;
 
+pub use analysis::terms;
+pub use scorer::Parameters;
 pub use snapshot::{LexicalSearcher, LexicalView};
 pub use writer::LexicalIndex;
 

@@ -22,12 +22,24 @@ use tantivy::fieldnorm::FieldNormReader;
 use tantivy::postings::BlockSegmentPostings;
 use tantivy::schema::IndexRecordOption;
 
-/// How soon repetitions of a term stop to count.
-pub(super) const K1: f64 = 0.9;
-/// What a field's frequencies weigh, in the order of [`Fields::text`]: title, headings, body.
-pub(super) const WEIGHT: [f64; 3] = [1.0, 0.5, 1.0];
-/// How much a field's length counts, in the same order.
-pub(super) const B: [f64; 3] = [0.4, 0.4, 0.4];
+/// The numbers of the formula. Fields are title, headings, body.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parameters {
+    /// How soon repetitions of a term stop to count.
+    pub k1: f64,
+    /// How much each field's length counts, 0 to 1.
+    pub b: [f64; 3],
+    /// What each field's occurrences weigh.
+    pub weight: [f64; 3],
+}
+
+impl Default for Parameters {
+    /// As measured; the sweep is in `benches/README.md`.
+    fn default() -> Self {
+        Self { k1: 0.9, b: [0.4, 0.4, 0.4], weight: [1.0, 0.5, 1.0] }
+    }
+}
+
 /// Distinct terms of a query that are looked at; the first ones, whatever is stored.
 pub(super) const MOST_TERMS: usize = 1024;
 
@@ -35,9 +47,9 @@ pub(super) const MOST_TERMS: usize = 1024;
 pub(super) type Norms = [[f64; 256]; 3];
 
 /// The length norms that follow from a caller's count and lengths.
-pub(super) fn norms(count: u64, lengths: [u64; 3]) -> Box<Norms> {
+pub(super) fn norms(parameters: &Parameters, count: u64, lengths: [u64; 3]) -> Box<Norms> {
     let mut norms = Box::new([[0.0; 256]; 3]);
-    for (((table, length), weight), b) in norms.iter_mut().zip(lengths).zip(WEIGHT).zip(B) {
+    for (((table, length), weight), b) in norms.iter_mut().zip(lengths).zip(parameters.weight).zip(parameters.b) {
         let average = length as f64 / count.max(1) as f64;
         for (id, norm) in (0u8..=255).zip(table) {
             let length = f64::from(FieldNormReader::id_to_fieldnorm(id));
@@ -65,6 +77,9 @@ pub(super) fn query_terms(query: &str) -> BTreeMap<String, u32> {
     });
     terms
 }
+
+/// Scores that are compared with the floor at once.
+const BLOCK: usize = 32;
 
 /// A visible chunk that has the term: its place among the visible ones, and its weighted frequency.
 #[derive(Clone, Copy)]
@@ -107,6 +122,7 @@ pub(super) fn search(
         });
         slots = slots.saturating_add(of.scored.len());
     }
+    let k1 = view.parameters.k1;
     let mut scores = vec![0.0f64; slots as usize];
     let mut gather = Gather::default();
     for (term, occurrences) in query_terms(query) {
@@ -118,10 +134,10 @@ pub(super) fn search(
         #[cfg(feature = "faults")]
         let frequency = faulty_frequency(&parts, fields, &term)?.unwrap_or(frequency);
         let weight =
-            f64::from(occurrences) * (K1 + 1.0) * inverse_document_frequency(view.count, frequency);
+            f64::from(occurrences) * (k1 + 1.0) * inverse_document_frequency(view.count, frequency);
         for hit in &gather.hits {
             if let Some(score) = scores.get_mut(hit.slot as usize) {
-                *score += weight * (hit.frequency / (K1 + hit.frequency));
+                *score += weight * (hit.frequency / (k1 + hit.frequency));
             }
         }
     }
@@ -139,14 +155,17 @@ fn cut(
     for part in parts {
         let base = part.base as usize;
         let of = scores.get(base..base + part.scored.len() as usize).unwrap_or_default();
-        for (rank, score) in (0u32..).zip(of) {
+        for (first, block) in (0u32..).step_by(BLOCK).zip(of.chunks(BLOCK)) {
             // Every term adds something above zero, so zero means that no term was there.
-            if *score <= 0.0 || *score < top.floor() {
+            let floor = top.floor().max(f64::MIN_POSITIVE);
+            if !block.iter().fold(false, |any, score| any | (*score >= floor)) {
                 continue;
             }
-            let chunk = part.scored.select(rank).and_then(|document| part.segment.chunk(document));
-            if let Some(chunk) = chunk.filter(|chunk| accept(*chunk)) {
-                top.push(Scored { chunk, score: *score });
+            for (rank, score) in (first..).zip(block).filter(|(_, score)| **score >= floor) {
+                let chunk = part.scored.select(rank).and_then(|document| part.segment.chunk(document));
+                if let Some(chunk) = chunk.filter(|chunk| accept(*chunk)) {
+                    top.push(Scored { chunk, score: *score });
+                }
             }
         }
     }
@@ -156,54 +175,65 @@ fn cut(
 /// Collects the hits of one term, reusing its memory from term to term.
 #[derive(Default)]
 struct Gather {
-    /// Ascending by slot.
+    /// One per visible chunk that has the term; ascending by slot within a field, no more.
     hits: Vec<Hit>,
+    /// Of the fields before the one being read; ascending by slot.
+    earlier: Vec<Hit>,
     found: Vec<Hit>,
-    merged: Vec<Hit>,
 }
 
 impl Gather {
     fn term(&mut self, part: &Part<'_>, fields: Fields, term: &str, norms: &Norms) -> io::Result<()> {
-        let start = self.hits.len();
-        for ((field, lengths), norm) in fields.text.into_iter().zip(&part.segment.norms).zip(norms) {
+        self.earlier.clear();
+        for ((field, lengths), norm) in fields.text.into_iter().zip(part.segment.lengths()).zip(norms) {
             let Some(postings) = postings(part.segment, field, term)? else { continue };
             self.found.clear();
             scan(postings, part, lengths, norm, &mut self.found);
-            self.add_found(start);
+            std::mem::swap(&mut self.earlier, &mut self.found);
+            self.add_to_longer();
         }
+        self.hits.extend_from_slice(&self.earlier);
         Ok(())
     }
 
-    /// Merges what was found in one field into the hits from `start` on. Fields come in their fixed
-    /// order, so the sum of a chunk's frequencies is always the same float.
-    fn add_found(&mut self, start: usize) {
-        if self.hits.len() == start {
-            self.hits.append(&mut self.found);
-            return;
+    /// Adds the shorter of the two lists to the longer one, which becomes `earlier`: each chunk's
+    /// frequencies are added (two floats: the same sum in either order), and stays ascending.
+    fn add_to_longer(&mut self) {
+        if self.earlier.len() < self.found.len() {
+            std::mem::swap(&mut self.earlier, &mut self.found);
         }
-        self.merged.clear();
-        {
-            let mut before = self.hits.iter().skip(start).copied().peekable();
-            let mut found = self.found.iter().copied().peekable();
-            loop {
-                let next = match (before.peek(), found.peek()) {
-                    (Some(a), Some(b)) if a.slot == b.slot => {
-                        let sum = Hit { slot: a.slot, frequency: a.frequency + b.frequency };
-                        before.next();
-                        found.next();
-                        Some(sum)
+        let mut rest = self.earlier.as_mut_slice();
+        let mut missing = 0;
+        for at in 0..self.found.len() {
+            let Some(hit) = self.found.get(at).copied() else { break };
+            let skip = first_from(rest, hit.slot);
+            rest = rest.get_mut(skip..).unwrap_or_default();
+            match rest.first_mut().filter(|same| same.slot == hit.slot) {
+                Some(same) => same.frequency += hit.frequency,
+                None => {
+                    if let Some(place) = self.found.get_mut(missing) {
+                        *place = hit;
+                        missing += 1;
                     }
-                    (Some(a), Some(b)) if b.slot < a.slot => found.next(),
-                    (Some(_), _) => before.next(),
-                    (None, _) => found.next(),
-                };
-                let Some(hit) = next else { break };
-                self.merged.push(hit);
+                }
             }
         }
-        self.hits.truncate(start);
-        self.hits.append(&mut self.merged);
+        if missing > 0 {
+            self.earlier.extend(self.found.iter().take(missing));
+            // Two ascending runs, which the stable sort merges.
+            self.earlier.sort_by_key(|hit| hit.slot);
+        }
     }
+}
+
+/// How many of the ascending hits lie before the slot: doubling steps, then halving ones.
+fn first_from(hits: &[Hit], slot: u32) -> usize {
+    let mut step = 1;
+    while hits.get(step).is_some_and(|hit| hit.slot < slot) {
+        step *= 2;
+    }
+    let end = hits.len().min(step.saturating_add(1));
+    hits.get(..end).map_or(0, |head| head.partition_point(|hit| hit.slot < slot))
 }
 
 fn postings(
@@ -219,18 +249,31 @@ fn postings(
 fn scan(
     mut postings: BlockSegmentPostings,
     part: &Part<'_>,
-    lengths: &FieldNormReader,
+    lengths: &[u8],
     norm: &[f64; 256],
     found: &mut Vec<Hit>,
 ) {
+    let frequency = |document: u32, occurrences: u32| {
+        let length = lengths.get(document as usize).copied().unwrap_or(0);
+        norm.get(usize::from(length)).copied().unwrap_or(0.0) * f64::from(occurrences)
+    };
+    if part.scored.is_full() {
+        while !postings.docs().is_empty() {
+            found.extend(postings.docs().iter().zip(postings.freqs()).map(|(document, occurrences)| Hit {
+                slot: part.base + document,
+                frequency: frequency(*document, *occurrences),
+            }));
+            postings.advance();
+        }
+        return;
+    }
     let mut from = 0;
     while let Some(target) = part.scored.next_from(from) {
         let start = postings.seek(target);
         let documents = postings.docs();
-        for (document, frequency) in documents.iter().zip(postings.freqs()).skip(start) {
+        for (document, occurrences) in documents.iter().zip(postings.freqs()).skip(start) {
             if let Some(rank) = part.scored.rank(*document) {
-                let norm = norm.get(usize::from(lengths.fieldnorm_id(*document))).copied().unwrap_or(0.0);
-                found.push(Hit { slot: part.base + rank, frequency: norm * f64::from(*frequency) });
+                found.push(Hit { slot: part.base + rank, frequency: frequency(*document, *occurrences) });
             }
         }
         match documents.last() {

@@ -2,45 +2,60 @@
 //! the visible chunks that it was made from; a segment that it does not know holds nothing.
 
 use super::bits::Bits;
-use super::scorer;
+use super::scorer::{self, Parameters};
 use super::writer::Fields;
 use super::LexicalError;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
 use kenward_access::scope::VisibleChunks;
 use std::sync::{Arc, OnceLock};
+use tantivy::error::DataCorruption;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::SegmentId;
 use tantivy::{Searcher, SegmentReader};
 
-/// Which chunk each document of a segment is. Segments never change, so this is read once.
+/// Which chunk each document of a segment is, and its fields' lengths as stored (one byte each).
+/// Segments never change, so this is read once.
 pub(super) struct SegmentChunks {
     id: SegmentId,
     chunks: Box<[u32]>,
+    lengths: [Box<[u8]>; 3],
 }
 
 impl SegmentChunks {
-    fn read(reader: &SegmentReader) -> tantivy::Result<Self> {
+    fn read(reader: &SegmentReader, fields: Fields) -> tantivy::Result<Self> {
         let column = reader.fast_fields().u64(Fields::CHUNK)?.first_or_default_col(u64::MAX);
         let mut values = vec![0u64; reader.max_doc() as usize];
         if !values.is_empty() {
             column.get_range(0, &mut values);
         }
         let chunks = values.into_iter().map(|v| u32::try_from(v).unwrap_or(u32::MAX)).collect();
-        Ok(Self { id: reader.segment_id(), chunks })
+        let mut lengths = [const { Vec::new() }; 3];
+        for (lengths, field) in lengths.iter_mut().zip(fields.text) {
+            let stored = reader.get_fieldnorms_reader(field)?;
+            if stored.num_docs() < reader.max_doc() {
+                return Err(DataCorruption::comment_only("a segment lacks lengths of fields").into());
+            }
+            *lengths = (0..reader.max_doc()).map(|document| stored.fieldnorm_id(document)).collect();
+        }
+        Ok(Self { id: reader.segment_id(), chunks, lengths: lengths.map(Vec::into_boxed_slice) })
     }
 }
 
 /// A segment of the snapshot, with everything that scoring reads.
 pub(super) struct Segment {
     pub reader: SegmentReader,
-    pub norms: [FieldNormReader; 3],
     chunks: Arc<SegmentChunks>,
 }
 
 impl Segment {
     pub(super) fn chunk(&self, document: u32) -> Option<ChunkNo> {
         self.chunks.chunks.get(document as usize).map(|chunk| ChunkNo(*chunk))
+    }
+
+    /// The stored lengths of each field, by document.
+    pub(super) fn lengths(&self) -> &[Box<[u8]>; 3] {
+        &self.chunks.lengths
     }
 
     pub(super) fn alive(&self, document: u32) -> bool {
@@ -74,6 +89,7 @@ pub struct LexicalView {
     pub(super) count: u64,
     /// Length norms that follow from it and from the visible chunks' lengths.
     pub(super) norms: Box<scorer::Norms>,
+    pub(super) parameters: Parameters,
 }
 
 /// What may be seen of one segment.
@@ -108,15 +124,9 @@ impl LexicalSearcher {
         for reader in searcher.segment_readers() {
             let chunks = match known.iter().find(|k| k.id == reader.segment_id()) {
                 Some(chunks) => Arc::clone(chunks),
-                None => Arc::new(SegmentChunks::read(reader)?),
+                None => Arc::new(SegmentChunks::read(reader, fields)?),
             };
-            let [title, headings, body] = fields.text;
-            let norms = [
-                reader.get_fieldnorms_reader(title)?,
-                reader.get_fieldnorms_reader(headings)?,
-                reader.get_fieldnorms_reader(body)?,
-            ];
-            segments.push(Segment { reader: reader.clone(), norms, chunks });
+            segments.push(Segment { reader: reader.clone(), chunks });
         }
         Ok(Self(Arc::new(Inner { fields, segments, places: OnceLock::new() })))
     }
@@ -145,6 +155,18 @@ impl LexicalSearcher {
     /// # Errors
     /// [`LexicalError::Read`].
     pub fn view(&self, visible: &VisibleChunks<'_>) -> Result<Arc<LexicalView>, LexicalError> {
+        self.view_with(visible, Parameters::default())
+    }
+
+    /// [`LexicalSearcher::view`] with other numbers in the formula, for measuring them.
+    ///
+    /// # Errors
+    /// [`LexicalError::Read`].
+    pub fn view_with(
+        &self,
+        visible: &VisibleChunks<'_>,
+        parameters: Parameters,
+    ) -> Result<Arc<LexicalView>, LexicalError> {
         let mut seen: Vec<Vec<u32>> = self.0.segments.iter().map(|_| Vec::new()).collect();
         let mut places = self.places();
         for chunk in visible.iter() {
@@ -156,10 +178,10 @@ impl LexicalSearcher {
                 documents.push(place.document);
             }
         }
-        Ok(Arc::new(self.view_of(seen)))
+        Ok(Arc::new(self.view_of(seen, parameters)))
     }
 
-    fn view_of(&self, seen: Vec<Vec<u32>>) -> LexicalView {
+    fn view_of(&self, seen: Vec<Vec<u32>>, parameters: Parameters) -> LexicalView {
         let mut known = Vec::with_capacity(self.0.segments.len());
         let (mut count, mut lengths) = (0, [0; 3]);
         for (segment, documents) in self.0.segments.iter().zip(seen) {
@@ -170,12 +192,15 @@ impl LexicalSearcher {
             let of = faulty(segment, scored);
             let counted = of.counted();
             count += u64::from(counted.len());
-            for (length, norms) in lengths.iter_mut().zip(&segment.norms) {
-                *length += counted.iter().map(|document| u64::from(norms.fieldnorm(document))).sum::<u64>();
+            for (length, stored) in lengths.iter_mut().zip(segment.lengths()) {
+                let of = |document: u32| stored.get(document as usize).copied().unwrap_or(0);
+                let length_of = |document| u64::from(FieldNormReader::id_to_fieldnorm(of(document)));
+                *length += counted.iter().map(length_of).sum::<u64>();
             }
             known.push((segment.reader.segment_id(), of));
         }
-        LexicalView { segments: known, count, norms: scorer::norms(count, lengths) }
+        let norms = scorer::norms(&parameters, count, lengths);
+        LexicalView { segments: known, count, norms, parameters }
     }
 
     /// The best `depth` visible chunks for `query`, among those that `accept` takes (typed filters;

@@ -1,8 +1,8 @@
 //! The scorer against a naive one: BM25F over a list of texts in memory that holds the visible chunks
 //! and nothing else. Results must be equal to the bit, however the index came to its state.
 
-use super::scorer::{B, K1, MOST_TERMS, WEIGHT};
-use super::{ChunkText, LexicalError, LexicalIndex, analysis};
+use super::scorer::MOST_TERMS;
+use super::{ChunkText, LexicalError, LexicalIndex, Parameters, analysis};
 use crate::testing::{ByHash, bits, seeing};
 use crate::{Scored, order};
 use kenward_access::ids::ChunkNo;
@@ -14,6 +14,7 @@ type Text = [String; 3];
 
 /// The oracle. It is given the visible chunks and cannot know of others.
 fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, u64)> {
+    let Parameters { k1, b, weight } = Parameters::default();
     let terms_of = |text: &str| {
         let mut terms = Vec::new();
         analysis::terms(text, |t| terms.push(t.to_owned()));
@@ -41,7 +42,7 @@ fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, 
             for f in 0..3 {
                 let frequency = texts[f].iter().filter(|t| **t == term).count();
                 if frequency > 0 {
-                    let norm = WEIGHT[f] / (1.0 - B[f] + B[f] * stored(texts[f].len()) as f64 / average[f]);
+                    let norm = weight[f] / (1.0 - b[f] + b[f] * stored(texts[f].len()) as f64 / average[f]);
                     *having.entry(*chunk).or_insert(0.0) += norm * frequency as f64;
                 }
             }
@@ -50,7 +51,7 @@ fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, 
         let idf = ((count - frequency + 0.5) / (frequency + 0.5)).ln_1p();
         for (chunk, frequency) in having {
             *scores.entry(chunk).or_insert(0.0) +=
-                f64::from(occurrences) * (K1 + 1.0) * idf * (frequency / (K1 + frequency));
+                f64::from(occurrences) * (k1 + 1.0) * idf * (frequency / (k1 + frequency));
         }
     }
     let all = scores.into_iter().map(|(chunk, score)| Scored { chunk: ChunkNo(chunk), score });

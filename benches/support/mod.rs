@@ -1,0 +1,112 @@
+//! What the benches share: a caller with given sight, a stable order of equals, the evaluation
+//! folder, and where results go.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench: it stops loudly, prints, and uses a part of this module each"
+)]
+
+pub mod chart;
+pub mod corpus;
+
+use kenward_access::acl::{Ace, Acl, AclLayer, Clearance, Effect, Window};
+use kenward_access::acl_class::ClassTable;
+use kenward_access::caller::{Caller, Credential, Subject};
+use kenward_access::groups::Memberships;
+use kenward_access::ids::{ChunkNo, RightsEpoch, TenantId, TieKey, Timestamp, UserId};
+use kenward_access::principal::Principal;
+use kenward_access::scope::{AccessScope, VisibleChunks};
+use kenward_indexes::TieOrder;
+use std::path::PathBuf;
+
+/// Runs `then` as a caller who sees exactly these chunks.
+#[expect(clippy::disallowed_methods, reason = "a bench's caller needs no proof")]
+pub fn seeing<T>(seen: impl IntoIterator<Item = u32>, then: impl FnOnce(VisibleChunks<'_>) -> T) -> T {
+    let dana = UserId::new("u_dana").unwrap();
+    let caller = Caller::authenticated(
+        TenantId::new("bench").unwrap(),
+        Subject::User(dana.clone()),
+        None,
+        Credential::Peer { uid: 1 },
+    );
+    let scope = AccessScope::resolve(
+        &caller,
+        Memberships::none(),
+        Clearance::default(),
+        RightsEpoch(1),
+        Timestamp(0),
+    );
+    let mut classes = ClassTable::default();
+    let entry = Ace { effect: Effect::Allow, principal: Principal::User(dana), window: Window::ALWAYS };
+    let open = classes.intern(Acl::new(vec![AclLayer::FirstMatch(vec![entry])]));
+    let filter = scope.filter(&classes);
+    then(filter.chunks(1, seen.into_iter().map(|n| (ChunkNo(n), open))))
+}
+
+/// The order of equals, unlike any order of storage.
+pub struct Ties(Vec<[u8; 32]>);
+
+impl Ties {
+    pub fn new(chunks: usize) -> Self {
+        let mut numbers = Numbers(77);
+        let key = |numbers: &mut Numbers| {
+            let mut key = [0; 32];
+            key.fill_with(|| numbers.below(256) as u8);
+            key
+        };
+        Self((0..chunks).map(|_| key(&mut numbers)).collect())
+    }
+}
+
+impl TieOrder for Ties {
+    fn tie(&self, chunk: ChunkNo) -> Option<TieKey> {
+        self.0.get(chunk.0 as usize).map(|document| TieKey { document: *document, ordinal: 0 })
+    }
+}
+
+/// A small generator: the same numbers on every machine.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    /// In 0..1.
+    pub fn unit(&mut self) -> f64 {
+        self.next() as f64 / (1u64 << 31) as f64
+    }
+}
+
+/// The evaluation folder, if it is there: `KENWARD_EVAL`, or beside the repository.
+pub fn eval() -> Option<PathBuf> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/eval");
+    let folder = std::env::var_os("KENWARD_EVAL").map_or(beside, PathBuf::from);
+    folder.is_dir().then_some(folder)
+}
+
+/// Where results go.
+pub fn results() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The value below which this share of the values lies.
+pub fn percentile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((sorted.len() - 1) as f64 * share).round() as usize]
+}
