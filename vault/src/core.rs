@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) text: TextStore,
     pub(crate) audit: AuditLog,
     pub(crate) catalog: Readers,
+    /// Callers' views of the published content, kept for their next request.
+    pub(crate) views: crate::knowledge_base::Views,
 }
 
 /// What the catalog keeps of a published version beside its text. Ask for it under a grant.

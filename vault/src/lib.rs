@@ -10,6 +10,7 @@
 pub mod audit;
 mod catalog;
 mod core;
+mod cursor;
 mod deeds;
 pub mod directory;
 mod directory_change;
@@ -21,6 +22,7 @@ pub mod knowledge_base;
 mod open;
 pub mod paged;
 pub mod published;
+mod receipt;
 pub mod sanitize;
 pub mod seams;
 mod text;

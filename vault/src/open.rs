@@ -75,6 +75,7 @@ impl Vault {
             text,
             audit,
             catalog: readers,
+            views: crate::knowledge_base::Views::default(),
         };
         let vault = Arc::new(Self {
             core: Arc::new(core),

@@ -71,7 +71,7 @@ fn allow(principals: &[&str]) -> RightsSpec {
         window: Window::ALWAYS,
         origin: Origin { file: ".access.toml".into(), line },
     };
-    RightsSpec { entries: (1u32..).zip(principals).map(entry).collect(), labels: Vec::new(), problem: None }
+    RightsSpec { entries: (1u32..).zip(principals).map(entry).collect(), ..RightsSpec::default() }
 }
 
 fn document(path: &str, container: &str, text: &str) -> NewDocument {

@@ -117,7 +117,7 @@ impl Vault {
     /// What agents ask.
     #[must_use]
     pub fn knowledge_base(self: &Arc<Self>) -> KnowledgeBase {
-        KnowledgeBase { core: Arc::clone(&self.core) }
+        KnowledgeBase::new(Arc::clone(&self.core))
     }
 
     /// Records a source, or finds it again by name; what is said of it now replaces what was said.

@@ -1,10 +1,24 @@
 //! The facade that agents' questions go through: search, fetch, list. Each call resolves the
 //! caller's scope anew, and ends in a [`Disclosure`] or an [`AnswerError`], both recorded.
 
+mod ask;
+pub(crate) mod errors;
+mod fetch;
+mod filters;
+mod list;
+mod search;
+#[cfg(test)]
+mod tests;
+mod views;
+
+pub(crate) use views::Views;
+
+use crate::core::Core;
 use crate::error::AnswerError;
 use crate::gate::Disclosure;
 use kenward_access::caller::Caller;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Typed filters of a search. An unknown name is an error; an unknown value matches nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,23 +100,50 @@ pub struct ListSourcesRequest {
 /// What agents may ask of one vault.
 #[derive(Clone)]
 pub struct KnowledgeBase {
-    pub(crate) core: std::sync::Arc<crate::core::Core>,
+    core: Arc<Core>,
+    /// Run between the durable record and the final check, so that a test can revoke there.
+    #[cfg(any(test, feature = "faults"))]
+    gap: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl KnowledgeBase {
+    /// Over what an opened vault holds.
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self {
+            core,
+            #[cfg(any(test, feature = "faults"))]
+            gap: None,
+        }
+    }
+
+    /// The same, with code that runs in every answer between its record and its final check.
+    #[cfg(any(test, feature = "faults"))]
+    #[must_use]
+    pub fn with_gap(mut self, gap: Arc<dyn Fn() + Send + Sync>) -> Self {
+        self.gap = Some(gap);
+        self
+    }
+
+    fn gap(&self) {
+        #[cfg(any(test, feature = "faults"))]
+        if let Some(gap) = &self.gap {
+            gap();
+        }
+    }
+
     /// Passages that answer a question, best first.
     ///
     /// # Errors
     /// [`AnswerError`].
-    pub fn search(&self, _caller: &Caller, _request: &SearchRequest) -> Result<Disclosure, AnswerError> {
-        todo!()
+    pub fn search(&self, caller: &Caller, request: &SearchRequest) -> Result<Disclosure, AnswerError> {
+        search::search(self, caller, request)
     }
     /// A window of a document.
     ///
     /// # Errors
     /// [`AnswerError`]; missing and forbidden are one value.
-    pub fn fetch(&self, _caller: &Caller, _request: &FetchRequest) -> Result<Disclosure, AnswerError> {
-        todo!()
+    pub fn fetch(&self, caller: &Caller, request: &FetchRequest) -> Result<Disclosure, AnswerError> {
+        fetch::fetch(self, caller, request, "fetch")
     }
     /// Sources in which the caller can see something.
     ///
@@ -110,10 +151,10 @@ impl KnowledgeBase {
     /// [`AnswerError`].
     pub fn list_sources(
         &self,
-        _caller: &Caller,
-        _request: &ListSourcesRequest,
+        caller: &Caller,
+        request: &ListSourcesRequest,
     ) -> Result<Disclosure, AnswerError> {
-        todo!()
+        list::sources(self, caller, request)
     }
     /// Documents that the caller can see.
     ///
@@ -121,16 +162,18 @@ impl KnowledgeBase {
     /// [`AnswerError`].
     pub fn list_documents(
         &self,
-        _caller: &Caller,
-        _request: &ListDocumentsRequest,
+        caller: &Caller,
+        request: &ListDocumentsRequest,
     ) -> Result<Disclosure, AnswerError> {
-        todo!()
+        list::documents(self, caller, request)
     }
     /// The resource `kb://document/{id}`: the same as a fetch of its first window.
     ///
     /// # Errors
     /// [`AnswerError`].
-    pub fn read_resource(&self, _caller: &Caller, _uri: &str) -> Result<Disclosure, AnswerError> {
-        todo!()
+    pub fn read_resource(&self, caller: &Caller, uri: &str) -> Result<Disclosure, AnswerError> {
+        let id = uri.to_owned();
+        let request = FetchRequest { id, offset: None, max_chars: None, around: None };
+        fetch::fetch(self, caller, &request, "read_resource")
     }
 }

@@ -1,0 +1,100 @@
+//! Every error that a caller can be told, in one place: fixed words, an argument's name, a valid next
+//! call. None may depend on anything but the request itself and what the caller can see.
+
+use crate::error::{AnswerError, ErrorCode, VaultError};
+
+fn error(
+    code: ErrorCode,
+    field: Option<&str>,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> AnswerError {
+    AnswerError { code, field: field.map(str::to_owned), message: message.into(), hint: hint.into() }
+}
+
+pub(super) fn argument(field: &str, message: impl Into<String>, hint: impl Into<String>) -> AnswerError {
+    error(ErrorCode::InvalidArgument, Some(field), message, hint)
+}
+
+/// INVARIANT (I8): missing, forbidden, deleted and malformed are this one value.
+pub(super) fn not_found() -> AnswerError {
+    error(
+        ErrorCode::NotFound,
+        Some("id"),
+        "no document with this id in what you can see",
+        "take an `id` from `search` or `list_documents`; ids are copied, never made up",
+    )
+}
+
+pub(super) fn cursor() -> AnswerError {
+    error(
+        ErrorCode::InvalidCursor,
+        Some("cursor"),
+        "this cursor is not of this request, or is older than an hour",
+        "send the request again without `cursor`, then go on with its `next_cursor`",
+    )
+}
+
+pub(crate) fn unauthenticated() -> AnswerError {
+    error(
+        ErrorCode::Unauthenticated,
+        None,
+        "your access has ended or was never granted",
+        "ask the operator for a new token",
+    )
+}
+
+pub(super) fn try_again() -> AnswerError {
+    error(
+        ErrorCode::TryAgain,
+        None,
+        "no answer could be given just now",
+        "send the same call again in a few seconds",
+    )
+}
+
+fn internal() -> AnswerError {
+    error(
+        ErrorCode::Internal,
+        None,
+        "something failed inside; nothing about the request is wrong",
+        "send the same call again; if it fails again, give the request id to the operator",
+    )
+}
+
+/// What a caller is told of a failure; the chain goes to the log, which has no content in it either.
+pub(super) fn failed(failure: &VaultError) -> AnswerError {
+    let mut chain = failure.to_string();
+    let mut next = std::error::Error::source(failure);
+    while let Some(source) = next {
+        chain.push_str(": ");
+        chain.push_str(&source.to_string());
+        next = source.source();
+    }
+    tracing::error!(error = %chain, "an answer could not be made");
+    match failure {
+        VaultError::Audit(_) | VaultError::DiskFull { .. } => try_again(),
+        VaultError::Io { .. }
+        | VaultError::Catalog { .. }
+        | VaultError::Lexical(_)
+        | VaultError::Vector(_)
+        | VaultError::Mismatch { .. }
+        | VaultError::Damaged { .. }
+        | VaultError::Name { .. } => internal(),
+    }
+}
+
+pub(super) fn embedding_failed() -> AnswerError {
+    internal()
+}
+
+pub(crate) fn code_name(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::InvalidArgument => "invalid_argument",
+        ErrorCode::NotFound => "not_found",
+        ErrorCode::InvalidCursor => "invalid_cursor",
+        ErrorCode::Unauthenticated => "unauthenticated",
+        ErrorCode::TryAgain => "try_again",
+        ErrorCode::Internal => "internal",
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests over real vaults follow once one can be opened.
