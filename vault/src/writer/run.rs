@@ -96,6 +96,14 @@ impl Run {
         self.known.get(source_id).map(|k| k.known.clone())
     }
 
+    /// The ids of the documents that the source has now, in order.
+    #[must_use]
+    pub fn known_ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.known.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// How many documents the source has now (for the deletion guard).
     #[must_use]
     pub fn known_count(&self) -> usize {
