@@ -8,6 +8,7 @@
 pub mod acl_mapping;
 pub mod chunking;
 pub mod connectors;
+mod doors;
 pub mod formats;
 pub mod pipeline;
 pub mod worker;

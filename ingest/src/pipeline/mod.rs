@@ -1,13 +1,36 @@
 //! The pipeline: a run over one source, stages joined by bounded channels.
+//!
+//! List, read the rights, state them; then, at the same time: read and extract (one worker process
+//! per reader), sanitize and chunk, embed, put. Memory stays flat because every document holds a
+//! permit for its length from the moment it is read until it is put. It must never publish content
+//! under rights that were read before that content and have changed since, and never stop for one
+//! bad document.
+//!
+//! What is unchanged is told by its bytes: every file is read and hashed on every run, because a
+//! modification time can be set back, and content that was taken out must not stay answerable.
 
+mod budget;
+mod embed;
+mod read;
+mod run;
+
+use crate::acl_mapping::Defaults;
+use crate::connectors::FilesConnector;
 use crate::worker::{Limits, WorkerCommand};
 use kenward_indexes::embedding::Embedder;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Failure, RunSummary, SourceSpec};
 use kenward_vault::{Vault, VaultError};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// The extraction pipeline's version: documents made by another one are read again.
+pub const PIPELINE: u32 = 1;
+
+/// Text of one document up to this many bytes is read by default.
+pub const MAX_TEXT_BYTES: u64 = 200 << 20;
 
 /// How to run.
 #[derive(Clone)]
@@ -59,6 +82,9 @@ pub struct RunReport {
     pub failures: Vec<Failure>,
     /// Files of unknown format: not failures.
     pub skipped_unknown: u64,
+    /// Symbolic links and special files, which are never followed: not failures.
+    #[serde(default)]
+    pub skipped_links: u64,
     /// Why rights hide documents (unknown principal, bad rights file): (place, what).
     pub rights_problems: Vec<(String, String)>,
     /// Which embedder ran.
@@ -109,6 +135,9 @@ pub enum IngestError {
         /// How many.
         files: u64,
     },
+    /// A worker thread of ours ended where it must not.
+    #[error("the ingestion stopped by a fault of its own; run it again, and report it if it comes back")]
+    Internal,
     /// The worker program could not be started.
     #[error("starting a worker process")]
     Worker(#[source] std::io::Error),
@@ -122,12 +151,14 @@ pub enum IngestError {
 /// # Errors
 /// [`IngestError`].
 pub fn ingest(
-    _vault: &Arc<Vault>,
-    _by: &Operator,
-    _source: u32,
-    _spec: &SourceSpec,
-    _options: &IngestOptions,
-    _progress: &(dyn Fn(Progress) + Sync),
+    vault: &Arc<Vault>,
+    by: &Operator,
+    source: u32,
+    spec: &SourceSpec,
+    options: &IngestOptions,
+    progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<RunReport, IngestError> {
-    todo!()
+    let defaults = Defaults { allow: spec.default_allow.clone(), label: spec.label.clone() };
+    let connector = FilesConnector::new(PathBuf::from(&spec.root), defaults);
+    run::drive(vault, by, source, spec, options, &connector, progress)
 }

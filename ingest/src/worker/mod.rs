@@ -1,4 +1,21 @@
 //! Worker processes: every parser runs in one, with limits on CPU time, memory, output and wall time.
+//!
+//! The parent sends a header and the document's bytes, and gets blocks back in frames. A worker opens
+//! no file, inherits no environment, and says nothing that is not a number, a fixed word, or text of
+//! the document, which stays [`UntrustedText`]. A well-behaved worker is used again; one that dies,
+//! hangs or talks nonsense is replaced, and its document fails with a reason.
+//!
+//! [`UntrustedText`]: kenward_access::untrusted::UntrustedText
+
+mod child;
+mod frame;
+mod parent;
+
+pub use child::main;
+pub use parent::{Worker, WorkerError};
+
+/// The one variable that a worker gets: its limits.
+const LIMITS_VARIABLE: &str = "KENWARD_WORKER_LIMITS";
 
 /// Limits of one worker process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +44,4 @@ pub struct WorkerCommand {
     pub program: std::path::PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
-}
-
-/// Body of a worker process: reads requests from standard input, writes results to standard output,
-/// until standard input ends. Sets its own limits first.
-///
-/// # Errors
-/// An I/O error of the pipes.
-pub fn main() -> std::io::Result<()> {
-    todo!()
 }

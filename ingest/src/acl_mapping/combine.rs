@@ -1,0 +1,334 @@
+//! The rights of a folder or a file, from the rights files above it. It must never leave out a deny
+//! or a label in force, and never fall back to the default where something was said.
+
+use super::parse::{FolderRules, Unusable, Written, parse};
+use crate::connectors::{ItemRights, RIGHTS_FILE};
+use kenward_access::acl::{Effect, Window};
+use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a source's configuration says for what says nothing itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// `everyone`, `user:HANDLE`, `group:HANDLE`; empty = not answered: nobody.
+    pub allow: Vec<String>,
+    /// Label of what has none of its own.
+    pub label: Option<String>,
+}
+
+/// All rights files of a source, by folder.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    folders: Arc<BTreeMap<String, Result<FolderRules, Unusable>>>,
+    raw: Arc<BTreeMap<String, Vec<u8>>>,
+    defaults: Defaults,
+}
+
+impl PartialEq for Rules {
+    /// Equal if they were read from the same bytes under the same defaults.
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw && self.defaults == other.defaults
+    }
+}
+
+impl Eq for Rules {}
+
+/// One link of a chain: a folder above (or at) the item, with its rules.
+struct Link<'a> {
+    folder: &'a str,
+    rules: &'a FolderRules,
+}
+
+impl Rules {
+    /// Reads all rights files (folder → bytes). Those that cannot be understood hide what is below them.
+    #[must_use]
+    pub fn parse(raw: &BTreeMap<String, Vec<u8>>, defaults: Defaults) -> Self {
+        let folders = raw.iter().map(|(folder, bytes)| (folder.clone(), parse(bytes))).collect();
+        Self { folders: Arc::new(folders), raw: Arc::new(raw.clone()), defaults }
+    }
+
+    /// The rights of a folder: of what is in it and has none of its own.
+    #[must_use]
+    pub fn of_folder(&self, folder: &str) -> ItemRights {
+        self.combine(folder, None)
+    }
+
+    /// The rights of a file, and the container that they hang on.
+    #[must_use]
+    pub fn of_file(&self, path: &str) -> ItemRights {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        self.combine(folder, Some(path))
+    }
+
+    /// Every rights file that could not be used: (path, line, what).
+    pub fn unusable(&self) -> impl Iterator<Item = (String, u32, &str)> {
+        self.folders.iter().filter_map(|(folder, rules)| {
+            let problem = rules.as_ref().err()?;
+            Some((rights_file(folder), problem.line, problem.what.as_str()))
+        })
+    }
+
+    fn combine(&self, folder: &str, file: Option<&str>) -> ItemRights {
+        let mut chain = Vec::new();
+        for above in ancestors(folder) {
+            match self.folders.get(above) {
+                None => {}
+                Some(Ok(rules)) => chain.push(Link { folder: above, rules }),
+                // INVARIANT (I3): also under `inherit = false`, because a label of the file that
+                // cannot be read would have stayed.
+                Some(Err(problem)) => return self.hidden(folder, above, problem),
+            }
+        }
+        let cut = chain.iter().rposition(|link| !link.rules.inherit);
+        let in_force = chain.get(cut.unwrap_or(0)..).unwrap_or_default();
+        let mut parts = Parts::default();
+        parts.gather(in_force, file);
+        for link in &chain {
+            parts.labels(link, file);
+        }
+        parts.mentions(in_force);
+        let unsaid = parts.spec.entries.is_empty() && cut.is_none() && !parts.only;
+        if unsaid {
+            parts.spec.entries.extend(self.defaults.allow.iter().map(|principal| RightsEntry {
+                effect: Effect::Allow,
+                principal: principal.clone(),
+                window: Window::ALWAYS,
+                origin: Origin { file: "default_allow".to_owned(), line: 0 },
+            }));
+        }
+        if let (true, Some(label)) = (parts.spec.labels.is_empty(), &self.defaults.label) {
+            let origin = Origin { file: "default_label".to_owned(), line: 0 };
+            parts.spec.labels.push((label.clone(), origin));
+        }
+        let container = if parts.own { file.unwrap_or(folder) } else { folder };
+        ItemRights { container: container.to_owned(), spec: parts.spec, unsaid }
+    }
+
+    fn hidden(&self, folder: &str, broken: &str, problem: &Unusable) -> ItemRights {
+        let origin = Origin { file: rights_file(broken), line: problem.line };
+        let spec = RightsSpec { problem: Some((problem.what.clone(), origin)), ..RightsSpec::default() };
+        ItemRights { container: folder.to_owned(), spec, unsaid: false }
+    }
+}
+
+/// The entries of one item while they are put together.
+#[derive(Default)]
+struct Parts {
+    spec: RightsSpec,
+    own: bool,
+    /// An `only` rule matches: it says who may read the file, even if that is nobody.
+    only: bool,
+}
+
+impl Parts {
+    /// All denies in force, the nearest first; then all allows.
+    fn gather(&mut self, in_force: &[Link<'_>], file: Option<&str>) {
+        let nearest_first = || in_force.iter().rev();
+        for link in nearest_first() {
+            for rule in link.matching(file) {
+                self.own |= !rule.allow.is_empty() || !rule.deny.is_empty() || rule.only;
+                self.entries(Effect::Deny, link, &rule.deny, rule.window);
+            }
+        }
+        for link in nearest_first() {
+            self.entries(Effect::Deny, link, &link.rules.deny, link.rules.window);
+        }
+        let only: Vec<_> = nearest_first()
+            .flat_map(|link| link.matching(file).map(move |rule| (link, rule)))
+            .filter(|(_, rule)| rule.only)
+            .collect();
+        if let Some(((link, first), others)) = only.split_first() {
+            self.only = true;
+            // Several `only` rules: each says "nobody else", so an allow counts if all of them have it.
+            for written in &first.allow {
+                let shared =
+                    others.iter().all(|(_, rule)| rule.allow.iter().any(|(name, _)| *name == written.0));
+                let until = only.iter().filter_map(|(_, rule)| rule.window.until).min();
+                if shared {
+                    let window = Window { from: None, until };
+                    self.entries(Effect::Allow, link, std::slice::from_ref(written), window);
+                }
+            }
+            return;
+        }
+        for link in nearest_first() {
+            for rule in link.matching(file) {
+                self.entries(Effect::Allow, link, &rule.allow, rule.window);
+            }
+        }
+        for link in nearest_first() {
+            self.entries(Effect::Allow, link, &link.rules.allow, link.rules.window);
+        }
+    }
+
+    fn entries(&mut self, effect: Effect, link: &Link<'_>, names: &[Written], window: Window) {
+        self.spec.entries.extend(names.iter().map(|(principal, line)| RightsEntry {
+            effect,
+            principal: principal.clone(),
+            window,
+            origin: link.origin(*line),
+        }));
+    }
+
+    /// Labels stay even where `inherit = false` cut the entries off; each one is a layer.
+    fn labels(&mut self, link: &Link<'_>, file: Option<&str>) {
+        if let Some((label, line)) = &link.rules.label {
+            self.spec.labels.push((label.clone(), link.origin(*line)));
+        }
+        for rule in link.matching(file) {
+            if let Some((label, line)) = &rule.label {
+                self.own = true;
+                self.spec.labels.push((label.clone(), link.origin(*line)));
+            }
+        }
+    }
+
+    /// Names in the rights files in force that did not become entries: they must be known all the same.
+    fn mentions(&mut self, in_force: &[Link<'_>]) {
+        let used: BTreeSet<&str> = self.spec.entries.iter().map(|entry| entry.principal.as_str()).collect();
+        let mut seen = BTreeSet::new();
+        let mut mentioned = Vec::new();
+        for link in in_force {
+            let of_files = link.rules.files.iter().flat_map(|rule| rule.allow.iter().chain(&rule.deny));
+            for (name, line) in link.rules.allow.iter().chain(&link.rules.deny).chain(of_files) {
+                if !used.contains(name.as_str()) && seen.insert(name.as_str()) {
+                    mentioned.push((name.clone(), link.origin(*line)));
+                }
+            }
+        }
+        self.spec.mentioned = mentioned;
+    }
+}
+
+impl<'a> Link<'a> {
+    fn origin(&self, line: u32) -> Origin {
+        Origin { file: rights_file(self.folder), line }
+    }
+
+    /// The `[[file]]` rules of this folder that match the file, in their order.
+    fn matching(&self, file: Option<&str>) -> impl Iterator<Item = &'a super::parse::FileRule> {
+        let relative = file.map(|path| match self.folder {
+            "" => path.to_owned(),
+            folder => path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/').to_owned(),
+        });
+        let rules = self.rules;
+        rules
+            .files
+            .iter()
+            .filter(move |rule| relative.as_ref().is_some_and(|path| rule.matcher.is_match(path)))
+    }
+}
+
+fn rights_file(folder: &str) -> String {
+    if folder.is_empty() { RIGHTS_FILE.to_owned() } else { format!("{folder}/{RIGHTS_FILE}") }
+}
+
+/// The root, then each folder down to this one.
+fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
+    let below = (!folder.is_empty()).then(|| {
+        let slashes = folder.match_indices('/').map(|(at, _)| at);
+        slashes.chain([folder.len()]).filter_map(|end| folder.get(..end))
+    });
+    std::iter::once("").chain(below.into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(files: &[(&str, &str)]) -> Rules {
+        let raw =
+            files.iter().map(|(folder, text)| ((*folder).to_owned(), text.as_bytes().to_vec())).collect();
+        Rules::parse(&raw, Defaults { allow: vec!["everyone".into()], label: None })
+    }
+
+    fn entries(rights: &ItemRights) -> Vec<String> {
+        let entries = rights.spec.entries.iter();
+        entries
+            .map(|entry| {
+                let sign = if entry.effect == Effect::Allow { '+' } else { '-' };
+                format!("{sign}{}@{}:{}", entry.principal, entry.origin.file, entry.origin.line)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn denies_come_first_and_inherit_false_cuts_entries_but_not_labels() {
+        let rules = rules(&[
+            ("", "allow = [\"everyone\"]\ndeny = [\"group:guests\"]\nlabel = \"internal\""),
+            ("a", "allow = [\"group:a\"]\ndeny = [\"user:x@e.example\"]"),
+            ("a/b", "inherit = false\nallow = [\"group:b\"]"),
+        ]);
+        assert_eq!(
+            entries(&rules.of_file("a/doc.md")),
+            [
+                "-user:x@e.example@a/.access.toml:2",
+                "-group:guests@.access.toml:2",
+                "+group:a@a/.access.toml:1",
+                "+everyone@.access.toml:1",
+            ]
+        );
+        let below = rules.of_file("a/b/c/doc.md");
+        assert_eq!(below.container, "a/b/c");
+        assert_eq!(entries(&below), ["+group:b@a/b/.access.toml:2"]);
+        assert_eq!(below.spec.labels.len(), 1);
+        assert!(!below.unsaid);
+    }
+
+    #[test]
+    fn a_file_rule_adds_or_replaces_and_gets_its_own_container() {
+        let rules = rules(&[(
+            "pay",
+            "allow = [\"group:finance\"]\ndeny = [\"group:guests\"]\n[[file]]\nmatch = \"open-*\"\nallow = [\"everyone\"]\n[[file]]\nmatch = \"salaries-*\"\nonly = true\nallow = [\"group:hr\"]\n",
+        )]);
+        let open = rules.of_file("pay/x/open-1.md");
+        assert_eq!(open.container, "pay/x/open-1.md");
+        assert_eq!(entries(&open).len(), 3);
+        let only = rules.of_file("pay/salaries-1.md");
+        assert_eq!(entries(&only), ["-group:guests@pay/.access.toml:2", "+group:hr@pay/.access.toml:9"]);
+        assert!(only.spec.mentioned.iter().any(|(name, _)| name == "group:finance"));
+        assert_eq!(rules.of_file("pay/other.md").container, "pay");
+    }
+
+    #[test]
+    fn two_only_rules_leave_what_both_allow_until_the_earlier_end() {
+        let rules = rules(&[(
+            "",
+            "[[file]]\nmatch = \"a*\"\nonly = true\nallow = [\"group:hr\", \"group:it\"]\nuntil = 2027-01-01\n[[file]]\nmatch = \"*z\"\nonly = true\nallow = [\"group:it\", \"group:ops\"]\nuntil = 2026-01-01\n",
+        )]);
+        let both = rules.of_file("az");
+        assert_eq!(entries(&both), ["+group:it@.access.toml:4"]);
+        assert_eq!(both.spec.entries[0].window.until.map(|until| until.0), Some(1_767_312_000_000));
+    }
+
+    #[test]
+    fn the_default_decides_only_where_nothing_was_said() {
+        let rules = rules(&[
+            ("silent", "label = \"internal\""),
+            ("closed", "inherit = false"),
+            ("denied", "deny = [\"group:guests\"]"),
+        ]);
+        assert!(rules.of_file("doc.md").unsaid);
+        assert!(rules.of_file("silent/doc.md").unsaid);
+        assert_eq!(entries(&rules.of_file("silent/doc.md")), ["+everyone@default_allow:0"]);
+        assert_eq!(entries(&rules.of_file("closed/doc.md")), Vec::<String>::new());
+        assert_eq!(entries(&rules.of_file("denied/doc.md")), ["-group:guests@denied/.access.toml:1"]);
+    }
+
+    #[test]
+    fn a_typo_hides_everything_below_with_file_and_line() {
+        let rules = rules(&[
+            ("", "allow = [\"everyone\"]"),
+            ("a", "alow = [\"everyone\"]"),
+            ("a/b", "inherit = false\nallow = [\"everyone\"]"),
+        ]);
+        for hidden in ["a/doc.md", "a/b/doc.md", "a/c/doc.md"] {
+            let (what, origin) = rules.of_file(hidden).spec.problem.unwrap();
+            assert!(what.contains("`alow`"), "{what}");
+            assert_eq!((origin.file.as_str(), origin.line), ("a/.access.toml", 1));
+        }
+        assert!(rules.of_file("doc.md").spec.problem.is_none());
+        assert_eq!(rules.unusable().count(), 1);
+    }
+}

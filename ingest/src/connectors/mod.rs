@@ -1,0 +1,129 @@
+//! Where documents come from. A connector lists what is there, reads the rights as they are now, and
+//! fetches bytes together with those rights. It must never hand out bytes without saying which
+//! container's rights guard them, and never read outside its root.
+
+mod files;
+mod open;
+
+pub use files::{FilesConnector, RIGHTS_FILE};
+
+use crate::acl_mapping::Rules;
+use kenward_access::ids::Timestamp;
+use kenward_access::rights::RightsSpec;
+use std::collections::BTreeMap;
+use std::fs::File;
+
+/// A document as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Path within the source, `/`-separated; also its immutable id within the source.
+    pub path: String,
+    /// When the source last changed it.
+    pub modified: Timestamp,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// Something that a listing could not read: a failure, reported, never a reason to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlisted {
+    /// Its path as far as it can be written.
+    pub path: String,
+    /// From the taxonomy of failures.
+    pub reason: &'static str,
+    /// More, for an operator.
+    pub detail: &'static str,
+}
+
+/// What a source holds now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Documents, sorted by path.
+    pub items: Vec<Item>,
+    /// Every folder that was read, the root (`""`) included, sorted.
+    pub folders: Vec<String>,
+    /// What could not be read.
+    pub failures: Vec<Unlisted>,
+    /// Symbolic links and special files: never followed, never read.
+    pub links: Vec<String>,
+    /// Folders that could not be read. If there are any, the listing proves nobody's absence.
+    pub unreadable_folders: Vec<String>,
+}
+
+/// The rights of a source, read at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// The rights files as they were: for telling whether a later reading differs.
+    pub raw: BTreeMap<String, Vec<u8>>,
+    /// Their meaning.
+    pub rules: Rules,
+}
+
+/// Rights of one item: the container they hang on, and what they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRights {
+    /// Key of the container: the folder's path, or the file's own if it has rights of its own.
+    pub container: String,
+    /// The rights.
+    pub spec: RightsSpec,
+    /// Nothing in the source says who may read it.
+    pub unsaid: bool,
+}
+
+/// Bytes and rights, together.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The open file; reads are bounded by the caller.
+    pub file: File,
+    /// When it was last changed, as of the opening.
+    pub modified: Timestamp,
+    /// Its length, as of the opening.
+    pub length: u64,
+    /// Who may read it.
+    pub rights: ItemRights,
+}
+
+/// Why something could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// It is a link, a device, a pipe: nothing that is read.
+    #[error("not a plain file")]
+    NotAFile,
+    /// It went away after it was listed.
+    #[error("vanished while the source was read")]
+    Vanished,
+    /// The system refused.
+    #[error("cannot be read")]
+    Io(#[source] std::io::Error),
+}
+
+/// The root of a source is not there or cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; hint: {hint}")]
+pub struct RootError {
+    /// What is wrong.
+    pub problem: &'static str,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+/// One kind of source.
+pub trait SourceConnector: Send + Sync {
+    /// Everything that is there now, in one fixed order.
+    ///
+    /// # Errors
+    /// [`RootError`]: only the root can stop a run.
+    fn list(&self) -> Result<Listing, RootError>;
+
+    /// The rights as they are now.
+    fn rights(&self, listing: &Listing) -> Rights;
+
+    /// One document's bytes, together with its rights by this reading.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    fn fetch(&self, item: &Item, rights: &Rights) -> Result<Fetched, FetchError>;
+
+    /// Whether the document is still what it was when it was fetched. Asked after its bytes were read.
+    fn still(&self, fetched: &Fetched) -> bool;
+}

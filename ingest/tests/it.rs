@@ -1,0 +1,19 @@
+//! Whole runs against a real vault, with real worker processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "it/bad_input.rs"]
+mod bad_input;
+#[path = "it/rights.rs"]
+mod rights;
+#[path = "it/runs.rs"]
+mod runs;
+#[path = "it/workers.rs"]
+mod workers;
+#[path = "it/world.rs"]
+mod world;

@@ -1,0 +1,168 @@
+//! Input that must fail with a reason, and never stop a run.
+
+use crate::world::World;
+use kenward_ingest::pipeline::IngestError;
+use kenward_vault::writer::Failure;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+#[test]
+fn bad_documents_fail_with_their_reasons_and_the_rest_goes_in() {
+    let world = World::new();
+    world.write("good.md", "# Good\n\ntext\n");
+    world.write("empty.txt", "");
+    world.write("blank.md", " \n\n<!-- nothing -->\n");
+    world.write("latin.txt", b"caf\xe9 is one bad byte in a long enough line of text");
+    world.write("wrong.txt", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    world.write("broken.pdf", b"%PDF-1.7\n1 0 obj\n<< /Type");
+    world.write("locked.pdf", include_bytes!("../fixtures/encrypted.pdf"));
+    world.write("photo.md", b"\x89PNG\r\n\x1a\n\x00\x00");
+    let report = world.ingest().unwrap();
+    let mut failures = World::failures(&report);
+    failures.sort();
+    let expected = [
+        ("blank.md", "empty"),
+        ("broken.pdf", "broken"),
+        ("empty.txt", "empty"),
+        ("locked.pdf", "encrypted"),
+        ("wrong.txt", "broken"),
+    ];
+    assert_eq!(failures, expected.map(|(path, reason)| (path.to_owned(), reason.to_owned())));
+    assert_eq!((report.summary.added, report.summary.failed, report.skipped_unknown), (2, 5, 1));
+    let hints = report.failures.iter().all(|failure| !failure.detail.is_empty() && failure.attempts == 1);
+    assert!(hints, "{:?}", report.failures);
+
+    // Tried again, counted; repaired, it goes in.
+    world.write("empty.txt", "not any more");
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.added, report.summary.failed, report.summary.unchanged), (1, 4, 2));
+    assert!(report.failures.iter().all(|failure: &Failure| failure.attempts == 2), "{:?}", report.failures);
+}
+
+#[test]
+fn a_document_that_fails_later_keeps_its_old_version_and_is_not_removed() {
+    let world = World::new();
+    world.write("a.md", "good");
+    world.write("b.md", "good too");
+    world.ingest().unwrap();
+    world.write("a.md", "");
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.failed, report.summary.removed), (1, 0));
+    assert_eq!(world.may("ann", "a.md"), Some(true));
+}
+
+#[test]
+fn a_large_text_goes_in_and_a_larger_one_is_refused() {
+    let megabytes: usize = if std::env::var_os("KENWARD_LONG").is_some() { 200 } else { 20 };
+    let mut world = World::new();
+    let line = "The quick brown fox files its expense report on the 5th of every month, unless it is late.\n";
+    let mut text = String::with_capacity(megabytes << 20);
+    let mut number = 0;
+    while text.len() + line.len() + 24 < megabytes << 20 {
+        text.push_str(&format!("{number:08} {line}"));
+        number += 1;
+        if number % 12 == 0 {
+            text.push('\n');
+        }
+    }
+    world.write("large.txt", &text);
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.added, report.summary.failed), (1, 0), "{:?}", report.failures);
+    let peak = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = peak.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned();
+    eprintln!("{megabytes} MB of text: {} chunks, {:.1} s, {peak}", report.summary.chunks, report.seconds);
+    world.options.max_text_bytes = 1 << 20;
+    world.write("large.txt", text + "\nmore");
+    let report = world.ingest().unwrap();
+    assert_eq!(World::failures(&report), [("large.txt".to_owned(), "too_large".to_owned())]);
+}
+
+#[test]
+fn a_bomb_and_a_truncated_file_stop_nothing() {
+    let mut world = World::new();
+    world.options.limits.memory_bytes = 400 << 20;
+    let bomb = include_bytes!("../fixtures/deflate-bomb.pdf");
+    world.write("bomb.pdf", bomb);
+    world.write("cut.pdf", &bomb[..bomb.len() / 2]);
+    for n in 0..10 {
+        world.write(&format!("{n}.md"), format!("text {n}"));
+    }
+    let report = world.ingest().unwrap();
+    assert_eq!(report.summary.added, 10);
+    let mut failures = World::failures(&report);
+    failures.sort();
+    assert_eq!(failures[0], ("bomb.pdf".to_owned(), "out_of_memory".to_owned()));
+    assert_eq!(failures[1].0, "cut.pdf");
+}
+
+#[test]
+fn without_the_worker_program_the_run_says_so() {
+    let mut world = World::new();
+    world.options.worker.program = "/nonexistent/kenward".into();
+    world.write("a.md", "a");
+    assert!(matches!(world.ingest().unwrap_err(), IngestError::Worker(_)));
+}
+
+/// Root reads everything: as root this starts the test below as nobody.
+#[test]
+fn what_the_system_refuses_is_a_failure() {
+    if rustix::process::geteuid().is_root() {
+        let this = std::env::current_exe().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o777)).unwrap();
+        let ran = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(this)
+            .args(["--exact", "bad_input::refused_by_the_system", "--ignored"])
+            .env("TMPDIR", home.path())
+            .output();
+        match ran {
+            Ok(out) => assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout)),
+            Err(error) => eprintln!("skipped: setpriv cannot be run: {error}"),
+        }
+    } else {
+        refused();
+    }
+}
+
+#[test]
+#[ignore = "run by the test above, as somebody who is not root"]
+fn refused_by_the_system() {
+    refused();
+}
+
+fn refused() {
+    let world = World::new();
+    world.write("good.md", "text");
+    world.write("private.md", "text");
+    world.write("shut/deep/a.md", "text");
+    world.write("shut/b.md", "text");
+    let report = world.ingest().unwrap();
+    assert_eq!(report.summary.added, 4);
+    let mode =
+        |path: &str, mode| fs::set_permissions(world.root.join(path), Permissions::from_mode(mode)).unwrap();
+    mode("private.md", 0o000);
+    mode("shut", 0o000);
+    let report = world.ingest().unwrap();
+    let mut failures = World::failures(&report);
+    failures.sort();
+    let unreadable = ["private.md", "shut", "shut/b.md", "shut/deep/a.md"];
+    assert_eq!(failures, unreadable.map(|path| (path.to_owned(), "unreadable".to_owned())));
+    assert_eq!(report.summary.removed, 0);
+    // The file's rights are known, the folder's are not any more.
+    assert_eq!(world.may("ann", "private.md"), Some(true));
+    assert_eq!(world.may("ann", "shut/b.md"), Some(false));
+    assert_eq!(world.may("ann", "shut/deep/a.md"), Some(false));
+    mode("private.md", 0o644);
+    mode("shut", 0o755);
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.unchanged, report.summary.failed), (4, 0));
+    assert_eq!(world.may("ann", "shut/deep/a.md"), Some(true));
+    mode("shut", 0o000);
+    fs::set_permissions(&world.root, Permissions::from_mode(0o000)).unwrap();
+    let error = world.ingest().unwrap_err();
+    assert!(matches!(error, IngestError::Root { .. }), "{error}");
+    fs::set_permissions(&world.root, Permissions::from_mode(0o755)).unwrap();
+    mode("shut", 0o755);
+}

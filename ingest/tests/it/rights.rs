@@ -1,0 +1,96 @@
+//! Rights from the tree to the vault's decision.
+
+use crate::world::{World, by};
+use kenward_ingest::pipeline::IngestError;
+use kenward_vault::directory::DirectoryChange;
+
+#[test]
+fn rights_files_decide_and_a_change_of_them_alone_reads_nothing() {
+    let world = World::new();
+    world.write("open.md", "open");
+    world.write("staff/.access.toml", "allow = [\"group:staff\"]\n");
+    world.write("staff/plan.md", "plan");
+    world.write("staff/pay.md", "pay");
+    world.ingest().unwrap();
+    assert_eq!(world.may("bob", "open.md"), Some(true));
+    assert_eq!(
+        (world.may("ann", "staff/plan.md"), world.may("bob", "staff/plan.md")),
+        (Some(true), Some(false))
+    );
+
+    world.write(
+        "staff/.access.toml",
+        "allow = [\"group:staff\"]\n[[file]]\nmatch = \"pay*\"\nonly = true\nallow = [\"user:bob\"]\n",
+    );
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.unchanged, report.summary.chunks), (3, 0));
+    assert_eq!(
+        (world.may("ann", "staff/pay.md"), world.may("bob", "staff/pay.md")),
+        (Some(false), Some(true))
+    );
+    assert_eq!(world.may("ann", "staff/plan.md"), Some(true));
+
+    world.write("staff/.access.toml", "allow = [\"everyone\"]\n");
+    world.ingest().unwrap();
+    assert_eq!(
+        (world.may("ann", "staff/pay.md"), world.may("bob", "staff/plan.md")),
+        (Some(true), Some(true))
+    );
+}
+
+#[test]
+fn a_typo_or_an_unknown_name_hides_the_folder_and_says_where() {
+    let world = World::new();
+    world.write("open.md", "open");
+    world.write("typo/.access.toml", "# rights\nalow = [\"everyone\"]\n");
+    world.write("typo/a.md", "a");
+    world.write("typo/deep/b.md", "b");
+    world.write("unknown/.access.toml", "allow = [\"everyone\", \"group:sales\"]\n");
+    world.write("unknown/c.md", "c");
+    // Named for another file only: hides the folder all the same.
+    world.write(
+        "other/.access.toml",
+        "allow = [\"everyone\"]\n[[file]]\nmatch = \"x*\"\ndeny = [\"user:zoe\"]\n",
+    );
+    world.write("other/d.md", "d");
+    let report = world.ingest().unwrap();
+    assert_eq!(report.summary.hidden_for_unresolved_rights, 4, "{report:?}");
+    for path in ["typo/a.md", "typo/deep/b.md", "unknown/c.md", "other/d.md"] {
+        assert_eq!(world.may("ann", path), Some(false), "{path}");
+    }
+    assert_eq!(world.may("ann", "open.md"), Some(true));
+    let told = |place: &str, what: &str| {
+        report.rights_problems.iter().any(|(at, problem)| at == place && problem.contains(what))
+    };
+    assert!(told("typo/.access.toml:2", "did you mean `allow`"), "{:?}", report.rights_problems);
+    assert!(told("unknown/.access.toml:1", "group:sales"), "{:?}", report.rights_problems);
+    assert!(told("other/.access.toml:4", "user:zoe"), "{:?}", report.rights_problems);
+
+    // The directory comes to know the group: visible without another run.
+    world.vault.change_directory(&by(), &[DirectoryChange::AddGroup { handle: "sales".into() }]).unwrap();
+    assert_eq!(world.may("ann", "unknown/c.md"), Some(true));
+}
+
+#[test]
+fn nothing_said_and_no_default_is_refused() {
+    let world = World::with(None, &[]);
+    world.write("a.md", "a");
+    world.write("b/.access.toml", "allow = [\"everyone\"]\n");
+    world.write("b/b.md", "b");
+    let error = world.ingest().unwrap_err();
+    assert!(matches!(error, IngestError::NoDefault { files: 1, .. }), "{error}");
+    assert!(error.to_string().contains("--default-allow"));
+    world.remove("a.md");
+    assert_eq!(world.ingest().unwrap().summary.added, 1);
+}
+
+#[test]
+fn a_label_needs_clearance_also_below_inherit_false() {
+    let world = World::new();
+    world.write(".access.toml", "label = \"internal\"\n");
+    world.write("in/.access.toml", "inherit = false\nallow = [\"everyone\"]\n");
+    world.write("in/a.md", "a");
+    let report = world.ingest().unwrap();
+    assert_eq!(report.rights_problems, []);
+    assert_eq!(world.may("ann", "in/a.md"), Some(false));
+}

@@ -1,0 +1,137 @@
+//! What goes in, what a second run does, what goes away.
+
+use crate::world::World;
+use kenward_ingest::pipeline::{IngestError, Progress};
+use std::fs;
+use std::sync::atomic::Ordering;
+
+fn three_formats(world: &World) {
+    world.write("travel.md", "# Travel\n\nBook early. See [rates](rates.html).\n");
+    world.write("pay/notes.txt", "Pay day is the 5th.\n\nAsk Ann.\n");
+    world.write("rates.html", "<html><title>Rates</title><p>Gold is 5</p><p hidden>SECRET</p></html>");
+}
+
+#[test]
+fn files_go_in_and_a_second_run_does_nothing() {
+    let world = World::new();
+    three_formats(&world);
+    world.write("photo.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00");
+    world.write("notes/.hidden.md", "not read");
+    let first = world.ingest().unwrap();
+    assert_eq!((first.summary.added, first.summary.failed, first.skipped_unknown), (3, 0, 1), "{first:?}");
+    assert!(first.summary.chunks >= 3);
+    let stats = world.vault.stats().unwrap();
+    assert_eq!((stats.documents, stats.chunks, stats.outbox_waiting), (3, first.summary.chunks, 0));
+    assert_eq!(stats.vectors, stats.chunks);
+    assert_eq!(world.may("ann", "travel.md"), Some(true));
+    assert!(matches!(world.progress.lock().unwrap().last(), Some(Progress::Finished(_))));
+
+    let second = world.ingest().unwrap();
+    let s = &second.summary;
+    assert_eq!((s.added, s.changed, s.unchanged, s.removed, s.rights_changed, s.chunks), (0, 0, 3, 0, 0, 0));
+    assert_eq!(second.embedder_seconds, 0.0);
+}
+
+#[test]
+fn changes_and_deletions_are_followed() {
+    let world = World::new();
+    three_formats(&world);
+    world.ingest().unwrap();
+    world.write("travel.md", "# Travel\n\nBook late.\n");
+    world.remove("rates.html");
+    let report = world.ingest().unwrap();
+    let s = &report.summary;
+    assert_eq!((s.added, s.changed, s.unchanged, s.removed), (0, 1, 1, 1), "{s:?}");
+    assert_eq!(world.may("ann", "rates.html"), None);
+    assert_eq!(world.vault.stats().unwrap().documents, 2);
+}
+
+#[test]
+fn a_touched_file_with_the_same_bytes_is_unchanged_and_a_reset_clock_hides_no_change() {
+    let world = World::new();
+    world.write("a.txt", "one");
+    world.write("b.txt", "two");
+    world.ingest().unwrap();
+    let path = world.root.join("a.txt");
+    let old = fs::metadata(&path).unwrap().modified().unwrap();
+    let set = |time| fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    set(old + std::time::Duration::from_secs(60));
+    assert_eq!(world.ingest().unwrap().summary.unchanged, 2);
+    world.write("a.txt", "eno");
+    set(old + std::time::Duration::from_secs(60));
+    assert_eq!(world.ingest().unwrap().summary.changed, 1);
+}
+
+#[test]
+fn without_an_embedder_text_alone_goes_in_and_a_model_later_reads_again() {
+    let world = World::with(None, &["everyone"]);
+    three_formats(&world);
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.added, report.embedder), (3, None));
+    assert_eq!(world.vault.stats().unwrap().vectors, 0);
+    assert_eq!(world.ingest().unwrap().summary.unchanged, 3);
+}
+
+#[test]
+fn many_documents_go_in_whatever_the_order_of_the_stages() {
+    let world = World::new();
+    for n in 0..300 {
+        world.write(
+            &format!("f{}/d{n}.md", n % 7),
+            format!("# Doc {n}\n\n{}\n", "words and words. ".repeat(n)),
+        );
+    }
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.added, report.summary.failed), (300, 0));
+    let stats = world.vault.stats().unwrap();
+    assert_eq!((stats.documents, stats.vectors), (300, report.summary.chunks));
+    assert_eq!(world.ingest().unwrap().summary.unchanged, 300);
+}
+
+#[test]
+fn a_cancelled_run_keeps_what_it_has_and_removes_nothing() {
+    let world = World::new();
+    three_formats(&world);
+    world.ingest().unwrap();
+    world.remove("rates.html");
+    world.options.cancel.store(true, Ordering::Relaxed);
+    let report = world.ingest().unwrap();
+    assert!(report.cancelled);
+    assert_eq!(report.summary.removed, 0);
+    assert_eq!(world.vault.stats().unwrap().documents, 3);
+    world.options.cancel.store(false, Ordering::Relaxed);
+    assert_eq!(world.ingest().unwrap().summary.removed, 1);
+}
+
+#[test]
+fn a_run_that_would_remove_too_much_is_refused() {
+    let mut world = World::new();
+    three_formats(&world);
+    world.ingest().unwrap();
+    world.remove("rates.html");
+    world.remove("travel.md");
+    let error = world.ingest().unwrap_err();
+    assert!(matches!(error, IngestError::MassDelete { would_remove: 2, of: 3, .. }), "{error}");
+    assert_eq!(world.vault.stats().unwrap().documents, 3);
+    // Replaced by as many others: the same removal.
+    world.write("x.md", "x");
+    world.write("y.md", "y");
+    assert!(matches!(world.ingest().unwrap_err(), IngestError::MassDelete { .. }));
+    world.options.allow_mass_delete = true;
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.removed, report.summary.added), (2, 2));
+}
+
+#[test]
+fn a_root_that_is_suddenly_empty_or_gone_removes_nothing() {
+    let world = World::new();
+    world.write("only.md", "text");
+    world.ingest().unwrap();
+    world.remove("only.md");
+    assert!(matches!(world.ingest().unwrap_err(), IngestError::MassDelete { would_remove: 1, of: 1, .. }));
+    fs::remove_dir(&world.root).unwrap();
+    let error = world.ingest().unwrap_err();
+    assert!(matches!(error, IngestError::Root { .. }));
+    assert!(error.to_string().contains("does not exist") && error.to_string().contains("hint:"), "{error}");
+    assert_eq!(world.vault.stats().unwrap().documents, 1);
+}
