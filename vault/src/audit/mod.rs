@@ -69,15 +69,17 @@ impl AuditLog {
         }
     }
 
-    /// Notes that `count` requests with bad or missing tokens were refused since the last note. The
-    /// caller of this gathers them (per address and minute), so that strangers cannot fill the disk.
-    pub(crate) fn note_refused(&self, address: &str, count: u64) {
-        let address: String = address.chars().filter(char::is_ascii_graphic).take(64).collect();
-        self.note(&Record::Refused { address, count });
-    }
-
     /// How many records there are.
     pub(crate) fn count(&self) -> u64 {
         self.written.load(Ordering::Acquire)
+    }
+}
+
+impl crate::vault::Vault {
+    /// Notes that `count` requests with bad or missing tokens were refused since the last note. The
+    /// caller of this gathers them (per address and minute), so that strangers cannot fill the disk.
+    pub fn note_refused(&self, address: &str, count: u64) {
+        let address: String = address.chars().filter(char::is_ascii_graphic).take(64).collect();
+        self.core.audit.note(&Record::Refused { address, count });
     }
 }
