@@ -1,6 +1,7 @@
 //! Which question it answers: does plain BM25, with our analyzer and these numbers, rank as it should?
 //! On the development collections only: nDCG@10 and recall per collection, and, with
-//! `KENWARD_SWEEP=1`, a sweep over the numbers of the formula.
+//! `KENWARD_SWEEP=1`, a sweep over the numbers of the formula (`K1`, `B`, `B_SHORT`, `TITLE`,
+//! `HEADINGS`: lists with commas).
 //!
 //! `cargo bench -p kenward-indexes --bench quality`; writes `target/bench/quality.json`.
 
@@ -81,17 +82,27 @@ fn main() {
 
 fn sweep(eval: &Path, collections: &[Collection], k8s: &Collection) {
     let names: Vec<&str> = collections.iter().map(|c| c.name).collect();
-    println!("\nk1 b(title headings body) w(title headings body) | {} | permitted | mean", names.join(" | "));
-    for k1 in [0.9, 1.2] {
-        for b in [0.4, 0.6] {
-            for title in [0.5, 1.0, 2.0] {
-                for headings in [0.25, 0.5, 1.0] {
-                    let parameters = Parameters { k1, b: [b; 3], weight: [title, headings, 1.0] };
-                    let all: Vec<f64> = collections.iter().map(|c| c.measure(parameters).0).collect();
-                    let mean = all.iter().sum::<f64>() / all.len() as f64;
-                    let all: Vec<String> = all.iter().map(|v| format!("{v:.4}")).collect();
-                    let (reached, _) = k8s.permitted(eval, parameters);
-                    println!("{k1} {b} {title} {headings} | {} | {reached} | {mean:.4}", all.join(" | "));
+    println!("\nk1 | b body | b title, headings | w title | w headings | {} | permitted | mean", names.join(" | "));
+    let choices = |name: &str, default: &[f64]| -> Vec<f64> {
+        match std::env::var(name) {
+            Ok(list) => list.split(',').map(|v| v.parse().unwrap()).collect(),
+            Err(_) => default.to_vec(),
+        }
+    };
+    for k1 in choices("K1", &[0.9, 1.2]) {
+        for b in choices("B", &[0.4, 0.6, 0.75]) {
+            for b_short in choices("B_SHORT", &[b]) {
+                for title in choices("TITLE", &[1.0, 2.0, 3.0]) {
+                    for headings in choices("HEADINGS", &[0.5, 1.0, 2.0]) {
+                        let weight = [title, headings, 1.0];
+                        let parameters = Parameters { k1, b: [b_short, b_short, b], weight };
+                        let all: Vec<f64> = collections.iter().map(|c| c.measure(parameters).0).collect();
+                        let mean = all.iter().sum::<f64>() / all.len() as f64;
+                        let all: Vec<String> = all.iter().map(|v| format!("{v:.4}")).collect();
+                        let (reached, _) = k8s.permitted(eval, parameters);
+                        let all = all.join(" | ");
+                        println!("{k1} | {b} | {b_short} | {title} | {headings} | {all} | {reached} | {mean:.4}");
+                    }
                 }
             }
         }

@@ -20,7 +20,7 @@ use std::io;
 use tantivy::Term;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::postings::BlockSegmentPostings;
-use tantivy::schema::IndexRecordOption;
+use tantivy::schema::{Field, IndexRecordOption};
 
 /// The numbers of the formula. Fields are title, headings, body.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,7 @@ pub struct Parameters {
 impl Default for Parameters {
     /// As measured; the sweep is in `benches/README.md`.
     fn default() -> Self {
-        Self { k1: 0.9, b: [0.4, 0.4, 0.4], weight: [1.0, 0.5, 1.0] }
+        Self { k1: 0.9, b: [0.6, 0.6, 0.6], weight: [2.0, 1.0, 1.0] }
     }
 }
 
@@ -175,54 +175,66 @@ fn cut(
 /// Collects the hits of one term, reusing its memory from term to term.
 #[derive(Default)]
 struct Gather {
-    /// One per visible chunk that has the term; ascending by slot within a field, no more.
+    /// One per visible chunk that has the term, in no promised order.
     hits: Vec<Hit>,
-    /// Of the fields before the one being read; ascending by slot.
-    earlier: Vec<Hit>,
-    found: Vec<Hit>,
+    title: Vec<Hit>,
+    headings: Vec<Hit>,
+    both: Vec<Hit>,
 }
 
 impl Gather {
+    /// Adds the hits of one segment. A chunk's frequency is (title + headings) + body, always: sums
+    /// of floats depend on their order.
     fn term(&mut self, part: &Part<'_>, fields: Fields, term: &str, norms: &Norms) -> io::Result<()> {
-        self.earlier.clear();
-        for ((field, lengths), norm) in fields.text.into_iter().zip(part.segment.lengths()).zip(norms) {
-            let Some(postings) = postings(part.segment, field, term)? else { continue };
-            self.found.clear();
-            scan(postings, part, lengths, norm, &mut self.found);
-            std::mem::swap(&mut self.earlier, &mut self.found);
-            self.add_to_longer();
-        }
-        self.hits.extend_from_slice(&self.earlier);
-        Ok(())
-    }
-
-    /// Adds the shorter of the two lists to the longer one, which becomes `earlier`: each chunk's
-    /// frequencies are added (two floats: the same sum in either order), and stays ascending.
-    fn add_to_longer(&mut self) {
-        if self.earlier.len() < self.found.len() {
-            std::mem::swap(&mut self.earlier, &mut self.found);
-        }
-        let mut rest = self.earlier.as_mut_slice();
-        let mut missing = 0;
-        for at in 0..self.found.len() {
-            let Some(hit) = self.found.get(at).copied() else { break };
-            let skip = first_from(rest, hit.slot);
-            rest = rest.get_mut(skip..).unwrap_or_default();
-            match rest.first_mut().filter(|same| same.slot == hit.slot) {
-                Some(same) => same.frequency += hit.frequency,
-                None => {
-                    if let Some(place) = self.found.get_mut(missing) {
-                        *place = hit;
-                        missing += 1;
-                    }
-                }
+        let [in_title, in_headings, in_body] = fields.text;
+        let [title_lengths, headings_lengths, body_lengths] = part.segment.lengths();
+        let [title_norm, headings_norm, body_norm] = norms;
+        self.title.clear();
+        self.headings.clear();
+        scan(part, in_title, term, title_lengths, title_norm, &mut self.title)?;
+        scan(part, in_headings, term, headings_lengths, headings_norm, &mut self.headings)?;
+        let small = match (self.title.is_empty(), self.headings.is_empty()) {
+            (_, true) => &self.title,
+            (true, false) => &self.headings,
+            (false, false) => {
+                add(&self.title, &self.headings, &mut self.both);
+                &self.both
+            }
+        };
+        let start = self.hits.len();
+        scan(part, in_body, term, body_lengths, body_norm, &mut self.hits)?;
+        let end = self.hits.len();
+        // The body's list is mostly the longest by far: look the others up in it.
+        let mut from = start;
+        for hit in small {
+            from += first_from(self.hits.get(from..end).unwrap_or_default(), hit.slot);
+            match self.hits.get_mut(from..end).and_then(<[Hit]>::first_mut) {
+                Some(same) if same.slot == hit.slot => same.frequency += hit.frequency,
+                _ => self.hits.push(*hit),
             }
         }
-        if missing > 0 {
-            self.earlier.extend(self.found.iter().take(missing));
-            // Two ascending runs, which the stable sort merges.
-            self.earlier.sort_by_key(|hit| hit.slot);
-        }
+        Ok(())
+    }
+}
+
+/// Merges two ascending lists, adding the frequencies of a chunk that is in both.
+fn add(one: &[Hit], other: &[Hit], sum: &mut Vec<Hit>) {
+    sum.clear();
+    let (mut one, mut other) = (one.iter().copied().peekable(), other.iter().copied().peekable());
+    loop {
+        let next = match (one.peek(), other.peek()) {
+            (Some(a), Some(b)) if a.slot == b.slot => {
+                let both = Hit { slot: a.slot, frequency: a.frequency + b.frequency };
+                one.next();
+                other.next();
+                Some(both)
+            }
+            (Some(a), Some(b)) if b.slot < a.slot => other.next(),
+            (Some(_), _) => one.next(),
+            (None, _) => other.next(),
+        };
+        let Some(hit) = next else { break };
+        sum.push(hit);
     }
 }
 
@@ -238,7 +250,7 @@ fn first_from(hits: &[Hit], slot: u32) -> usize {
 
 fn postings(
     segment: &Segment,
-    field: tantivy::schema::Field,
+    field: Field,
     term: &str,
 ) -> io::Result<Option<BlockSegmentPostings>> {
     let inverted = segment.reader.inverted_index(field).map_err(io::Error::other)?;
@@ -247,12 +259,14 @@ fn postings(
 
 /// One pass over a posting list: blocks without a visible document are skipped, unread.
 fn scan(
-    mut postings: BlockSegmentPostings,
     part: &Part<'_>,
+    field: Field,
+    term: &str,
     lengths: &[u8],
     norm: &[f64; 256],
     found: &mut Vec<Hit>,
-) {
+) -> io::Result<()> {
+    let Some(mut postings) = postings(part.segment, field, term)? else { return Ok(()) };
     let frequency = |document: u32, occurrences: u32| {
         let length = lengths.get(document as usize).copied().unwrap_or(0);
         norm.get(usize::from(length)).copied().unwrap_or(0.0) * f64::from(occurrences)
@@ -265,7 +279,7 @@ fn scan(
             }));
             postings.advance();
         }
-        return;
+        return Ok(());
     }
     let mut from = 0;
     while let Some(target) = part.scored.next_from(from) {
@@ -281,6 +295,7 @@ fn scan(
             _ => break,
         }
     }
+    Ok(())
 }
 
 /// Document frequency over the counted documents, where a switch makes them others than the scored.
