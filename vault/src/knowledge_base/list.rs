@@ -51,7 +51,7 @@ fn source_page(attempt: &Attempt<'_>) -> Result<SourcesAnswer, Stop> {
     // By a hash of the name: a key of fixed length, whose order hidden sources cannot move.
     let mut rows: Vec<_> =
         counted.map(|(source, n)| (*blake3::hash(source.name.as_bytes()).as_bytes(), source, n)).collect();
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows.sort_by_key(|row| row.0);
     if let Some(last) = &last {
         rows.retain(|(key, _, _)| key.as_slice() > last.as_slice());
     }
