@@ -12,4 +12,7 @@
 )]
 
 mod common;
+mod eval_k8s;
+mod eval_rmc;
 mod harbor;
+mod world;
