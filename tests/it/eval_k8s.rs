@@ -180,7 +180,12 @@ impl Material {
         }
         let report = world.ingest("community", &root, &[]);
         assert_eq!(report.summary.added, kept, "{:?}", report.failures);
-        assert_eq!((report.summary.failed, report.rights_problems.len()), (0, 0), "{:?}", report.rights_problems);
+        assert_eq!(
+            (report.summary.failed, report.rights_problems.len()),
+            (0, 0),
+            "{:?}",
+            report.rights_problems
+        );
         world
     }
 
@@ -207,7 +212,11 @@ fn all_decisions_equal_the_expectation_and_nobody_feels_what_is_hidden() {
     let Some(material) = Material::read() else { return };
     let start = Instant::now();
     let world = material.world(|_| true);
-    eprintln!("k8s-community: {} documents in {:.1} s", material.documents.len(), start.elapsed().as_secs_f64());
+    eprintln!(
+        "k8s-community: {} documents in {:.1} s",
+        material.documents.len(),
+        start.elapsed().as_secs_f64()
+    );
 
     let start = Instant::now();
     let (mut decisions, mut differences) = (0, Vec::new());
@@ -216,8 +225,10 @@ fn all_decisions_equal_the_expectation_and_nobody_feels_what_is_hidden() {
         let reached = world.reachable(&expected.user);
         let paths: BTreeSet<&str> = reached.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(paths.len(), reached.len(), "{}: a document is listed twice", expected.user);
-        let wanted: BTreeSet<&str> = expected.docs.iter().map(|at| material.documents[*at].id.as_str()).collect();
-        differences.extend(paths.symmetric_difference(&wanted).map(|path| format!("{} {path}", expected.user)));
+        let wanted: BTreeSet<&str> =
+            expected.docs.iter().map(|at| material.documents[*at].id.as_str()).collect();
+        differences
+            .extend(paths.symmetric_difference(&wanted).map(|path| format!("{} {path}", expected.user)));
         decisions += material.documents.len();
         ids.extend(reached);
     }
