@@ -1,8 +1,9 @@
 //! Rights from the tree to the vault's decision.
 
 use crate::world::{World, by};
-use kenward_ingest::pipeline::IngestError;
+use kenward_ingest::pipeline::{IngestError, Progress, ingest};
 use kenward_vault::directory::DirectoryChange;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
 fn rights_files_decide_and_a_change_of_them_alone_reads_nothing() {
@@ -93,4 +94,45 @@ fn a_label_needs_clearance_also_below_inherit_false() {
     let report = world.ingest().unwrap();
     assert_eq!(report.rights_problems, []);
     assert_eq!(world.may("ann", "in/a.md"), Some(false));
+}
+
+#[test]
+fn rights_that_change_during_a_run_are_read_again_before_anything_is_published() {
+    let world = World::new();
+    world.write("a/one.md", "one");
+    world.write("a/two.md", "two");
+    world.write("b/three.md", "three");
+    let source = world.vault.source(&by(), world.spec.clone()).unwrap();
+    // Narrowed after the rights were read, before the run ends.
+    let report = ingest(&world.vault, &by(), source, &world.spec, &world.options, &|event| {
+        if matches!(event, Progress::Listed { .. }) {
+            world.write("a/.access.toml", "inherit = false\nallow = [\"user:ann\"]\n");
+        }
+    })
+    .unwrap();
+    assert_eq!(report.rights_problems, []);
+    assert_eq!((world.may("ann", "a/one.md"), world.may("bob", "a/one.md")), (Some(true), Some(false)));
+    assert_eq!(world.may("bob", "b/three.md"), Some(true));
+    assert_eq!(world.vault.stats().unwrap().documents, 3);
+}
+
+#[test]
+fn rights_that_never_hold_still_hide_what_they_govern() {
+    let world = World::new();
+    world.write("a/one.md", "one");
+    world.write("b/two.md", "two");
+    let source = world.vault.source(&by(), world.spec.clone()).unwrap();
+    let times = AtomicU32::new(0);
+    let report = ingest(&world.vault, &by(), source, &world.spec, &world.options, &|event| {
+        if matches!(event, Progress::Documents { .. }) {
+            let n = times.fetch_add(1, Ordering::Relaxed);
+            world.write("a/.access.toml", format!("# {n}\nallow = [\"everyone\"]\nuntil = {}-01-01\n", 2100 + n));
+        }
+    })
+    .unwrap();
+    assert!(report.rights_problems.iter().any(|(_, what)| what.contains("kept changing")), "{report:?}");
+    assert_eq!((world.may("ann", "a/one.md"), world.may("ann", "b/two.md")), (Some(false), Some(true)));
+    // Still now: the next run shows it again.
+    world.ingest().unwrap();
+    assert_eq!(world.may("ann", "a/one.md"), Some(true));
 }
