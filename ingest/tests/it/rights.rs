@@ -126,7 +126,10 @@ fn rights_that_never_hold_still_hide_what_they_govern() {
     let report = ingest(&world.vault, &by(), source, &world.spec, &world.options, &|event| {
         if matches!(event, Progress::Documents { .. }) {
             let n = times.fetch_add(1, Ordering::Relaxed);
-            world.write("a/.access.toml", format!("# {n}\nallow = [\"everyone\"]\nuntil = {}-01-01\n", 2100 + n));
+            world.write(
+                "a/.access.toml",
+                format!("# {n}\nallow = [\"everyone\"]\nuntil = {}-01-01\n", 2100 + n),
+            );
         }
     })
     .unwrap();

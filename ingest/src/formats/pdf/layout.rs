@@ -234,6 +234,10 @@ impl OutputDev for Pages {
                 if self.word_begins && gap > size * 0.1 && !line.text.ends_with(' ') {
                     line.text.push(' ');
                 }
+                // A bullet may be set smaller or larger than its line.
+                if line.text.trim().chars().count() <= 2 {
+                    line.size = size;
+                }
                 line.text.push_str(text);
             }
             None => self.line = Some(Line { page: self.page, y, size, text: text.to_owned() }),
