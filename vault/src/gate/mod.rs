@@ -66,7 +66,7 @@ impl From<VaultError> for Stop {
     }
 }
 
-/// What an attempt pins: content first, then rights, so that rights are never older than content.
+/// What an attempt pins: content and rights of one moment.
 pub(crate) struct Pin {
     pub(crate) published: Arc<Published>,
     pub(crate) rights: Arc<Rights>,
@@ -76,8 +76,19 @@ pub(crate) struct Pin {
 
 impl Pin {
     pub(crate) fn take(core: &Core) -> Self {
-        let published = core.published.load_full();
-        let rights = core.rights.load_full();
+        // INVARIANT: never old content under newer, wider rights (a document whose content and rights
+        // changed together). The content is read between two equal readings of the rights; if they keep
+        // moving, the older rights are kept: the final check then finds what narrowed since.
+        let mut rights = core.rights.load_full();
+        let mut published = core.published.load_full();
+        for _ in 0..8 {
+            let again = core.rights.load_full();
+            if Arc::ptr_eq(&rights, &again) {
+                break;
+            }
+            rights = again;
+            published = core.published.load_full();
+        }
         Self { published, rights, now: core.now() }
     }
 }

@@ -205,6 +205,21 @@ fn single_lines() {
     assert_eq!(line("docs/[link 2].md", 99).text, "docs/(link 2).md");
 }
 
+/// Prints what ten megabytes of handbook cost; run by hand.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    let page = "## Travel\n\nExpense reports are due on the *5th*: see [the guide](https://wiki.example.com/x) or\n\
+        `kenward status`.\n\n- one\n- two <b>three</b>\n\n```sh\ncurl https://a.example\n```\n\n";
+    let input = page.repeat(10_000_000 / page.len());
+    let start = std::time::Instant::now();
+    let once = text(&input, 1);
+    let ingest = start.elapsed();
+    let start = std::time::Instant::now();
+    assert_eq!(emitted(&once.text).text, once.text);
+    println!("10 MB: ingest {ingest:?}, emission {:?}, {} links", start.elapsed(), once.links.len());
+}
+
 #[test]
 fn hostile_sizes_end() {
     for piece in [
