@@ -11,7 +11,7 @@ use crate::seams::{Clock, Entropy};
 use crate::text::TextStore;
 use crate::writer::Link;
 use arc_swap::ArcSwap;
-use kenward_access::ids::{ChunkNo, ContainerNo, DocNo, TenantId, Timestamp};
+use kenward_access::ids::{ChunkNo, TenantId, Timestamp};
 use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::Embedder;
 use parking_lot::RwLock;
@@ -28,9 +28,10 @@ pub(crate) struct Core {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) embedder: Option<Arc<dyn Embedder>>,
     pub(crate) keys: Keys,
-    /// Content now. Pin it once per request.
+    /// Content now. Pin it with [`Core::pin`], never alone.
     pub(crate) published: ArcSwap<Published>,
-    /// Rights now. Pin them once per request, and load them again at the late and the final check.
+    /// Rights now. Pin them with [`Core::pin`], and load them again at the late and the final check,
+    /// which must both allow what the pinned ones allowed.
     pub(crate) rights: ArcSwap<Rights>,
     /// Held for reading over the final check and the hand-over; taken for writing once, and let go
     /// at once, by every change that narrows, after its swap. Nothing waits under it: no fsync.
@@ -57,6 +58,23 @@ impl Core {
     /// Now.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Content and rights of one moment, for one request.
+    ///
+    /// INVARIANT: rights widen only after the content they came with is published, so content of a
+    /// moment goes with rights of the same moment or of an earlier one, never with later ones: old
+    /// content under rights that were widened for new content would show what was never granted.
+    pub(crate) fn pin(&self) -> (Arc<Published>, Arc<Rights>) {
+        let mut rights = self.rights.load_full();
+        loop {
+            let published = self.published.load_full();
+            let again = self.rights.load_full();
+            if Arc::ptr_eq(&rights, &again) {
+                return (published, rights);
+            }
+            rights = again;
+        }
     }
 
     /// The canonical text of a span (Unicode scalars) of a version, cut to what there is. `None` if
@@ -97,15 +115,5 @@ impl Core {
             source.label.as_ref().map(ToString::to_string)
         };
         own.or_else(default).or_else(|| self.labels.first().cloned())
-    }
-
-    /// For records: the catalog's key of a container (a folder or file of the source).
-    pub(crate) fn container_key(&self, container: ContainerNo) -> Result<Option<String>, VaultError> {
-        self.catalog.container_key(container)
-    }
-
-    /// The published document of a number.
-    pub(crate) fn document(published: &Published, document: DocNo) -> Option<&Arc<DocMeta>> {
-        published.image.documents.get(&document)
     }
 }

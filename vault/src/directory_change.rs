@@ -33,15 +33,14 @@ impl Vault {
             let mut widening = false;
             let mut names = BTreeSet::new();
             for one in changes {
-                widening |= may_widen(&change.rights, one);
-                names.extend(self.apply_change(tx, &mut change.rights, one)?);
+                widening |= may_widen(change.rights(), one);
+                names.extend(self.apply_change(tx, change.rights_mut(), one)?);
             }
-            people::load(tx, &mut change.rights)?;
-            self.resolve_again(tx, &mut change.rights, &names)?;
-            change.changed = true;
+            people::load(tx, change.rights_mut())?;
+            self.resolve_again(tx, change.rights_mut(), &names)?;
+            change.narrows();
             if widening {
-                // INVARIANT: a widening acts only after its record is durable.
-                self.core.record_deed(by, "directory_changed", about.clone())?;
+                change.widens(&self.core, by, "directory_changed", about.clone())?;
             }
             Ok(widening)
         })?;
@@ -230,8 +229,8 @@ impl Vault {
         let created = self.core.now();
         let life = i64::try_from(life.as_millis()).unwrap_or(i64::MAX);
         let token = self.change_rights("making a token", |tx, change| {
-            let id = user(&change.rights, handle)?;
-            if change.rights.active(&id).is_none() {
+            let id = user(change.rights(), handle)?;
+            if change.rights().active(&id).is_none() {
                 return Err(VaultError::name(
                     format!("the person `{handle}` is disabled"),
                     "enable them first with `kenward users enable`",
@@ -247,9 +246,10 @@ impl Vault {
                 revoked: None,
             };
             people::add_token(tx, &hash, &token)?;
-            people::load_tokens(tx, &mut change.rights)?;
-            // INVARIANT: a token opens something, so it works only after its record is durable.
-            self.core.record_deed(
+            people::load_tokens(tx, change.rights_mut())?;
+            // A token opens something: it is a widening.
+            change.widens(
+                &self.core,
                 by,
                 "token_made",
                 serde_json::json!({ "token": token.id, "user": token.user, "agent": token.agent, "expires": token.expires }),

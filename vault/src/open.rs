@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Vault {
     /// [`VaultError`]: another tenant, version or embedding space; damage; an audit log that breaks.
     pub fn open(options: OpenOptions) -> Result<Arc<Self>, VaultError> {
         let dir = &options.data_dir;
-        private_dir(dir)?;
+        let owner_uid = private_dir(dir)?;
         check_version(dir)?;
         let catalog_path = dir.join("catalog.sqlite");
         let fresh = !catalog_path.exists();
@@ -83,6 +83,7 @@ impl Vault {
             catalog: Mutex::new(catalog),
             retirement: Mutex::new(Retirement::default()),
             running: Mutex::new(HashSet::new()),
+            owner_uid,
             dimension,
         });
         vault.publish(&Ask::default())?;
@@ -92,14 +93,14 @@ impl Vault {
     }
 }
 
-fn private_dir(dir: &Path) -> Result<(), VaultError> {
+fn private_dir(dir: &Path) -> Result<u32, VaultError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(VaultError::io("making", dir))?;
-    let mode = fs::metadata(dir).map_err(VaultError::io("reading", dir))?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let found = fs::metadata(dir).map_err(VaultError::io("reading", dir))?;
+    if found.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
             .map_err(VaultError::io("making private", dir))?;
     }
-    Ok(())
+    Ok(found.uid())
 }
 
 fn check_version(dir: &Path) -> Result<(), VaultError> {
@@ -139,7 +140,7 @@ fn check_version(dir: &Path) -> Result<(), VaultError> {
 }
 
 /// What may lie in a new `data_dir` before its first opening.
-const OURS: [&str; 4] = ["keys", "lock", "control.sock", "owner.lock"];
+const OURS: [&str; 5] = ["VERSION", "keys", "lock", "control.sock", "control.sock.link"];
 
 /// Removes versions and texts that nobody can name any more. Nobody reads yet.
 fn sweep(catalog: &mut Catalog, text: &TextStore) -> Result<(), VaultError> {

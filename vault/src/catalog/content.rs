@@ -288,7 +288,6 @@ pub(crate) fn any_embedded(tx: &Tx<'_>) -> Result<bool, VaultError> {
 
 /// What a run must know of a document.
 pub(crate) struct KnownDocument {
-    pub(crate) no: DocNo,
     pub(crate) held: bool,
     pub(crate) known: Known,
 }
@@ -297,7 +296,7 @@ pub(crate) struct KnownDocument {
 pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDocument>, VaultError> {
     tx.sql(|c| {
         c.prepare(
-            "SELECT d.source_id, d.no, d.held IS NOT NULL, v.raw_hash, v.modified, v.bytes, k.key, v.embedded, v.pipeline
+            "SELECT d.source_id, d.held IS NOT NULL, v.raw_hash, v.modified, v.bytes, k.key, v.embedded, v.pipeline
              FROM documents d JOIN versions v ON v.no = coalesce(d.waiting, d.published)
              JOIN containers k ON k.no = d.container WHERE d.source = ?1",
         )?
@@ -305,15 +304,14 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
             Ok((
                 r.get(0)?,
                 KnownDocument {
-                    no: DocNo(r.get(1)?),
-                    held: r.get(2)?,
+                    held: r.get(1)?,
                     known: Known {
-                        raw_hash: r.get(3)?,
-                        modified: Timestamp(r.get(4)?),
-                        length: r.get::<_, i64>(5)?.cast_unsigned(),
-                        container: r.get(6)?,
-                        embedded: r.get(7)?,
-                        pipeline: r.get(8)?,
+                        raw_hash: r.get(2)?,
+                        modified: Timestamp(r.get(3)?),
+                        length: r.get::<_, i64>(4)?.cast_unsigned(),
+                        container: r.get(5)?,
+                        embedded: r.get(6)?,
+                        pipeline: r.get(7)?,
                     },
                 },
             ))

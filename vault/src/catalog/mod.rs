@@ -24,11 +24,6 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Where it lies.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Runs `work` in one transaction; any error leaves everything as it was.
     pub(crate) fn transaction<T>(
         &mut self,

@@ -3,7 +3,7 @@
 use super::{failed, setup};
 use crate::core::Details;
 use crate::error::VaultError;
-use kenward_access::ids::{ChunkNo, ContainerNo};
+use kenward_access::ids::ChunkNo;
 use kenward_access::untrusted::UntrustedText;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -65,13 +65,6 @@ impl Readers {
         })?;
         let Some(text) = found else { return Ok(None) };
         Ok(Some(json::<Vec<String>>(&text)?.into_iter().map(UntrustedText::mint).collect()))
-    }
-
-    /// The key of a container in its source.
-    pub(crate) fn container_key(&self, container: ContainerNo) -> Result<Option<String>, VaultError> {
-        self.with("reading a container", |c| {
-            c.query_row("SELECT key FROM containers WHERE no = ?1", [container.0], |r| r.get(0)).optional()
-        })
     }
 }
 

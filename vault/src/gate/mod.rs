@@ -66,7 +66,8 @@ impl From<VaultError> for Stop {
     }
 }
 
-/// What an attempt pins: content and rights of one moment.
+/// What an attempt pins: content and rights of one moment. Rights of a later moment than the content
+/// may have been widened for newer content.
 pub(crate) struct Pin {
     pub(crate) published: Arc<Published>,
     pub(crate) rights: Arc<Rights>,
@@ -76,19 +77,7 @@ pub(crate) struct Pin {
 
 impl Pin {
     pub(crate) fn take(core: &Core) -> Self {
-        // INVARIANT: never old content under newer, wider rights (a document whose content and rights
-        // changed together). The content is read between two equal readings of the rights; if they keep
-        // moving, the older rights are kept: the final check then finds what narrowed since.
-        let mut rights = core.rights.load_full();
-        let mut published = core.published.load_full();
-        for _ in 0..8 {
-            let again = core.rights.load_full();
-            if Arc::ptr_eq(&rights, &again) {
-                break;
-            }
-            rights = again;
-            published = core.published.load_full();
-        }
+        let (published, rights) = core.pin();
         Self { published, rights, now: core.now() }
     }
 }

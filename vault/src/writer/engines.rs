@@ -70,11 +70,6 @@ impl Engines {
         Ok((engines, lost))
     }
 
-    /// Numbers per vector, if vectors are kept.
-    pub(crate) fn dimension(&self) -> Option<usize> {
-        self.dimension
-    }
-
     /// How many vectors there are.
     pub(crate) fn vector_count(&self) -> u64 {
         self.vectors.as_ref().map_or(0, |v| v.snapshot().len() as u64)

@@ -1,6 +1,7 @@
 //! The writer: one run over a source, one transaction per document, an outbox to the engines, and
 //! publication. Rights and deletions act at the catalog's commit; content when it is published.
 
+pub(crate) mod change;
 pub(crate) mod engines;
 pub(crate) mod publish;
 mod put;
@@ -10,7 +11,6 @@ pub use run::Run;
 pub(crate) use run::place;
 
 use kenward_access::ids::Timestamp;
-use kenward_access::rights::RightsSpec;
 use kenward_access::untrusted::UntrustedText;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

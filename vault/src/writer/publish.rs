@@ -2,10 +2,11 @@
 //! whole; what it replaces goes when nobody reads it any more. Rights widen only after the swap.
 
 use super::engines::{Engines, gone};
+use super::put::In;
 use crate::catalog::{content, outbox, rights as rights_sql, sources};
 use crate::error::VaultError;
-use crate::published::Published;
-use crate::vault::Vault;
+use crate::published::{ContentImage, Published};
+use crate::vault::{Operator, Vault};
 use kenward_access::ids::{ContainerNo, DocNo, Timestamp};
 use kenward_indexes::lexical::LexicalSearcher;
 use kenward_indexes::vector::VectorSnapshot;
@@ -21,6 +22,8 @@ pub(crate) struct Ask {
     pub(crate) free: BTreeSet<DocNo>,
     /// A source whose full listing ended, with its start.
     pub(crate) listed: Option<(u32, Timestamp)>,
+    /// Who asks; `None` at start-up.
+    pub(crate) by: Option<Operator>,
     /// Swap even if nothing waits (sources were changed).
     pub(crate) always: bool,
 }
@@ -63,7 +66,7 @@ impl Vault {
         let mut catalog = self.catalog.lock();
         let before = core.rights.load_full();
         let mut arrived = (*before).clone();
-        let mut widened = false;
+        let mut freed = Vec::new();
         let mut changed = ask.always || ask.listed.is_some();
         let (mut later, mut retired) = ((*before).clone(), Vec::new());
         catalog.transaction("publishing", |tx| {
@@ -73,8 +76,10 @@ impl Vault {
                 if !content::is_waiting(tx, row.version)? {
                     continue;
                 }
-                let (replaced, freed) = content::promote(tx, row.document, row.version)?;
-                widened |= freed;
+                let (replaced, was_held) = content::promote(tx, row.document, row.version)?;
+                if was_held {
+                    freed.push(row.document);
+                }
                 touched.insert(row.document);
                 if let Some(replaced) = replaced {
                     let range = content::chunk_range(tx, replaced)?;
@@ -82,7 +87,9 @@ impl Vault {
                 }
             }
             for no in &ask.free {
-                widened |= content::free(tx, *no)?;
+                if content::free(tx, *no)? {
+                    freed.push(*no);
+                }
             }
             touched.extend(gone(&rows));
             outbox::done(tx, position)?;
@@ -102,8 +109,10 @@ impl Vault {
             }
             image.sources = sources::metas(tx)?;
             retired = content::retired(tx)?;
-            if widened {
+            if !freed.is_empty() {
                 later.epoch = tx.next_epoch()?;
+                // INVARIANT: a widening acts only after its record is durable.
+                core.record_deed(&self.asker(ask), "rights_widened", documents(&image, &freed))?;
             }
             Ok(())
         })?;
@@ -116,6 +125,14 @@ impl Vault {
         core.rights.store(Arc::new(later));
         self.retirement.lock().add(replaced, retired);
         Ok(())
+    }
+
+    fn asker(&self, ask: &Ask) -> Operator {
+        ask.by.clone().unwrap_or_else(|| Operator {
+            uid: self.owner_uid,
+            user: None,
+            reason: Some("going on after a restart".to_owned()),
+        })
     }
 
     /// Removes what was replaced and is read by nobody any more.
@@ -134,36 +151,34 @@ impl Vault {
     /// Lets the plain new rights of a source's containers act. Call it after their content is published.
     pub(crate) fn widen(
         &self,
-        source: u32,
+        by: &Operator,
+        place: &In,
         stated: &HashSet<String>,
-        record: impl FnOnce(&[String]) -> Result<(), VaultError>,
     ) -> Result<(), VaultError> {
-        let mut catalog = self.catalog.lock();
-        let mut rights = (*self.core.rights.load_full()).clone();
-        let changed = catalog.transaction("widening rights", |tx| {
+        let source = place.source;
+        self.change_rights("widening rights", |tx, change| {
             let waiting: Vec<(ContainerNo, String)> = rights_sql::waiting_to_widen(tx, source)?
                 .into_iter()
                 .filter(|(_, key)| stated.contains(key))
                 .collect();
-            if !waiting.is_empty() {
-                // INVARIANT: a widening acts only after its record is durable.
-                record(&waiting.iter().map(|(_, key)| key.clone()).collect::<Vec<_>>())?;
-            }
             for (no, _) in &waiting {
-                rights_sql::widen(tx, &mut rights, *no)?;
+                rights_sql::widen(tx, change.rights_mut(), *no)?;
             }
-            rights_sql::forget_empty(tx, &mut rights, source, &|key| stated.contains(key))?;
-            if !waiting.is_empty() {
-                rights.epoch = tx.next_epoch()?;
+            rights_sql::forget_empty(tx, change.rights_mut(), source, &|key| stated.contains(key))?;
+            if waiting.is_empty() {
+                return Ok(());
             }
-            Ok(!waiting.is_empty())
-        })?;
-        self.core.rights.store(Arc::new(rights));
-        if changed {
-            drop(self.core.release.write());
-        }
-        Ok(())
+            let keys: Vec<&String> = waiting.iter().map(|(_, key)| key).collect();
+            let details = serde_json::json!({ "source": place.name, "containers": keys });
+            change.widens(&self.core, by, "rights_widened", details)
+        })
     }
+}
+
+/// For a record: documents by their ids.
+fn documents(image: &ContentImage, numbers: &[DocNo]) -> serde_json::Value {
+    let ids = numbers.iter().filter_map(|no| image.documents.get(no));
+    serde_json::json!({ "documents": ids.map(|d| crate::keys::document_id(&d.key)).collect::<Vec<_>>() })
 }
 
 /// The snapshots that a published state holds; vectors only where a question can be embedded too.

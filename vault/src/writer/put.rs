@@ -1,15 +1,14 @@
 //! Keeping one document: its text durably, then one transaction with everything else. What guards
 //! it meanwhile is never wider than both its old and its new rights.
 
+use super::change::RightsChange;
 use super::{NewDocument, engines};
 use crate::catalog::{Tx, content, outbox, rights as rights_sql, sources};
 use crate::error::VaultError;
-use crate::published::Rights;
 use crate::vault::Vault;
-use kenward_access::ids::{ClassId, ContainerNo, DocNo, Timestamp};
+use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::rights::{Origin, RightsSpec};
 use kenward_indexes::vector::VectorError;
-use std::sync::Arc;
 
 /// A document's source, by number and name.
 #[derive(Debug, Clone)]
@@ -31,12 +30,12 @@ impl Vault {
         let vectors = self.vectors_of(document)?;
         let written = core.text.write(&key, &document.text)?;
         let version = crate::text::version_of(&document.text);
-        let kept = self.change_rights("keeping a document", |tx, rights| {
-            let container = self.stated(tx, rights, place.source, &document.container)?;
+        let kept = self.change_rights("keeping a document", |tx, change| {
+            let container = self.stated(tx, change, place.source, &document.container)?;
             let old = content::document(tx, place.source, &document.source_id)?;
             let no = match &old {
                 Some(old) => {
-                    self.guard(tx, rights, old, &container, content::HELD_FOR_CONTENT)?;
+                    self.guard(tx, change, old, &container, content::HELD_FOR_CONTENT)?;
                     if let Some(waiting) = old.waiting {
                         content::set_state(tx, waiting, content::RETIRED)?;
                         let range = content::chunk_range(tx, waiting)?;
@@ -80,31 +79,6 @@ impl Vault {
         Ok(Some(engines::blob(document.chunks.iter().filter_map(|c| c.vector.as_ref()))))
     }
 
-    /// Runs a transaction that may change rights. After its commit the new rights are swapped in,
-    /// and it returns when no answer with the old ones can be given any more.
-    pub(crate) fn change_rights<T>(
-        &self,
-        action: &'static str,
-        work: impl FnOnce(&Tx<'_>, &mut RightsChange) -> Result<T, VaultError>,
-    ) -> Result<T, VaultError> {
-        let mut catalog = self.catalog.lock();
-        let mut change = RightsChange { rights: (*self.core.rights.load_full()).clone(), changed: false };
-        let result = catalog.transaction(action, |tx| {
-            let result = work(tx, &mut change)?;
-            if change.changed {
-                change.rights.epoch = tx.next_epoch()?;
-            }
-            Ok(result)
-        })?;
-        self.core.rights.store(Arc::new(change.rights));
-        if change.changed {
-            // INVARIANT: whoever released before this saw the old rights before the acknowledgement;
-            // whoever releases after it sees the new ones.
-            drop(self.core.release.write());
-        }
-        Ok(result)
-    }
-
     /// The container that a document names. One whose rights nobody stated is nobody's (I3).
     fn stated(
         &self,
@@ -121,7 +95,7 @@ impl Vault {
             problem: Some(("no rights were stated".to_owned(), origin)),
             ..RightsSpec::default()
         };
-        rights_sql::state(tx, &mut change.rights, &self.core.labels, source, key, &spec)?;
+        rights_sql::state(tx, change.rights_mut(), &self.core.labels, source, key, &spec)?;
         rights_sql::container(tx, source, key)?
             .ok_or_else(|| VaultError::damaged("the catalog's table `containers`", "report this as a defect"))
     }
@@ -143,13 +117,14 @@ impl Vault {
         }
         let held = match old.published {
             Some(_) => {
-                let now = change.rights.class_of(old.no);
-                Some(rights_sql::both(tx, &mut change.rights, now, Some(new.wanted))?)
+                let now = change.rights().class_of(old.no);
+                Some(rights_sql::both(tx, change.rights_mut(), now, Some(new.wanted))?)
             }
             None => None,
         };
         content::guard(tx, old.no, new.no, held, if held.is_some() { held_for } else { 0 })?;
-        change.set(old.no, new.no, held);
+        change.rights_mut().documents.insert(old.no, (new.no, held));
+        change.narrows();
         Ok(())
     }
 
@@ -200,25 +175,11 @@ impl Vault {
                     outbox::push(tx, outbox::GONE, old.no, row, content::chunk_range(tx, row)?, None)?;
                 }
                 content::remove(tx, &old)?;
-                change.rights.documents.remove(&old.no);
-                change.changed = true;
+                change.rights_mut().documents.remove(&old.no);
+                change.narrows();
                 removed += 1;
             }
             Ok(removed)
         })
-    }
-}
-
-/// Rights as a transaction will leave them.
-pub(crate) struct RightsChange {
-    pub(crate) rights: Rights,
-    /// Something that guards a published document changed.
-    pub(crate) changed: bool,
-}
-
-impl RightsChange {
-    fn set(&mut self, no: DocNo, container: ContainerNo, held: Option<ClassId>) {
-        self.rights.documents.insert(no, (container, held));
-        self.changed = true;
     }
 }

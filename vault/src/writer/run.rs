@@ -121,11 +121,13 @@ impl Run {
         let changed = vault.change_rights("stating rights", |tx, change| {
             let mut changed = Vec::new();
             for (key, spec) in &containers {
-                if rights::state(tx, &mut change.rights, &vault.core.labels, source, key, spec)? {
+                if rights::state(tx, change.rights_mut(), &vault.core.labels, source, key, spec)? {
                     changed.push(key.clone());
                 }
             }
-            change.changed = !changed.is_empty();
+            if !changed.is_empty() {
+                change.narrows();
+            }
             Ok(changed)
         })?;
         self.summary.rights_changed += changed.len() as u64;
@@ -222,6 +224,7 @@ impl Run {
     /// # Errors
     /// [`VaultError`].
     pub fn publish(&mut self) -> Result<(), VaultError> {
+        self.ask.by = Some(self.by.clone());
         self.vault.publish(&self.ask)?;
         self.ask = Ask::default();
         Ok(())
@@ -252,10 +255,9 @@ impl Run {
         }
         self.ask.listed = Some((self.place.source, self.started));
         self.publish()?;
-        let core = &self.vault.core;
-        let record = |keys: &[String]| core.record_deed(&self.by, "rights_widened", self.about(keys));
-        self.vault.widen(self.place.source, &self.stated, record)?;
+        self.vault.widen(&self.by, &self.place, &self.stated)?;
         self.vault.drop_replaced()?;
+        let core = &self.vault.core;
         let (source, row, now) = (self.place.source, self.row, core.now());
         let mut summary = self.summary.clone();
         let gone: Vec<&String> = self.failed_before.iter().filter(|id| !self.seen.contains(*id)).collect();

@@ -1,5 +1,11 @@
 //! The vault as its writer's side drives it: runs, restarts, rights, publication.
 
+mod directory;
+mod disk;
+mod restart;
+mod rights;
+mod runs;
+
 use crate::core::Core;
 use crate::directory::DirectoryChange;
 use crate::error::VaultError;
@@ -194,28 +200,4 @@ fn finds(vault: &Vault, word: &str) -> BTreeSet<String> {
         .filter_map(|chunk| image.documents.get(&chunk.doc))
         .map(|d| d.path.to_string())
         .collect()
-}
-
-#[test]
-fn what_is_put_is_published_found_and_there_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    {
-        let vault = open(dir.path());
-        people(&vault, &["dana"]);
-        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-        rights(&mut run, &[(".", &["everyone"]), ("hr", &["user:dana"])]);
-        run.put(document("a.txt", ".", "harbor dues\nare paid monthly\n")).unwrap();
-        run.put(document("hr/pay.txt", "hr", "salaries\n")).unwrap();
-        assert_eq!(sees(&vault, "dana"), paths(&[]), "nothing before publication");
-        let summary = run.finish().unwrap();
-        assert_eq!((summary.added, summary.chunks), (2, 3));
-        assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "hr/pay.txt"]));
-        assert_eq!(finds(&vault, "harbor"), paths(&["a.txt"]));
-    }
-    let vault = open(dir.path());
-    assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "hr/pay.txt"]));
-    assert_eq!(finds(&vault, "salaries"), paths(&["hr/pay.txt"]));
-    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harbor dues\nare paid monthly\n"));
-    let stats = vault.stats().unwrap();
-    assert_eq!((stats.documents, stats.chunks, stats.vectors, stats.outbox_waiting), (2, 3, 3, 0));
 }

@@ -1,0 +1,159 @@
+//! The directory: all or none, tokens, explanations, and what is recorded.
+
+use super::*;
+use kenward_access::ids::AgentId;
+
+fn change(vault: &Vault, changes: &[DirectoryChange]) -> Result<(), VaultError> {
+    vault.change_directory(&by(), changes)
+}
+
+fn add_group(handle: &str) -> DirectoryChange {
+    DirectoryChange::AddGroup { handle: handle.into() }
+}
+
+fn add_member(group: &str, member: &str) -> DirectoryChange {
+    DirectoryChange::AddMember { group: group.into(), member: member.into() }
+}
+
+#[test]
+fn a_list_of_changes_is_done_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana"]);
+    let wrong = [
+        vec![add_group("crew"), add_member("crew", "user:nobody")],
+        vec![add_group("crew"), add_group("crew")],
+        vec![add_group("crew"), add_member("crew", "dana")],
+        vec![
+            add_group("crew"),
+            DirectoryChange::RemoveMember { group: "crew".into(), member: "user:dana".into() },
+        ],
+        vec![add_group("crew"), add_group("with space")],
+        vec![add_group("crew"), DirectoryChange::RevokeToken { id: "0123456789ab".into() }],
+        vec![add_group("crew"), DirectoryChange::RemoveUser { handle: "omar".into() }],
+    ];
+    for changes in wrong {
+        let error = change(&vault, &changes).unwrap_err();
+        assert!(matches!(error, VaultError::Name { .. }), "{error}");
+        assert_eq!(vault.groups().unwrap(), vec![]);
+    }
+    let right = [
+        add_group("crew"),
+        add_group("all"),
+        add_member("all", "group:crew"),
+        add_member("crew", "user:dana"),
+    ];
+    change(&vault, &right).unwrap();
+    let groups = vault.groups().unwrap();
+    assert_eq!(groups[0].members, vec!["group:crew"]);
+    assert_eq!(groups[1].members, vec!["user:dana"]);
+    assert!(groups[0].id.as_str().starts_with("g_"));
+    drop(vault);
+    let vault = open(dir.path());
+    assert_eq!(vault.groups().unwrap(), groups);
+    assert!(vault.users().unwrap()[0].id.as_str().starts_with("u_"));
+}
+
+#[test]
+fn a_person_who_comes_back_is_another_person() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana"]);
+    change(&vault, &[add_group("crew"), add_member("crew", "user:dana")]).unwrap();
+    let first = vault.user_by_handle("dana").unwrap().id;
+    let token = vault.create_token(&by(), "dana", None, "laptop", Duration::from_secs(60)).unwrap();
+    change(&vault, &[DirectoryChange::RemoveUser { handle: "dana".into() }]).unwrap();
+    assert!(vault.token_subject(&token.secret).is_none());
+    people(&vault, &["dana"]);
+    assert_ne!(vault.user_by_handle("dana").unwrap().id, first);
+    assert_eq!(vault.groups().unwrap()[0].members, Vec::<String>::new());
+    assert!(vault.token_subject(&token.secret).is_none());
+}
+
+#[test]
+fn tokens_work_until_they_end_are_revoked_or_their_person_is_disabled() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(TestClock::default());
+    let with = OpenOptions { clock: Arc::<TestClock>::clone(&clock), ..options(dir.path(), None) };
+    let vault = Vault::open(with).unwrap();
+    people(&vault, &["dana"]);
+    let agent = AgentId::new("helper").unwrap();
+    let make = |life| vault.create_token(&by(), "dana", Some(agent.clone()), "laptop", life).unwrap();
+    let token = make(Duration::from_secs(3600));
+    assert!(token.secret.starts_with("kwt_") && token.secret.len() == 47);
+    let subject = vault.token_subject(&token.secret).unwrap();
+    assert_eq!(subject.user, vault.user_by_handle("dana").unwrap().id);
+    assert_eq!(subject.agent.as_deref(), Some("helper"));
+    assert_eq!(token.token.id, data_encoding::HEXLOWER.encode(&subject.hash[..6]));
+    assert!(vault.token_subject(&token.secret[4..]).is_none());
+    assert!(vault.token_subject(&format!("{}x", token.secret)).is_none());
+
+    let disable = |disabled| DirectoryChange::SetDisabled { handle: "dana".into(), disabled };
+    change(&vault, &[disable(true)]).unwrap();
+    assert!(vault.token_subject(&token.secret).is_none());
+    assert!(vault.user_by_handle("dana").is_none());
+    assert!(matches!(
+        vault.create_token(&by(), "dana", None, "", Duration::from_secs(1)),
+        Err(VaultError::Name { .. })
+    ));
+    change(&vault, &[disable(false)]).unwrap();
+    assert!(vault.token_subject(&token.secret).is_some());
+
+    change(&vault, &[DirectoryChange::RevokeToken { id: token.token.id.clone() }]).unwrap();
+    assert!(vault.token_subject(&token.secret).is_none());
+    assert!(vault.tokens().unwrap()[0].revoked.is_some());
+
+    let short = make(Duration::from_secs(60));
+    assert!(vault.token_subject(&short.secret).is_some());
+    clock.0.fetch_add(60_000, Ordering::Relaxed);
+    assert!(vault.token_subject(&short.secret).is_none());
+
+    // The secret is nowhere in the folder.
+    let live = make(Duration::from_secs(60));
+    drop(vault);
+    let mut files = vec![dir.path().to_owned()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let secret = live.secret.trim_start_matches("kwt_").as_bytes();
+        assert!(!bytes.windows(secret.len()).any(|w| w == secret), "in {}", path.display());
+    }
+}
+
+#[test]
+fn why_says_the_same_as_the_decision_and_where_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana", "omar"]);
+    let groups = [
+        add_group("crew"),
+        add_group("all"),
+        add_member("all", "group:crew"),
+        add_member("crew", "user:dana"),
+    ];
+    change(&vault, &groups).unwrap();
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["group:all"])]);
+    run.put(document("hr/a.txt", ".", "text\n")).unwrap();
+    run.finish().unwrap();
+    let before = vault.stats().unwrap().audit_records;
+    let why = vault.why(&by(), "dana", "handbook/hr/a.txt").unwrap();
+    assert!(why.allowed);
+    assert_eq!(why.steps.len(), 1);
+    assert_eq!(why.steps[0].origin.as_deref(), Some(".access.toml:1"));
+    assert_eq!(why.steps[0].chain, vec!["group:crew", "group:all"]);
+    assert!(why.steps[0].because.contains("group:all"), "{}", why.steps[0].because);
+    assert_eq!(vault.why(&by(), "dana", &why.document).unwrap().path, "hr/a.txt");
+    assert!(!vault.why(&by(), "omar", &why.document).unwrap().allowed);
+    assert_eq!(vault.stats().unwrap().audit_records, before + 3, "each reading is recorded");
+    let disable = DirectoryChange::SetDisabled { handle: "dana".into(), disabled: true };
+    change(&vault, &[disable]).unwrap();
+    let why = vault.why(&by(), "dana", "handbook/hr/a.txt").unwrap();
+    assert!(!why.allowed && !why.steps[0].allows);
+    for (who, what) in [("nobody", "handbook/hr/a.txt"), ("dana", "handbook/none"), ("dana", "kd_none")] {
+        assert!(matches!(vault.why(&by(), who, what), Err(VaultError::Name { .. })));
+    }
+}

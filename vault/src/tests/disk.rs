@@ -1,0 +1,102 @@
+//! A full disk, for real: a small tmpfs. Skipped, with a word, where mounting is not allowed.
+
+use super::*;
+use std::process::Command;
+
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    fn small() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs"])
+            .arg(dir.path())
+            .output();
+        if done.is_ok_and(|d| d.status.success()) {
+            return Some(Self(dir));
+        }
+        #[expect(clippy::print_stderr, reason = "says that the test did not run")]
+        {
+            eprintln!("skipped: a tmpfs cannot be mounted here");
+        }
+        None
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+/// Text that does not compress.
+fn noise(seed: u32, bytes: usize) -> String {
+    let mut out = String::new();
+    let mut hash = blake3::hash(&seed.to_le_bytes());
+    while out.len() < bytes {
+        out.push_str(hash.to_hex().as_str());
+        out.push(if out.len() % 640 < 64 { '\n' } else { ' ' });
+        hash = blake3::hash(hash.as_bytes());
+    }
+    out.push('\n');
+    out
+}
+
+#[test]
+fn a_full_disk_stops_the_run_cleanly_and_the_next_goes_on() {
+    let Some(mount) = Mount::small() else { return };
+    let data = mount.0.path().join("data");
+    let vault = open(&data);
+    people(&vault, &["dana"]);
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    let mut put = Vec::new();
+    let mut full = None;
+    for n in 0..200u32 {
+        let path = format!("{n}.txt");
+        match run.put(document(&path, ".", &noise(n, 60_000))) {
+            Ok(()) => put.push(path),
+            Err(error) => {
+                full = Some(error);
+                break;
+            }
+        }
+        if n % 5 == 4
+            && let Err(error) = run.publish()
+        {
+            full = Some(error);
+            break;
+        }
+    }
+    let full = full.expect("6 MB hold no 12");
+    assert!(matches!(full, VaultError::DiskFull { .. }), "{full:?}");
+    assert!(full.to_string().contains("free some space"));
+    assert!(!put.is_empty());
+    // Still full: it says so again, and loses nothing. What was published is still read.
+    let again = run.publish().and_then(|()| run.put(document("x.txt", ".", &noise(999, 900_000))));
+    assert!(matches!(again, Err(VaultError::DiskFull { .. })), "{again:?}");
+    drop(run);
+    let grow = Command::new("mount").args(["-o", "remount,size=64m"]).arg(mount.0.path()).status();
+    assert!(grow.unwrap().success());
+    // The same process goes on, without being started again.
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    for path in &put {
+        assert!(run.known(path).is_some(), "{path} was put");
+        run.unchanged(path, ".", Timestamp(5)).unwrap();
+    }
+    run.put(document("last.txt", ".", "and room again\n")).unwrap();
+    let summary = run.finish().unwrap();
+    assert_eq!((summary.added, summary.removed), (1, 0));
+    put.push("last.txt".into());
+    assert_eq!(sees(&vault, "dana"), put.iter().cloned().collect());
+    drop(vault);
+    let vault = open(&data);
+    for (n, path) in put.iter().enumerate().take(put.len() - 1) {
+        let n = u32::try_from(n).unwrap();
+        assert_eq!(text_of(&vault.core, path).unwrap(), noise(n, 60_000));
+        let word = blake3::hash(&n.to_le_bytes()).to_hex();
+        assert_eq!(finds(&vault, word.as_str()), paths(&[path]), "{path}");
+    }
+    assert_eq!(vault.stats().unwrap().outbox_waiting, 0);
+}

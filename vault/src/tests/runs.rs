@@ -1,0 +1,192 @@
+//! Runs: what is put, listed, removed, replaced and counted.
+
+use super::*;
+use crate::writer::Failure;
+
+#[test]
+fn what_is_put_is_published_found_and_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let vault = open(dir.path());
+        people(&vault, &["dana"]);
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        rights(&mut run, &[(".", &["everyone"]), ("hr", &["user:dana"])]);
+        run.put(document("a.txt", ".", "harbor dues\nare paid monthly\n")).unwrap();
+        run.put(document("hr/pay.txt", "hr", "salaries\n")).unwrap();
+        assert_eq!(sees(&vault, "dana"), paths(&[]), "nothing before publication");
+        let summary = run.finish().unwrap();
+        assert_eq!((summary.added, summary.chunks), (2, 3));
+        assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "hr/pay.txt"]));
+        assert_eq!(finds(&vault, "harbor"), paths(&["a.txt"]));
+    }
+    let vault = open(dir.path());
+    assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "hr/pay.txt"]));
+    assert_eq!(finds(&vault, "salaries"), paths(&["hr/pay.txt"]));
+    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harbor dues\nare paid monthly\n"));
+    let stats = vault.stats().unwrap();
+    assert_eq!((stats.documents, stats.chunks, stats.vectors, stats.outbox_waiting), (2, 3, 3, 0));
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_was_put_and_the_next_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let vault = open(dir.path());
+        people(&vault, &["dana"]);
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        rights(&mut run, &[(".", &["everyone"])]);
+        run.put(document("a.txt", ".", "first\n")).unwrap();
+        run.put(document("b.txt", ".", "second\n")).unwrap();
+        // Dropped without an end, and without publication.
+    }
+    let vault = open(dir.path());
+    assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "b.txt"]), "published at the start");
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    assert_eq!(run.known_count(), 2);
+    let known = run.known("a.txt").unwrap();
+    assert_eq!(known.raw_hash, <[u8; 32]>::from(Sha256::digest("first\n")));
+    assert!(known.embedded);
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.unchanged("a.txt", ".", Timestamp(5)).unwrap();
+    run.unchanged("b.txt", ".", Timestamp(5)).unwrap();
+    run.put(document("c.txt", ".", "third\n")).unwrap();
+    let summary = run.finish().unwrap();
+    assert_eq!((summary.added, summary.unchanged, summary.removed), (1, 2, 0));
+    assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "b.txt", "c.txt"]));
+}
+
+#[test]
+fn the_old_version_is_read_until_the_new_one_is_published_and_then_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana"]);
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.put(document("a.txt", ".", "mooring\n")).unwrap();
+    run.finish().unwrap();
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.put(document("a.txt", ".", "pilotage\n")).unwrap();
+    run.put(document("a.txt", ".", "pilotage dues\n")).unwrap();
+    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("mooring\n"));
+    assert_eq!(finds(&vault, "mooring"), paths(&["a.txt"]));
+    let (pinned, _) = vault.core.pin();
+    run.publish().unwrap();
+    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("pilotage dues\n"));
+    assert_eq!(finds(&vault, "mooring"), paths(&[]));
+    assert_eq!(finds(&vault, "pilotage"), paths(&["a.txt"]));
+    // Whoever pinned the old state still reads it.
+    let old = pinned.image.documents.values().next().unwrap();
+    assert!(vault.core.text_span(old, 0..100).unwrap().is_some());
+    assert!(vault.core.details(old).unwrap().is_some());
+    let old = (**old).clone();
+    drop(pinned);
+    run.finish().unwrap();
+    assert!(vault.core.text_span(&old, 0..100).unwrap().is_none(), "gone with its last reader");
+    assert!(vault.core.details(&old).unwrap().is_none());
+    let stats = vault.stats().unwrap();
+    assert_eq!((stats.documents, stats.chunks, stats.vectors, stats.outbox_waiting), (1, 1, 1, 0));
+    let texts = std::fs::read_dir(dir.path().join("text")).unwrap();
+    let files: usize = texts.map(|f| std::fs::read_dir(f.unwrap().path()).unwrap().count()).sum();
+    assert_eq!(files, 1);
+}
+
+#[test]
+fn what_a_full_listing_did_not_see_is_removed_before_anything_is_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana"]);
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.put(document("a.txt", ".", "first\n")).unwrap();
+    run.put(document("b.txt", ".", "second\n")).unwrap();
+    run.failed("c.txt", ".", "broken", "at byte 7").unwrap();
+    run.finish().unwrap();
+    assert_eq!(vault.failures(0).unwrap().len(), 1);
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.unchanged("b.txt", ".", Timestamp(5)).unwrap();
+    assert_eq!(run.would_remove(), 1);
+    let summary = run.finish().unwrap();
+    assert_eq!(summary.removed, 1);
+    assert_eq!(sees(&vault, "dana"), paths(&["b.txt"]));
+    assert_eq!(finds(&vault, "first"), paths(&[]));
+    assert_eq!(vault.failures(0).unwrap(), vec![], "the failing file is gone too");
+    // It comes back under the same id.
+    let id = |vault: &Vault| {
+        let published = vault.core.published.load();
+        published.image.documents.values().find(|d| &*d.path == "a.txt").map(|d| d.key)
+    };
+    assert_eq!(id(&vault), None);
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.put(document("a.txt", ".", "first\n")).unwrap();
+    run.unchanged("b.txt", ".", Timestamp(5)).unwrap();
+    run.finish().unwrap();
+    let key = vault.core.keys.document_key(&vault.core.tenant, "handbook", "a.txt");
+    assert_eq!(id(&vault), Some(key));
+    assert_eq!(vault.stats().unwrap().vectors, 2);
+}
+
+#[test]
+fn failures_count_their_attempts_and_go_with_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    for attempts in 1..3 {
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        rights(&mut run, &[(".", &["everyone"])]);
+        run.failed("c.pdf", ".", "encrypted", "").unwrap();
+        assert_eq!(run.finish().unwrap().failed, 1);
+        let failure =
+            Failure { path: "c.pdf".into(), reason: "encrypted".into(), detail: String::new(), attempts };
+        assert_eq!(vault.failures(0).unwrap(), vec![failure]);
+    }
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.put(document("c.pdf", ".", "now it opens\n")).unwrap();
+    run.finish().unwrap();
+    assert_eq!(vault.failures(0).unwrap(), vec![]);
+}
+
+#[test]
+fn an_unchanged_document_may_have_a_new_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let modified =
+        |vault: &Vault| vault.core.published.load().image.documents.values().next().map(|d| d.modified);
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.put(document("a.txt", ".", "first\n")).unwrap();
+    run.finish().unwrap();
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.unchanged("a.txt", ".", Timestamp(77)).unwrap();
+    let started = run.started();
+    run.finish().unwrap();
+    assert_eq!(modified(&vault), Some(Timestamp(77)));
+    assert_eq!(vault.core.published.load().image.sources[0].fresh, Some(started));
+    drop(vault);
+    assert_eq!(modified(&open(dir.path())), Some(Timestamp(77)));
+}
+
+#[test]
+fn a_source_has_one_run_at_a_time_and_one_root() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let no = source(&vault);
+    let run = vault.begin_run(&by(), no).unwrap();
+    assert!(matches!(vault.begin_run(&by(), no), Err(VaultError::Name { .. })));
+    drop(run);
+    vault.begin_run(&by(), no).unwrap();
+    assert_eq!(vault.source(&by(), spec("handbook", "/srv/handbook")).unwrap(), no);
+    let clash = vault.source(&by(), spec("handbook", "/srv/other")).unwrap_err();
+    assert!(clash.to_string().contains("--name"), "{clash}");
+    assert_eq!(vault.source(&by(), spec("other", "/srv/other")).unwrap(), no + 1);
+    let mut changed = spec("handbook", "/srv/handbook");
+    changed.default_allow = vec!["user:dana".into()];
+    changed.url_template = Some("https://wiki.harbor.example/{path}".into());
+    assert_eq!(vault.source(&by(), changed.clone()).unwrap(), no);
+    assert_eq!(vault.sources().unwrap()[0].1, changed);
+    let published = vault.core.published.load();
+    assert_eq!(published.image.sources[0].url_template, changed.url_template.map(Into::into));
+}

@@ -1,0 +1,90 @@
+//! A change of rights: one transaction, one swap, and the release lock once free before it is
+//! acknowledged. Rights are never changed in any other way.
+
+use crate::catalog::Tx;
+use crate::core::Core;
+use crate::error::VaultError;
+use crate::published::Rights;
+use crate::vault::{Operator, Vault};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Rights as a transaction will leave them.
+pub(crate) struct RightsChange {
+    base: Arc<Rights>,
+    /// A copy, made when it is first written to: what only adds content copies nothing.
+    new: Option<Rights>,
+    counts: bool,
+    recorded: Option<(Operator, &'static str)>,
+}
+
+impl RightsChange {
+    /// The rights so far.
+    pub(crate) fn rights(&self) -> &Rights {
+        self.new.as_ref().unwrap_or(&self.base)
+    }
+
+    /// The rights so far, to be changed.
+    pub(crate) fn rights_mut(&mut self) -> &mut Rights {
+        self.new.get_or_insert_with(|| (*self.base).clone())
+    }
+
+    /// States that this changes what somebody may see: a new epoch, and the lock is waited for.
+    pub(crate) fn narrows(&mut self) {
+        self.counts = true;
+    }
+
+    /// States that this widens what somebody may see, and makes the record of it durable first.
+    pub(crate) fn widens(
+        &mut self,
+        core: &Core,
+        by: &Operator,
+        act: &'static str,
+        details: Value,
+    ) -> Result<(), VaultError> {
+        // INVARIANT: a widening acts only after its record is durable.
+        core.record_deed(by, act, details)?;
+        self.counts = true;
+        self.recorded = Some((by.clone(), act));
+        Ok(())
+    }
+}
+
+impl Vault {
+    /// Runs a transaction that may change rights. After its commit the new rights are swapped in,
+    /// and it returns when no answer with the old ones can be given any more.
+    pub(crate) fn change_rights<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Tx<'_>, &mut RightsChange) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut catalog = self.catalog.lock();
+        let mut change =
+            RightsChange { base: self.core.rights.load_full(), new: None, counts: false, recorded: None };
+        let done = catalog.transaction(action, |tx| {
+            let result = work(tx, &mut change)?;
+            if change.counts {
+                change.rights_mut().epoch = tx.next_epoch()?;
+            }
+            Ok(result)
+        });
+        let result = match (done, change.recorded) {
+            (Ok(result), _) => result,
+            (Err(error), Some((by, act))) => {
+                // The log says that it is about to be done; it was not.
+                self.core.note_deed(&by, "not_done", serde_json::json!({ "act": act }));
+                return Err(error);
+            }
+            (Err(error), None) => return Err(error),
+        };
+        if let Some(rights) = change.new {
+            self.core.rights.store(Arc::new(rights));
+        }
+        if change.counts {
+            // INVARIANT: whoever released before this saw the old rights before the acknowledgement;
+            // whoever releases after it sees the new ones.
+            drop(self.core.release.write());
+        }
+        Ok(result)
+    }
+}
