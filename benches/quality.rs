@@ -82,7 +82,10 @@ fn main() {
 
 fn sweep(eval: &Path, collections: &[Collection], k8s: &Collection) {
     let names: Vec<&str> = collections.iter().map(|c| c.name).collect();
-    println!("\nk1 | b body | b title, headings | w title | w headings | {} | permitted | mean", names.join(" | "));
+    println!(
+        "\nk1 | b body | b title, headings | w title | w headings | {} | permitted | mean",
+        names.join(" | ")
+    );
     let choices = |name: &str, default: &[f64]| -> Vec<f64> {
         match std::env::var(name) {
             Ok(list) => list.split(',').map(|v| v.parse().unwrap()).collect(),
@@ -101,7 +104,9 @@ fn sweep(eval: &Path, collections: &[Collection], k8s: &Collection) {
                         let all: Vec<String> = all.iter().map(|v| format!("{v:.4}")).collect();
                         let (reached, _) = k8s.permitted(eval, parameters);
                         let all = all.join(" | ");
-                        println!("{k1} | {b} | {b_short} | {title} | {headings} | {all} | {reached} | {mean:.4}");
+                        println!(
+                            "{k1} | {b} | {b_short} | {title} | {headings} | {all} | {reached} | {mean:.4}"
+                        );
                     }
                 }
             }
@@ -133,7 +138,9 @@ fn load(name: &'static str, folder: &Path, split: &str, size: Option<usize>) -> 
     index.commit(1).unwrap();
     let mut relevant: HashMap<String, HashMap<String, u32>> = HashMap::new();
     for line in lines(&folder.join("qrels").join(format!("{split}.tsv"))) {
-        let [query, page, grade] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("qrels of {name}") };
+        let [query, page, grade] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("qrels of {name}")
+        };
         relevant.entry(query.to_owned()).or_default().insert(page.to_owned(), grade.parse().unwrap());
     }
     let mut exclude: HashMap<String, HashSet<String>> = HashMap::new();
@@ -208,8 +215,7 @@ impl Collection {
     ) -> Vec<usize> {
         seeing(seen.iter().copied(), |visible| {
             let view = self.searcher.view_with(&visible, parameters).unwrap();
-            let found =
-                self.searcher.search(query, visible, &view, &|_| true, 400, &self.ties).unwrap();
+            let found = self.searcher.search(query, visible, &view, &|_| true, 400, &self.ties).unwrap();
             let mut ranked = Vec::new();
             let mut had = HashSet::new();
             for candidate in found {
@@ -239,7 +245,8 @@ impl Collection {
             .map(|line| serde_json::from_str::<Sight>(line).unwrap())
             .map(|sight| (sight.user, sight.docs.into_iter().collect()))
             .collect();
-        let texts: HashMap<&str, &str> = self.queries.iter().map(|q| (q.id.as_str(), q.text.as_str())).collect();
+        let texts: HashMap<&str, &str> =
+            self.queries.iter().map(|q| (q.id.as_str(), q.text.as_str())).collect();
         let asked: Vec<Permitted> =
             read("perm_queries.jsonl").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let none = HashSet::new();

@@ -29,7 +29,8 @@ use support::{Numbers, Ties, percentile, seeing};
 use tantivy::collector::TopDocs;
 use tantivy::index::SegmentId;
 use tantivy::query::{
-    BitSetDocSet, BooleanQuery, ConstScorer, EnableScoring, Explanation, Occur, Query, Scorer, TermQuery, Weight,
+    BitSetDocSet, BooleanQuery, ConstScorer, EnableScoring, Explanation, Occur, Query, Scorer, TermQuery,
+    Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, Score, Searcher, SegmentReader, Term};
@@ -50,7 +51,8 @@ fn main() {
     let searcher = ours.searcher().unwrap();
     let stock = tantivy::Index::open_in_dir(folder.path()).unwrap().reader().unwrap().searcher();
     let schema = stock.schema().clone();
-    let fields: Vec<Field> = ["title", "headings", "body"].iter().map(|f| schema.get_field(f).unwrap()).collect();
+    let fields: Vec<Field> =
+        ["title", "headings", "body"].iter().map(|f| schema.get_field(f).unwrap()).collect();
     println!(
         "{size} chunks ({real} of real text), {} segments, {} queries, p50 of the medians of {ROUNDS} rounds, ms",
         stock.segment_readers().len(),
@@ -59,8 +61,7 @@ fn main() {
 
     let mut rows = Vec::new();
     for share in SHARES {
-        let seen: Vec<u32> =
-            (0..size as u32).filter(|n| visible(*n, share)).collect();
+        let seen: Vec<u32> = (0..size as u32).filter(|n| visible(*n, share)).collect();
         let bits = bitsets(&stock, &seen);
         seeing(seen.iter().copied(), |visible| {
             let began = Instant::now();
@@ -75,16 +76,14 @@ fn main() {
                     (Occur::Must, Box::new(parsed.clone()) as Box<dyn Query>),
                     (Occur::Must, Box::new(Within(Arc::clone(&bits)))),
                 ]);
-                let per_caller = || {
-                    searcher.search(query, visible.clone(), &view, &|_| true, DEPTH, &ties).unwrap().len()
-                };
+                let per_caller =
+                    || searcher.search(query, visible.clone(), &view, &|_| true, DEPTH, &ties).unwrap().len();
                 let block_max = || {
                     let top = TopDocs::with_limit(DEPTH).order_by_score();
                     stock.search(&parsed, &top).unwrap().len()
                 };
-                let block_max_ten = || {
-                    stock.search(&parsed, &TopDocs::with_limit(10).order_by_score()).unwrap().len()
-                };
+                let block_max_ten =
+                    || stock.search(&parsed, &TopDocs::with_limit(10).order_by_score()).unwrap().len();
                 let intersected = || {
                     let top = TopDocs::with_limit(DEPTH).order_by_score();
                     stock.search(&filtered, &top).unwrap().len()
@@ -108,7 +107,14 @@ fn main() {
             println!(
                 "{share:>5} % visible: per caller {:.3} (p95 {:.3}) | block-max, no rights {:.3} (top 10: {:.3}) | filter, global statistics {:.3} \
                  | ours / filter {:.2} | ours / none {:.2} | order changes under global statistics {changed} of {} | view {view_ms:.1}",
-                row.ours.0, row.ours.1, row.stock.0, row.stock_ten.0, row.filter.0, row.ours.0 / row.filter.0, row.ours.0 / row.stock.0, queries.len()
+                row.ours.0,
+                row.ours.1,
+                row.stock.0,
+                row.stock_ten.0,
+                row.filter.0,
+                row.ours.0 / row.filter.0,
+                row.ours.0 / row.stock.0,
+                queries.len()
             );
             rows.push(row);
         });

@@ -21,7 +21,8 @@ pub fn draw(title: &str, under: &str, x_label: &str, y_label: &str, xs: &[f64], 
     let all = || lines.iter().flat_map(|line| &line.points).map(|p| p.1);
     let least = 10f64.powf((all().fold(f64::INFINITY, f64::min) * 0.8).log10().floor());
     let most = 10f64.powf((all().fold(0.0, f64::max) * 1.1).log10().ceil());
-    let (x_most, x_least) = (xs.iter().copied().fold(0.0, f64::max), xs.iter().copied().fold(f64::INFINITY, f64::min));
+    let (x_most, x_least) =
+        (xs.iter().copied().fold(0.0, f64::max), xs.iter().copied().fold(f64::INFINITY, f64::min));
     let x = |v: f64| {
         let share = (x_most / v).ln() / (x_most / x_least).ln();
         LEFT + 30.0 + share * (WIDTH - LEFT - RIGHT - 60.0)
@@ -53,35 +54,48 @@ pub fn draw(title: &str, under: &str, x_label: &str, y_label: &str, xs: &[f64], 
     while decade <= most * 1.0001 {
         let at = y(decade);
         let _ = writeln!(s, r#"<line class="grid" x1="{left}" x2="{right}" y1="{at:.1}" y2="{at:.1}"/>"#);
-        let _ = writeln!(s, r#"<text x="{}" y="{:.1}" text-anchor="end">{decade}</text>"#, left - 8.0, at + 4.0);
+        let _ =
+            writeln!(s, r#"<text x="{}" y="{:.1}" text-anchor="end">{decade}</text>"#, left - 8.0, at + 4.0);
         for step in 2..10 {
             let minor = decade * f64::from(step);
             if minor < most {
                 let at = y(minor);
-                let _ = writeln!(s, r#"<line class="minor" x1="{left}" x2="{right}" y1="{at:.1}" y2="{at:.1}"/>"#);
+                let _ = writeln!(
+                    s,
+                    r#"<line class="minor" x1="{left}" x2="{right}" y1="{at:.1}" y2="{at:.1}"/>"#
+                );
             }
         }
         decade *= 10.0;
     }
     for v in xs {
         let at = x(*v);
-        let _ = writeln!(s, r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{bottom}" y2="{}"/>"#, bottom + 5.0);
+        let _ = writeln!(
+            s,
+            r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{bottom}" y2="{}"/>"#,
+            bottom + 5.0
+        );
         let _ = writeln!(s, r#"<text x="{at:.1}" y="{}" text-anchor="middle">{v} %</text>"#, bottom + 21.0);
     }
     let middle = (left + right) / 2.0;
     let _ = writeln!(s, r#"<text x="{middle}" y="{}" text-anchor="middle">{x_label}</text>"#, bottom + 42.0);
     let up = (TOP + bottom) / 2.0;
-    let _ = writeln!(s, r#"<text x="20" y="{up}" text-anchor="middle" transform="rotate(-90 20 {up})">{y_label}</text>"#);
+    let _ = writeln!(
+        s,
+        r#"<text x="20" y="{up}" text-anchor="middle" transform="rotate(-90 20 {up})">{y_label}</text>"#
+    );
     for (number, line) in lines.iter().enumerate() {
         let class = line.class;
-        let points: Vec<String> = line.points.iter().map(|p| format!("{:.1},{:.1}", x(p.0), y(p.1))).collect();
+        let points: Vec<String> =
+            line.points.iter().map(|p| format!("{:.1},{:.1}", x(p.0), y(p.1))).collect();
         let _ = writeln!(s, r#"<polyline class="line {class}" points="{}"/>"#, points.join(" "));
         for p in &line.points {
             // Values stand above the upper and below the lower of neighbouring lines.
             let higher = lines.iter().flat_map(|l| &l.points).filter(|o| o.0 == p.0 && o.1 > p.1).count();
             let lowest = higher + 1 == lines.iter().filter(|l| l.points.iter().any(|o| o.0 == p.0)).count();
             let offset = if lowest { 19.0 } else { -9.0 };
-            let _ = writeln!(s, r#"<circle class="dot {class}" cx="{:.1}" cy="{:.1}" r="4"/>"#, x(p.0), y(p.1));
+            let _ =
+                writeln!(s, r#"<circle class="dot {class}" cx="{:.1}" cy="{:.1}" r="4"/>"#, x(p.0), y(p.1));
             let _ = writeln!(
                 s,
                 r#"<text class="value {class}" x="{:.1}" y="{:.1}" text-anchor="middle">{:.2}</text>"#,
@@ -92,7 +106,8 @@ pub fn draw(title: &str, under: &str, x_label: &str, y_label: &str, xs: &[f64], 
         }
         let at = LEFT + number as f64 * 222.0;
         let low = HEIGHT - 26.0;
-        let _ = writeln!(s, r#"<line class="line {class}" x1="{at}" x2="{}" y1="{low}" y2="{low}"/>"#, at + 30.0);
+        let _ =
+            writeln!(s, r#"<line class="line {class}" x1="{at}" x2="{}" y1="{low}" y2="{low}"/>"#, at + 30.0);
         let _ = writeln!(s, r#"<text x="{}" y="{}">{}</text>"#, at + 38.0, low + 4.0, line.name);
     }
     s.push_str("</svg>\n");

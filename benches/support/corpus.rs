@@ -75,7 +75,12 @@ pub fn cut(page: usize, from: &Page, size: usize) -> Vec<Chunk> {
     }
     flush(&mut body, &path, &mut chunks);
     if chunks.is_empty() {
-        chunks.push(Chunk { page, title: from.title.clone(), headings: String::new(), body: from.text.clone() });
+        chunks.push(Chunk {
+            page,
+            title: from.title.clone(),
+            headings: String::new(),
+            body: from.text.clone(),
+        });
     }
     chunks
 }

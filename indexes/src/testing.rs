@@ -49,3 +49,8 @@ impl TieOrder for ByHash {
 pub(crate) fn bits(list: &[Scored]) -> Vec<(u32, u64)> {
     list.iter().map(|c| (c.chunk.0, c.score.to_bits())).collect()
 }
+
+/// A folder in memory where there is one: these tests commit often, and need no disk to be true.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}

@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn words_shared_bring_texts_nearer() {
-        let vectors = hashing(384).embed(&["the night shift roster", "Night shift!", "pension fund"]).unwrap();
+        let vectors =
+            hashing(384).embed(&["the night shift roster", "Night shift!", "pension fund"]).unwrap();
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
         assert!(near(&vectors[0], &vectors[1]) > 0.6);
         assert!(near(&vectors[0], &vectors[2]).abs() < 0.3);

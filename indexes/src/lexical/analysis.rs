@@ -201,7 +201,10 @@ mod tests {
 
     #[test]
     fn parts_of_identifiers_are_terms_and_numbers_stay_whole() {
-        assert_eq!(of("max_open_files values.yaml 1.27 kube-proxy"), ["max", "open", "file", "valu", "yaml", "1.27", "kube", "proxi"]);
+        assert_eq!(
+            of("max_open_files values.yaml 1.27 kube-proxy"),
+            ["max", "open", "file", "valu", "yaml", "1.27", "kube", "proxi"]
+        );
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub(super) type Norms = [[f64; 256]; 3];
 /// The length norms that follow from a caller's count and lengths.
 pub(super) fn norms(parameters: &Parameters, count: u64, lengths: [u64; 3]) -> Box<Norms> {
     let mut norms = Box::new([[0.0; 256]; 3]);
-    for (((table, length), weight), b) in norms.iter_mut().zip(lengths).zip(parameters.weight).zip(parameters.b) {
+    for (((table, length), weight), b) in
+        norms.iter_mut().zip(lengths).zip(parameters.weight).zip(parameters.b)
+    {
         let average = length as f64 / count.max(1) as f64;
         for (id, norm) in (0u8..=255).zip(table) {
             let length = f64::from(FieldNormReader::id_to_fieldnorm(id));
@@ -133,8 +135,7 @@ pub(super) fn search(
         let frequency = gather.hits.len() as u64;
         #[cfg(feature = "faults")]
         let frequency = faulty_frequency(&parts, fields, &term)?.unwrap_or(frequency);
-        let weight =
-            f64::from(occurrences) * (k1 + 1.0) * inverse_document_frequency(view.count, frequency);
+        let weight = f64::from(occurrences) * (k1 + 1.0) * inverse_document_frequency(view.count, frequency);
         for hit in &gather.hits {
             if let Some(score) = scores.get_mut(hit.slot as usize) {
                 *score += weight * (hit.frequency / (k1 + hit.frequency));
@@ -248,11 +249,7 @@ fn first_from(hits: &[Hit], slot: u32) -> usize {
     hits.get(..end).map_or(0, |head| head.partition_point(|hit| hit.slot < slot))
 }
 
-fn postings(
-    segment: &Segment,
-    field: Field,
-    term: &str,
-) -> io::Result<Option<BlockSegmentPostings>> {
+fn postings(segment: &Segment, field: Field, term: &str) -> io::Result<Option<BlockSegmentPostings>> {
     let inverted = segment.reader.inverted_index(field).map_err(io::Error::other)?;
     inverted.read_block_postings(&Term::from_field_text(field, term), IndexRecordOption::WithFreqs)
 }

@@ -1,10 +1,10 @@
 //! One snapshot of the index, and what one caller may see of it. A view must only ever be used with
 //! the visible chunks that it was made from; a segment that it does not know holds nothing.
 
+use super::LexicalError;
 use super::bits::Bits;
 use super::scorer::{self, Parameters};
 use super::writer::Fields;
-use super::LexicalError;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
 use kenward_access::scope::VisibleChunks;

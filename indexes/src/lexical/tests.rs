@@ -3,7 +3,7 @@
 
 use super::scorer::MOST_TERMS;
 use super::{ChunkText, LexicalError, LexicalIndex, Parameters, analysis};
-use crate::testing::{ByHash, bits, seeing};
+use crate::testing::{ByHash, bits, folder, seeing};
 use crate::{Scored, order};
 use kenward_access::ids::ChunkNo;
 use proptest::prelude::*;
@@ -26,9 +26,8 @@ fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, 
     let fields: BTreeMap<u32, Vec<Vec<String>>> =
         visible.iter().map(|(n, text)| (*n, text.iter().map(|t| terms_of(t)).collect())).collect();
     let count = fields.len() as f64;
-    let average: Vec<f64> = (0..3)
-        .map(|f| fields.values().map(|c| stored(c[f].len())).sum::<u64>() as f64 / count)
-        .collect();
+    let average: Vec<f64> =
+        (0..3).map(|f| fields.values().map(|c| stored(c[f].len())).sum::<u64>() as f64 / count).collect();
     let mut query_terms: BTreeMap<String, u32> = BTreeMap::new();
     for term in terms_of(query) {
         if query_terms.contains_key(&term) || query_terms.len() < MOST_TERMS {
@@ -90,7 +89,17 @@ enum Step {
 
 fn words(most: usize) -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
-        "ward", "night", "nights", "roster", "shift", "plan", "fund", "audit", "ken", "東京都", "Café",
+        "ward",
+        "night",
+        "nights",
+        "roster",
+        "shift",
+        "plan",
+        "fund",
+        "audit",
+        "ken",
+        "東京都",
+        "Café",
     ]);
     prop::collection::vec(word, 0..most).prop_map(|words| words.join(" "))
 }
@@ -113,7 +122,7 @@ proptest! {
         queries in prop::collection::vec(words(7), 1..5),
         depth in 1usize..20,
     ) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let mut index = LexicalIndex::open(folder.path()).unwrap();
         let mut live: BTreeMap<u32, Text> = BTreeMap::new();
         for step in &steps {
@@ -150,10 +159,19 @@ proptest! {
 #[test]
 fn many_blocks_of_postings_are_read_right() {
     // More than one block of 128 postings, a sparse and a dense sight, segments of unequal size.
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
     let all: BTreeMap<u32, Text> = (0..3000u32)
-        .map(|n| (n, text(&format!("ward {} {}", "night ".repeat((n % 7) as usize), if n % 3 == 0 { "fund" } else { "" }))))
+        .map(|n| {
+            (
+                n,
+                text(&format!(
+                    "ward {} {}",
+                    "night ".repeat((n % 7) as usize),
+                    if n % 3 == 0 { "fund" } else { "" }
+                )),
+            )
+        })
         .collect();
     for (n, text) in &all {
         add(&mut index, *n, text);
@@ -165,8 +183,11 @@ fn many_blocks_of_postings_are_read_right() {
     index.commit(3000).unwrap();
     for share in [1, 2, 10, 301] {
         let seen: BTreeSet<u32> = (0..3000).filter(|n| n % share == 0).collect();
-        let visible =
-            all.iter().filter(|(n, _)| *n % 11 != 0 && seen.contains(n)).map(|(n, t)| (*n, t.clone())).collect();
+        let visible = all
+            .iter()
+            .filter(|(n, _)| *n % 11 != 0 && seen.contains(n))
+            .map(|(n, t)| (*n, t.clone()))
+            .collect();
         for query in ["night fund", "ward", "plan night night"] {
             assert_eq!(found(&index, seen.iter().copied(), query, 50), naive(&visible, query, 50));
         }
@@ -175,7 +196,7 @@ fn many_blocks_of_postings_are_read_right() {
 
 #[test]
 fn filters_come_before_the_cut_and_change_no_statistic() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
     (0..50).for_each(|n| add(&mut index, n, &text(&"ward ".repeat(1 + n as usize % 9))));
     index.commit(1).unwrap();
@@ -193,7 +214,7 @@ fn filters_come_before_the_cut_and_change_no_statistic() {
 
 #[test]
 fn a_view_of_somebody_else_or_of_another_index_shows_nothing_hidden() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
     (0..20).for_each(|n| add(&mut index, n, &text("ward")));
     index.commit(1).unwrap();
@@ -216,7 +237,7 @@ fn a_view_of_somebody_else_or_of_another_index_shows_nothing_hidden() {
 
 #[test]
 fn a_snapshot_stays_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
     add(&mut index, 1, &text("ward"));
     index.commit(1).unwrap();
@@ -237,9 +258,10 @@ fn a_snapshot_stays_as_it_was() {
 
 #[test]
 fn long_and_odd_queries_are_bounded_and_answered() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
-    let all: BTreeMap<u32, Text> = (0..30).map(|n| (n, text(&format!("ward word{n} word{}", n + 1)))).collect();
+    let all: BTreeMap<u32, Text> =
+        (0..30).map(|n| (n, text(&format!("ward word{n} word{}", n + 1)))).collect();
     all.iter().for_each(|(n, t)| add(&mut index, *n, t));
     index.commit(1).unwrap();
     let long: String = (0..10_000).map(|n| format!("word{n} ")).collect();
@@ -251,7 +273,7 @@ fn long_and_odd_queries_are_bounded_and_answered() {
 
 #[test]
 fn damage_is_an_error_and_never_a_panic() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
     (0..20).for_each(|n| add(&mut index, n, &text("ward")));
     index.commit(7).unwrap();

@@ -9,9 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::IndexWriterOptions;
-use tantivy::schema::{
-    Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
-};
+use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 /// Memory of the one indexing thread before it writes a segment.
@@ -46,6 +44,8 @@ pub struct LexicalIndex {
     fields: Fields,
     // None after a failed commit, until it is made again.
     writer: Option<IndexWriter>,
+    /// A deletion could not be taken, so the next commit must fail instead of forgetting it.
+    lost: bool,
     reader: IndexReader,
     position: u64,
     // What the last snapshot read of each segment; segments never change.
@@ -83,7 +83,7 @@ impl LexicalIndex {
         };
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let writer = Some(new_writer(&index)?);
-        Ok(Self { index, fields, writer, reader, position, segments: Mutex::default() })
+        Ok(Self { index, fields, writer, lost: false, reader, position, segments: Mutex::default() })
     }
 
     fn writer(&mut self) -> tantivy::Result<&mut IndexWriter> {
@@ -117,9 +117,11 @@ impl LexicalIndex {
     /// Deletes a chunk, from the next commit on.
     pub fn delete(&mut self, chunk: ChunkNo) {
         let term = Term::from_field_u64(self.fields.chunk, u64::from(chunk.0));
-        // A writer that cannot be made makes the next `add` or `commit` fail; nothing is skipped.
-        if let Ok(writer) = self.writer() {
-            writer.delete_term(term);
+        match self.writer() {
+            Ok(writer) => {
+                writer.delete_term(term);
+            }
+            Err(_) => self.lost = true,
         }
     }
 
@@ -129,13 +131,15 @@ impl LexicalIndex {
     /// [`LexicalError::Write`]. Everything since the last commit is then lost: go on from
     /// [`LexicalIndex::position`].
     pub fn commit(&mut self, position: u64) -> Result<(), LexicalError> {
-        let committed = self.writer().and_then(|writer| {
+        let whole = if self.lost { Err(tantivy::TantivyError::Poisoned) } else { self.writer() };
+        let committed = whole.and_then(|writer| {
             let mut prepared = writer.prepare_commit()?;
             prepared.set_payload(&position.to_string());
             prepared.commit()
         });
         if let Err(source) = committed {
             self.writer = None;
+            self.lost = false;
             return Err(LexicalError::Write(source));
         }
         self.position = position;
@@ -161,13 +165,18 @@ impl LexicalIndex {
         Ok(searcher)
     }
 
-    /// Waits for merges that run, and merges everything into one segment.
+    /// Merges everything into one segment. A merge that tantivy has begun by itself may have taken some of
+    /// the segments: then again, with those that there are now.
     #[cfg(test)]
     pub(super) fn merge_all(&mut self) {
-        let segments = self.index.searchable_segment_ids().unwrap();
-        if !segments.is_empty() {
-            self.writer().unwrap().merge(&segments).wait().unwrap();
+        for _ in 0..1000 {
+            let segments = self.index.searchable_segment_ids().unwrap();
+            if segments.is_empty() || self.writer().unwrap().merge(&segments).wait().is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        panic!("the segments were never free to be merged");
     }
 }
 

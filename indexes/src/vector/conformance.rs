@@ -2,7 +2,7 @@
 //! the engine in a folder of its own, empty the first time and as it was left afterwards.
 
 use super::{VectorError, VectorIndex, VectorSnapshot};
-use crate::testing::{ByHash, bits, seeing};
+use crate::testing::{ByHash, bits, folder, seeing};
 use crate::{Scored, order};
 use kenward_access::ids::ChunkNo;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub(super) fn run(open: &Open) {
 /// Random appends, replacements, deletes, commits and reopenings, against a map in memory.
 fn finds_what_a_plain_list_finds(open: &Open) {
     for seed in 0..12 {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let mut numbers = Numbers(seed);
         let dimension = [1, 3, 16, 37][seed as usize % 4];
         let mut index = open(folder.path(), dimension).unwrap();
@@ -74,7 +74,8 @@ fn finds_what_a_plain_list_finds(open: &Open) {
             let seen: Vec<u32> = (0..220).filter(|_| numbers.next().is_multiple_of(3)).collect();
             let query = numbers.vector(dimension);
             let found = search(snapshot.as_ref(), &query, &seen, 7);
-            let cosine = |v: &[f32]| v.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+            let cosine =
+                |v: &[f32]| v.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
             let visible = live.iter().filter(|(chunk, _)| seen.contains(chunk));
             let mut best: Vec<f64> = visible.map(|(_, vector)| cosine(vector)).collect();
             best.sort_by(|a, b| b.total_cmp(a));
@@ -91,7 +92,7 @@ fn finds_what_a_plain_list_finds(open: &Open) {
 
 /// Two engines, one with hidden vectors around, above and below: the same answers to the bit.
 fn hidden_vectors_change_nothing(open: &Open) {
-    let (folder_a, folder_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder_a, folder_b) = (folder(), folder());
     let (mut a, mut b) = (open(folder_a.path(), 24).unwrap(), open(folder_b.path(), 24).unwrap());
     let mut numbers = Numbers(99);
     let seen: Vec<u32> = (0..300).filter(|n| n % 3 == 1).collect();
@@ -127,7 +128,7 @@ fn hidden_vectors_change_nothing(open: &Open) {
 }
 
 fn keeps_commits_and_nothing_else(open: &Open) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = open(folder.path(), 4).unwrap();
     assert_eq!(index.position(), 0);
     let vector = vec![1.0, 0.0, 0.0, 0.0];
@@ -147,7 +148,7 @@ fn keeps_commits_and_nothing_else(open: &Open) {
 }
 
 fn refuses_what_is_no_direction(open: &Open) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = open(folder.path(), 2).unwrap();
     let mut append = |vector: Vec<f32>| index.append(&[(ChunkNo(1), vector)]);
     assert!(matches!(append(vec![1.0]), Err(VectorError::Dimension { expected: 2, got: 1 })));

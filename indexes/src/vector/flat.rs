@@ -18,6 +18,9 @@ const SEGMENT_ROWS: u32 = 65_536;
 /// Deleted rows from which on compaction is worth its writes.
 const COMPACT_FROM: u64 = 1_024;
 
+/// Batches of a segment after which they are summed up as one, so that the manifest stays small.
+const MOST_BATCHES: usize = 128;
+
 /// Where a live chunk's vector lies.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -45,8 +48,7 @@ struct FlatSnapshot {
 
 impl FlatIndex {
     pub(super) fn open(dir: &Path, dimension: usize) -> Result<Self, VectorError> {
-        std::fs::create_dir_all(dir)
-            .map_err(|source| VectorError::Io { path: dir.to_owned(), source })?;
+        std::fs::create_dir_all(dir).map_err(|source| VectorError::Io { path: dir.to_owned(), source })?;
         let manifest = match Manifest::load(dir)? {
             Some(manifest) => manifest,
             None => {
@@ -180,13 +182,18 @@ impl VectorIndex for FlatIndex {
         let mut segments = Vec::with_capacity(manifest.segments.len());
         for entry in &manifest.segments {
             let before = self.manifest.segments.iter().position(|old| old.number == entry.number);
-            let same = before.filter(|at| {
-                self.manifest.segments.get(*at).is_some_and(|old| old.rows() == entry.rows())
-            });
+            let same = before
+                .filter(|at| self.manifest.segments.get(*at).is_some_and(|old| old.rows() == entry.rows()));
             segments.push(match same.and_then(|at| self.snapshot.segments.get(at)) {
                 Some(mapped) => Arc::clone(mapped),
                 None => Arc::new(Segment::map(&self.dir, entry, manifest.dimension)?),
             });
+        }
+        for (entry, segment) in manifest.segments.iter_mut().zip(&segments) {
+            let full = entry.rows() >= SEGMENT_ROWS && entry.batches.len() > 1;
+            if full || entry.batches.len() > MOST_BATCHES {
+                entry.batches = vec![segment::whole(&self.dir, entry, segment, manifest.dimension)?];
+            }
         }
         // INVARIANT: from here on the commit stands; nothing before it changed what a reader sees.
         manifest.store(&self.dir)?;

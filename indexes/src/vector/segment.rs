@@ -75,6 +75,20 @@ pub(super) fn inspect(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Res
     chunk_numbers(dir, entry, dimension, Tail::Leave).map(drop)
 }
 
+/// The batches of a segment as one: their bytes are checked, then summed again as a whole.
+pub(super) fn whole(
+    dir: &Path,
+    entry: &SegmentEntry,
+    segment: &Segment,
+    dimension: usize,
+) -> Result<Batch, VectorError> {
+    segment.check(&vectors_path(dir, entry.number), 0, &entry.batches)?;
+    let numbers = chunk_numbers(dir, entry, dimension, Tail::Leave)?;
+    let chunks: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
+    let vectors = checksum(segment.map.get(HEADER..).unwrap_or_default());
+    Ok(Batch { rows: entry.rows(), chunks: checksum(&chunks), vectors })
+}
+
 /// What to do with bytes past the committed length.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tail {
@@ -148,7 +162,12 @@ pub(super) fn append(
     vectors: &[u8],
 ) -> Result<Batch, VectorError> {
     write_behind(chunks_path(dir, number), 0, u64::from(rows) * WIDTH as u64, chunks)?;
-    write_behind(vectors_path(dir, number), dimension, u64::from(rows) * (dimension * WIDTH) as u64, vectors)?;
+    write_behind(
+        vectors_path(dir, number),
+        dimension,
+        u64::from(rows) * (dimension * WIDTH) as u64,
+        vectors,
+    )?;
     let added = u32::try_from(chunks.len() / WIDTH).unwrap_or(u32::MAX);
     Ok(Batch { rows: added, chunks: checksum(chunks), vectors: checksum(vectors) })
 }

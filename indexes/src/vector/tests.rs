@@ -2,7 +2,7 @@
 
 use super::conformance::{self, Numbers};
 use super::{VectorError, VectorIndex, open_flat, verify_flat};
-use crate::testing::{ByHash, bits, seeing};
+use crate::testing::{ByHash, bits, folder, seeing};
 use kenward_access::ids::ChunkNo;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_torn_tail_is_cut_and_nothing_committed_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let expected = answers(filled(folder.path()).as_ref());
     for file in files(folder.path()) {
         if file.extension().is_some() {
@@ -62,7 +62,7 @@ fn a_torn_tail_is_cut_and_nothing_committed_is_lost() {
 
 #[test]
 fn every_flipped_byte_is_found() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     drop(filled(folder.path()));
     for file in files(folder.path()) {
         let whole = fs::read(&file).unwrap();
@@ -84,7 +84,7 @@ fn every_flipped_byte_is_found() {
 
 #[test]
 fn short_and_missing_files_and_a_damaged_last_commit_do_not_open() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     drop(filled(folder.path()));
     let refused = |what: &str| {
         let opened = open_flat(folder.path(), DIMENSION).err();
@@ -110,7 +110,7 @@ fn short_and_missing_files_and_a_damaged_last_commit_do_not_open() {
 
 #[test]
 fn compaction_reclaims_space_and_changes_no_answer() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut index = open_flat(folder.path(), DIMENSION).unwrap();
     let mut numbers = Numbers(11);
     let rows: Vec<_> = (0..4000).map(|n| (ChunkNo(n), numbers.vector(DIMENSION))).collect();
@@ -136,4 +136,30 @@ fn compaction_reclaims_space_and_changes_no_answer() {
     drop(index);
     verify_flat(folder.path(), DIMENSION).unwrap();
     assert_eq!(of(open_flat(folder.path(), DIMENSION).unwrap().snapshot().as_ref()), expected);
+}
+
+#[test]
+fn many_commits_and_full_segments_leave_a_small_manifest() {
+    let folder = folder();
+    let mut index = open_flat(folder.path(), 1).unwrap();
+    let mut next = 0u32;
+    for rows in std::iter::repeat_n(1, 300).chain([70_000, 5]) {
+        let batch: Vec<_> =
+            (next..next + rows).map(|n| (ChunkNo(n), vec![if n % 3 == 0 { 1.0 } else { -1.0 }])).collect();
+        next += rows;
+        index.append(&batch).unwrap();
+        index.commit(u64::from(next)).unwrap();
+    }
+    let manifest = fs::metadata(folder.path().join("manifest")).unwrap().len();
+    assert!(manifest < 64 * 1024, "{manifest} bytes");
+    drop(index);
+    verify_flat(folder.path(), 1).unwrap();
+    let index = open_flat(folder.path(), 1).unwrap();
+    assert_eq!((index.snapshot().len() as u32, index.position()), (next, u64::from(next)));
+    let found = seeing([299, 300, 65_535, 65_536, next - 1, next], [], |visible| {
+        bits(&index.snapshot().search(&[1.0], visible, &|_| true, 9, &ByHash).unwrap())
+    });
+    let near: Vec<u32> = found.iter().filter(|c| c.1 == 1.0f64.to_bits()).map(|c| c.0).collect();
+    assert_eq!(found.len(), 5);
+    assert!(near.iter().all(|n| n % 3 == 0) && near.contains(&300) && near.contains(&65_535), "{near:?}");
 }
