@@ -1,0 +1,48 @@
+//! The harness must be able to fail: each switch breaks the promise in one way, and is seen.
+
+use crate::play_all;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{RwLock, RwLockReadGuard};
+
+/// Switches are of the whole process: who counts on none holds this.
+static SWITCHES: RwLock<()> = RwLock::new(());
+
+/// No switch is on while this is held.
+pub fn no_faults() -> RwLockReadGuard<'static, ()> {
+    SWITCHES.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// How many worlds each switch is tried on.
+const WORLDS: u64 = 24;
+
+fn must_be_seen(name: &str, switch: &AtomicBool) {
+    let _alone = SWITCHES.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    switch.store(true, Ordering::SeqCst);
+    let tally = play_all(0..WORLDS);
+    switch.store(false, Ordering::SeqCst);
+    println!("{name}: {} of {} worlds differ", tally.leaks.len(), tally.worlds);
+    if let Some(leak) = tally.leaks.first() {
+        println!("for example {leak}");
+    }
+    assert!(!tally.leaks.is_empty(), "`{name}` is on and no world differs");
+}
+
+#[test]
+fn global_statistics_are_seen() {
+    must_be_seen("statistics over hidden chunks too", &kenward_indexes::faults::GLOBAL_STATISTICS);
+}
+
+#[test]
+fn storage_order_is_seen() {
+    must_be_seen("equals in the order of storage", &kenward_indexes::faults::STORAGE_ORDER);
+}
+
+#[test]
+fn filtering_after_the_cut_is_seen() {
+    must_be_seen("filter after the cut", &kenward_indexes::faults::POST_FILTER);
+}
+
+#[test]
+fn a_clock_that_hidden_documents_move_is_seen() {
+    must_be_seen("`ingested` by the document", &kenward_vault::faults::INGEST_TIME_OF_DOCUMENT);
+}

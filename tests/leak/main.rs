@@ -1,0 +1,102 @@
+//! The promise, tried: world A holds everything, world B only what one person may see, and whatever
+//! that person asks of either, on every surface, the answers are the same bytes.
+//!
+//! The harness decides by itself who sees what (`sight`), so it also sees a wrong decision. It is
+//! shown to fail: each switch that breaks the promise on purpose makes it red (`broken`).
+//!
+//! `KENWARD_WORLDS=n` plays n worlds, `KENWARD_SEED=n` one; `KENWARD_LONG=1` plays 5,000.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may fail loudly and print their figures"
+)]
+
+mod ask;
+mod broken;
+mod dice;
+mod logs;
+mod mcp;
+mod play;
+mod seams;
+mod sight;
+mod stage;
+mod words;
+mod world;
+
+use play::{Tally, play};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}
+
+/// How many worlds the main test plays.
+fn worlds() -> u64 {
+    let long = std::env::var_os("KENWARD_LONG").is_some_and(|v| v != "0");
+    setting("KENWARD_WORLDS").unwrap_or(if long { 5_000 } else { 200 })
+}
+
+/// Plays many worlds on all cores.
+fn play_all(seeds: impl Iterator<Item = u64>) -> Tally {
+    let seeds: Vec<u64> = seeds.collect();
+    let next = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut tally = Tally::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut own = Tally::default();
+                    while let Some(seed) =
+                        seeds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap())
+                    {
+                        own.add(play(*seed));
+                    }
+                    own
+                })
+            })
+            .collect();
+        for worker in workers {
+            tally.add(worker.join().unwrap());
+        }
+    });
+    tally
+}
+
+#[test]
+fn hidden_documents_change_no_byte() {
+    let _quiet = broken::no_faults();
+    let logs = logs::capture();
+    let begun = std::time::Instant::now();
+    let tally = match setting("KENWARD_SEED") {
+        Some(seed) => play_all(std::iter::once(seed)),
+        None => play_all(0..worlds()),
+    };
+    println!(
+        "{} worlds, {} people, {} requests, {} pages, {} cursors resumed, {} refused, {} bytes compared, \
+         {} documents shown, {} withheld, {:.1} s",
+        tally.worlds,
+        tally.people,
+        tally.requests,
+        tally.pages,
+        tally.resumed,
+        tally.refused,
+        tally.bytes,
+        tally.shown,
+        tally.withheld,
+        begun.elapsed().as_secs_f64()
+    );
+    assert!(tally.leaks.is_empty(), "{} of {} worlds differ; the first:\n{}", tally.leaks.len(), tally.worlds, tally.leaks[0]);
+    // A comparison of nothing with nothing would be equal too.
+    if tally.worlds >= 20 {
+        assert!(tally.shown > tally.worlds && tally.withheld > tally.worlds, "{tally:?}");
+        assert!(tally.resumed > tally.worlds && tally.pages > tally.worlds, "{tally:?}");
+        assert!(tally.refused * 2 < tally.requests, "{tally:?}");
+    }
+    logs.assert_silent();
+}

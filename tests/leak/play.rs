@@ -1,0 +1,181 @@
+//! One world: both acts, every person, every request, A beside B.
+
+use crate::ask::{Request, ask, difference, next_cursor, requests};
+use crate::dice::Dice;
+use crate::stage::Stage;
+use crate::words;
+use crate::world::{Place, State, World};
+use std::collections::BTreeSet;
+
+/// Deepest page that is followed.
+const PAGES: usize = 40;
+/// People who ask in one world; others differ from them in nothing that matters here.
+const CALLERS: usize = 2;
+
+/// What one world, or many, came to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub worlds: u64,
+    pub people: u64,
+    pub requests: u64,
+    pub bytes: u64,
+    pub shown: u64,
+    pub withheld: u64,
+    pub refused: u64,
+    pub pages: u64,
+    pub resumed: u64,
+    /// Worlds with a difference, and the first difference of each.
+    pub leaks: Vec<String>,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        self.worlds += other.worlds;
+        self.people += other.people;
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+        self.shown += other.shown;
+        self.withheld += other.withheld;
+        self.refused += other.refused;
+        self.pages += other.pages;
+        self.resumed += other.resumed;
+        self.leaks.extend(other.leaks);
+    }
+}
+
+/// A cursor from the first questions, to be taken up again at the second.
+struct Kept {
+    request: Request,
+    a: String,
+    b: String,
+}
+
+struct Pair<'w> {
+    world: &'w World,
+    handle: String,
+    number: u64,
+    a: &'w mut Stage,
+    b: Stage,
+    tally: &'w mut Tally,
+    /// Words that must not come out: the canaries of what is hidden.
+    forbidden: Vec<String>,
+}
+
+/// Plays the world of a seed. Stops at its first difference.
+pub fn play(seed: u64) -> Tally {
+    let world = World::make(seed);
+    let mut tally = Tally { worlds: 1, ..Tally::default() };
+    if let Err(leak) = compare(&world, &mut tally) {
+        tally.leaks.push(format!("world {seed}: {leak}"));
+    }
+    tally
+}
+
+fn canaries(states: &[&State], visible: &BTreeSet<Place>, state: &State) -> Vec<String> {
+    let mut shown = BTreeSet::new();
+    for (source, id) in visible {
+        shown.insert(words::canary(state.sources[*source].docs[id].seed));
+    }
+    let all = states.iter().flat_map(|s| &s.sources).flat_map(|s| s.docs.values());
+    all.map(|doc| words::canary(doc.seed)).filter(|canary| !shown.contains(canary)).collect()
+}
+
+fn compare(world: &World, tally: &mut Tally) -> Result<(), String> {
+    let mut a = Stage::everything(world);
+    let mut callers = world.first_state.callers();
+    Dice::of(world.seed, "callers").shuffle(&mut callers);
+    callers.truncate(CALLERS);
+    let mut waiting: Vec<(String, u64, Stage, Vec<Kept>)> = Vec::new();
+    for (number, handle) in (1u64..).zip(&callers) {
+        let visible = world.first_state.visible(handle, world.first_asked);
+        let b = Stage::only(world, handle, &visible);
+        let total: usize = world.first_state.sources.iter().map(|s| s.docs.len()).sum();
+        tally.people += 1;
+        tally.shown += visible.len() as u64;
+        tally.withheld += (total - visible.len()) as u64;
+        let forbidden = canaries(&[&world.first_state], &visible, &world.first_state);
+        let mut pair = Pair { world, handle: handle.clone(), number, a: &mut a, b, tally, forbidden };
+        let kept = pair.ask_all(&world.first_state, &visible, "first")?;
+        waiting.push((handle.clone(), number, pair.b, kept));
+    }
+
+    a.second_act(world, None);
+    for (handle, number, mut b, kept) in waiting {
+        if !world.second_state.callers().contains(&handle) {
+            continue;
+        }
+        let visible = world.second_state.visible(&handle, world.second_asked);
+        b.second_act(world, Some(&visible));
+        let forbidden = canaries(&[&world.first_state, &world.second_state], &visible, &world.second_state);
+        let mut pair = Pair { world, handle, number, a: &mut a, b, tally, forbidden };
+        for (at, kept) in kept.into_iter().enumerate() {
+            pair.tally.resumed += 1;
+            pair.follow(&kept.request, Some((kept.a, kept.b)), 9_000 + at as u64, "resumed")?;
+        }
+        pair.ask_all(&world.second_state, &visible, "second")?;
+    }
+    Ok(())
+}
+
+impl Pair<'_> {
+    fn ask_all(&mut self, state: &State, visible: &BTreeSet<Place>, act: &str) -> Result<Vec<Kept>, String> {
+        let mut dice = Dice::of(self.world.seed ^ (self.number << 32), act);
+        let mut kept = Vec::new();
+        for (at, request) in requests(self.world, state, visible, &mut dice).into_iter().enumerate() {
+            let cursors = self.follow(&request, None, at as u64, act)?;
+            if let Some((a, b)) = cursors
+                && kept.len() < 8
+            {
+                kept.push(Kept { request, a, b });
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Asks both worlds, page by page; gives the cursors to the second page.
+    fn follow(
+        &mut self,
+        request: &Request,
+        from: Option<(String, String)>,
+        at: u64,
+        act: &str,
+    ) -> Result<Option<(String, String)>, String> {
+        let mut first = None;
+        let mut cursors = from;
+        for page in 0..PAGES {
+            let (ask_a, ask_b) = match &cursors {
+                None => (request.clone(), request.clone()),
+                Some((a, b)) => match (request.at(a), request.at(b)) {
+                    (Some(a), Some(b)) => (a, b),
+                    _ => break,
+                },
+            };
+            let mut draw = Dice::of(self.world.seed ^ (self.number << 40) ^ (at << 8), act);
+            draw.0 ^= page as u64;
+            let draw = draw.next();
+            let answer_a = ask(self.a, &self.handle, &ask_a, draw);
+            let answer_b = ask(&mut self.b, &self.handle, &ask_b, draw);
+            self.tally.requests += 1;
+            self.tally.bytes += answer_a.len() as u64;
+            self.tally.refused += u64::from(answer_a.starts_with("refused"));
+            let told = || format!("{act} questions, {} page {page}, {request:?}", self.handle);
+            if let Some(difference) = difference(&answer_a, &answer_b) {
+                return Err(format!("{}\n{difference}", told()));
+            }
+            for canary in &self.forbidden {
+                if answer_a.contains(canary) {
+                    return Err(format!("{}\nthe canary of a hidden version came out: {answer_a}", told()));
+                }
+            }
+            cursors = match (next_cursor(&answer_a), next_cursor(&answer_b)) {
+                (Some(a), Some(b)) => Some((a, b)),
+                _ => break,
+            };
+            self.tally.pages += 1;
+            if page == 0 {
+                first.clone_from(&cursors);
+            }
+        }
+        Ok(first)
+    }
+}

@@ -1,0 +1,54 @@
+//! Time and randomness, fixed by the test: both worlds ask at the same instants and draw the same bytes.
+
+use crate::dice::Dice;
+use kenward_access::ids::Timestamp;
+use kenward_vault::seams::{Clock, Entropy};
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// A clock that stands still until it is set.
+pub struct FixedClock(AtomicI64);
+
+impl FixedClock {
+    pub fn at(now: i64) -> Self {
+        Self(AtomicI64::new(now))
+    }
+    pub fn set(&self, now: i64) {
+        self.0.store(now, Ordering::SeqCst);
+    }
+    pub fn advance(&self, by: i64) {
+        self.0.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Bytes that depend on the seed, the length drawn, and how often that length was drawn: so that
+/// the order of two threads makes no difference, and a boundary drawn again is another one.
+#[derive(Default)]
+pub struct FixedEntropy(Mutex<(u64, HashMap<usize, u64>)>);
+
+impl FixedEntropy {
+    /// Begins again from a seed. Seeds are used once in each world.
+    pub fn reset(&self, seed: u64) {
+        *self.0.lock().unwrap() = (seed, HashMap::new());
+    }
+}
+
+impl Entropy for FixedEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut state = self.0.lock().unwrap();
+        let seed = state.0;
+        let drawn = state.1.entry(buffer.len()).or_insert(0);
+        *drawn += 1;
+        let mut dice = Dice::of(seed, &format!("{} {drawn}", buffer.len()));
+        for byte in buffer {
+            *byte = dice.next().to_le_bytes()[3];
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The harness's own answer to "who sees what": names, lists and loops. It must share nothing with
+//! the product's rules but their meaning: it decides what world B holds.
+
+use kenward_access::acl::Effect;
+use kenward_access::ids::Timestamp;
+use kenward_access::rights::RightsSpec;
+use kenward_vault::directory::DirectoryChange;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Labels, least sensitive first.
+pub const LABELS: [&str; 3] = ["open", "internal", "secret"];
+
+/// The directory by handles.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    /// Handle → level of clearance, disabled.
+    pub people: BTreeMap<String, (u16, bool)>,
+    /// Handle → members (`user:…`, `group:…`).
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Directory {
+    pub fn apply(&mut self, change: &DirectoryChange) {
+        match change {
+            DirectoryChange::AddUser { handle, clearance, .. } => {
+                self.people.insert(handle.clone(), (clearance.level.0, false));
+            }
+            DirectoryChange::SetClearance { handle, clearance } => {
+                self.people.get_mut(handle).unwrap().0 = clearance.level.0;
+            }
+            DirectoryChange::SetDisabled { handle, disabled } => {
+                self.people.get_mut(handle).unwrap().1 = *disabled;
+            }
+            DirectoryChange::RemoveUser { handle } => {
+                self.people.remove(handle);
+                self.forget(&format!("user:{handle}"));
+            }
+            DirectoryChange::AddGroup { handle } => {
+                self.groups.insert(handle.clone(), BTreeSet::new());
+            }
+            DirectoryChange::RemoveGroup { handle } => {
+                self.groups.remove(handle);
+                self.forget(&format!("group:{handle}"));
+            }
+            DirectoryChange::AddMember { group, member } => {
+                self.groups.get_mut(group).unwrap().insert(member.clone());
+            }
+            DirectoryChange::RemoveMember { group, member } => {
+                self.groups.get_mut(group).unwrap().remove(member);
+            }
+            DirectoryChange::RevokeToken { .. } => {}
+        }
+    }
+
+    fn forget(&mut self, member: &str) {
+        for members in self.groups.values_mut() {
+            members.remove(member);
+        }
+    }
+
+    fn knows(&self, principal: &str) -> bool {
+        principal == "everyone"
+            || principal.strip_prefix("user:").is_some_and(|h| self.people.contains_key(h))
+            || principal.strip_prefix("group:").is_some_and(|h| self.groups.contains_key(h))
+    }
+
+    /// Everything that a person holds, by name.
+    pub fn holds(&self, handle: &str) -> BTreeSet<String> {
+        let mut held = BTreeSet::from(["everyone".to_owned(), format!("user:{handle}")]);
+        loop {
+            let before = held.len();
+            for (group, members) in &self.groups {
+                if members.iter().any(|member| held.contains(member)) {
+                    held.insert(format!("group:{group}"));
+                }
+            }
+            if held.len() == before {
+                return held;
+            }
+        }
+    }
+
+    /// May the person read what these rights guard?
+    pub fn sees(&self, handle: &str, rights: &RightsSpec, now: i64) -> bool {
+        if rights.problem.is_some()
+            || rights.entries.iter().any(|e| !self.knows(&e.principal))
+            || rights.mentioned.iter().any(|(principal, _)| !self.knows(principal))
+        {
+            return false;
+        }
+        let clearance = self.people[handle].0;
+        for (label, _) in &rights.labels {
+            match LABELS.iter().position(|l| l == label) {
+                Some(level) if usize::from(clearance) >= level => {}
+                _ => return false,
+            }
+        }
+        let held = self.holds(handle);
+        for entry in &rights.entries {
+            let begun = entry.window.from.is_none_or(|from| from <= Timestamp(now));
+            let over = entry.window.until.is_some_and(|until| until <= Timestamp(now));
+            if begun && !over && held.contains(&entry.principal) {
+                return entry.effect == Effect::Allow;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,326 @@
+//! A world played into a real vault: everything (world A), or only what one person may see (world B).
+
+use crate::dice::Dice;
+use crate::seams::{FixedClock, FixedEntropy};
+use crate::sight::LABELS;
+use crate::words;
+use crate::world::{Doc, Op, Place, Run, Step, World};
+use kenward::config::{Config, Overrides};
+use kenward::owner::ops::Claim;
+use kenward_access::acl::{Clearance, Effect, Level, Window};
+use kenward_access::caller::Caller;
+use kenward_access::ids::{TenantId, Timestamp};
+use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::untrusted::UntrustedText;
+use kenward_indexes::embedding::{Embedder, hashing};
+use kenward_vault::directory::DirectoryChange;
+use kenward_vault::vault::Operator;
+use kenward_vault::writer::{Link, NewChunk, NewDocument, SourceSpec};
+use kenward_vault::{OpenOptions, Vault};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use tempfile::TempDir;
+
+/// The tenant of all worlds.
+pub const TENANT: &str = "leak";
+
+/// One vault with the world that was played into it.
+pub struct Stage {
+    pub vault: Arc<Vault>,
+    pub clock: Arc<FixedClock>,
+    pub entropy: Arc<FixedEntropy>,
+    config: Arc<Config>,
+    sources: HashMap<usize, u32>,
+    tokens: HashMap<String, String>,
+    /// What world B is restricted to: one person, and what they see at the next questions.
+    only: Option<String>,
+    embedder: Arc<dyn Embedder>,
+    /// World A's own troubles: time that passes, publications, in an order of their own.
+    troubles: Dice,
+    _folder: TempDir,
+}
+
+pub fn operator() -> Operator {
+    Operator { uid: 1000, user: None, reason: None }
+}
+
+/// A folder in memory if the machine has one: nothing here needs to outlive the test.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let builder = |dir: &Path| tempfile::Builder::new().prefix("kenward-leak-").tempdir_in(dir);
+    if memory.is_dir() && let Ok(dir) = builder(memory) {
+        return dir;
+    }
+    builder(&std::env::temp_dir()).unwrap()
+}
+
+/// The keys that all worlds share: ids and ties are the same in A and B.
+pub fn keys() -> &'static Path {
+    static KEYS: OnceLock<TempDir> = OnceLock::new();
+    let dir = KEYS.get_or_init(|| {
+        let dir = folder();
+        let entropy = FixedEntropy::default();
+        kenward_vault::keys::Keys::open(&dir.path().join("keys"), &entropy, true).unwrap();
+        dir
+    });
+    Box::leak(dir.path().join("keys").into_boxed_path())
+}
+
+/// The public id of a document, as the product makes it.
+pub fn document_id(world: &World, place: &Place) -> String {
+    static IDS: OnceLock<kenward_vault::keys::Keys> = OnceLock::new();
+    let keys = IDS
+        .get_or_init(|| kenward_vault::keys::Keys::open(keys(), &FixedEntropy::default(), false).unwrap());
+    let tenant = TenantId::new(TENANT).unwrap();
+    kenward_vault::keys::document_id(&keys.document_key(&tenant, &world.named[place.0].name, &place.1))
+}
+
+impl Stage {
+    /// An empty vault with the shared keys.
+    fn open(world: &World, only: Option<&str>) -> Self {
+        let folder = folder();
+        let data = folder.path().join("data");
+        std::fs::create_dir_all(data.join("keys")).unwrap();
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let private = |mode| std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&data, private(0o700)).unwrap();
+            std::fs::set_permissions(data.join("keys"), private(0o700)).unwrap();
+        }
+        for key in std::fs::read_dir(keys()).unwrap() {
+            let key = key.unwrap();
+            std::fs::copy(key.path(), data.join("keys").join(key.file_name())).unwrap();
+        }
+        let file = folder.path().join("kenward.toml");
+        std::fs::write(&file, format!("data_dir = \"data\"\ntenant = \"{TENANT}\"\n")).unwrap();
+        let config = Config::load(&Overrides { config: Some(file), ..Overrides::default() }).unwrap();
+        let (clock, entropy) = (Arc::new(FixedClock::at(crate::world::BEGIN)), Arc::new(FixedEntropy::default()));
+        entropy.reset(world.seed ^ u64::from(only.is_some()));
+        let embedder = hashing(32);
+        let vault = Vault::open(OpenOptions {
+            data_dir: data,
+            tenant: TenantId::new(TENANT).unwrap(),
+            embedder: Some(Arc::clone(&embedder)),
+            labels: LABELS.iter().map(ToString::to_string).collect(),
+            clock: Arc::<FixedClock>::clone(&clock),
+            entropy: Arc::<FixedEntropy>::clone(&entropy),
+        })
+        .unwrap();
+        Self {
+            vault,
+            clock,
+            entropy,
+            config: Arc::new(config),
+            sources: HashMap::new(),
+            tokens: HashMap::new(),
+            only: only.map(ToOwned::to_owned),
+            embedder,
+            troubles: Dice::of(world.seed, "troubles"),
+            _folder: folder,
+        }
+    }
+
+    /// World A at its first questions.
+    pub fn everything(world: &World) -> Self {
+        let mut stage = Self::open(world, None);
+        for source in 0..world.named.len() {
+            stage.source(world, source);
+        }
+        stage.play(world, &world.first, None);
+        stage.clock.set(world.first_asked);
+        stage
+    }
+
+    /// World B of one person at the first questions.
+    pub fn only(world: &World, handle: &str, visible: &BTreeSet<Place>) -> Self {
+        let mut stage = Self::open(world, Some(handle));
+        let (level, _) = world.first_state.directory.people[handle];
+        stage.direct(&[DirectoryChange::AddUser {
+            handle: handle.to_owned(),
+            name: "Person".to_owned(),
+            clearance: clearance(level),
+        }]);
+        stage.play(world, &world.first, Some(visible));
+        stage.clock.set(world.first_asked);
+        stage
+    }
+
+    /// Goes on to the second questions.
+    pub fn second_act(&mut self, world: &World, visible: Option<&BTreeSet<Place>>) {
+        self.entropy.reset(world.seed.wrapping_mul(77) ^ 2);
+        if let Some(handle) = self.only.clone() {
+            let (level, _) = world.second_state.directory.people[&handle];
+            if level != world.first_state.directory.people[&handle].0 {
+                self.direct(&[DirectoryChange::SetClearance { handle, clearance: clearance(level) }]);
+            }
+        }
+        self.play(world, &world.second, visible);
+        self.clock.set(world.second_asked);
+    }
+
+    fn direct(&self, changes: &[DirectoryChange]) {
+        self.vault.change_directory(&operator(), changes).unwrap();
+    }
+
+    fn source(&mut self, world: &World, number: usize) -> u32 {
+        if let Some(known) = self.sources.get(&number) {
+            return *known;
+        }
+        let named = &world.named[number];
+        let spec = SourceSpec {
+            name: named.name.clone(),
+            kind: "files".to_owned(),
+            root: format!("/srv/{}", named.name),
+            default_allow: Vec::new(),
+            url_template: named.url_template.clone(),
+            tier: named.tier,
+            label: named.label.clone(),
+        };
+        let id = self.vault.source(&operator(), spec).unwrap();
+        self.sources.insert(number, id);
+        id
+    }
+
+    fn play(&mut self, world: &World, steps: &[Step], visible: Option<&BTreeSet<Place>>) {
+        for step in steps {
+            match step {
+                Step::Directory { at, changes } if self.only.is_none() => {
+                    self.clock.set(*at);
+                    self.direct(changes);
+                }
+                Step::Directory { .. } => {}
+                Step::Run(run) => self.run(world, run, visible),
+            }
+        }
+    }
+
+    fn run(&mut self, world: &World, run: &Run, visible: Option<&BTreeSet<Place>>) {
+        let shown = |id: &str| visible.is_none_or(|v| v.contains(&(run.source, id.to_owned())));
+        // A source of which the person sees nothing does not exist in world B.
+        let exists = self.sources.contains_key(&run.source)
+            || visible.is_none_or(|v| v.iter().any(|(source, _)| *source == run.source));
+        if !exists {
+            return;
+        }
+        let source = self.source(world, run.source);
+        self.clock.set(run.at);
+        let mut going = self.vault.begin_run(&operator(), source).unwrap();
+        let ops: Vec<&(String, Op)> = run.ops.iter().filter(|(id, _)| shown(id)).collect();
+        going.set_rights(self.rights(run, &ops)).unwrap();
+        for (id, op) in ops {
+            if self.only.is_none() {
+                // Only here does time pass within a run, and content come out in pieces.
+                self.clock.advance(1 + i64::try_from(self.troubles.below(2_000)).unwrap());
+                if self.troubles.percent(15) {
+                    going.publish().unwrap();
+                }
+            }
+            match op {
+                Op::Put(doc) => going.put(self.document(id, doc)).unwrap(),
+                Op::Unchanged { container, modified } => {
+                    going.unchanged(id, container, Timestamp(*modified)).unwrap();
+                }
+                Op::Failed { container } => {
+                    going.failed(id, container, "broken", "no end of file").unwrap();
+                }
+            }
+        }
+        if run.complete {
+            going.finish().unwrap();
+        }
+    }
+
+    /// In world B every container says "this person may read", and keeps its label.
+    fn rights(&self, run: &Run, ops: &[&(String, Op)]) -> BTreeMap<String, RightsSpec> {
+        let Some(handle) = &self.only else { return run.rights.clone() };
+        let named = |op: &Op| match op {
+            Op::Put(doc) => doc.container.clone(),
+            Op::Unchanged { container, .. } | Op::Failed { container } => container.clone(),
+        };
+        let containers: BTreeSet<String> = ops.iter().map(|(_, op)| named(op)).collect();
+        let alone = |container: String| {
+            let spec = RightsSpec {
+                entries: vec![RightsEntry {
+                    effect: Effect::Allow,
+                    principal: format!("user:{handle}"),
+                    window: Window::ALWAYS,
+                    origin: Origin { file: "only".to_owned(), line: 1 },
+                }],
+                labels: run.rights[&container]
+                    .labels
+                    .iter()
+                    .filter(|(label, _)| LABELS.contains(&label.as_str()))
+                    .cloned()
+                    .collect(),
+                ..RightsSpec::default()
+            };
+            (container, spec)
+        };
+        containers.into_iter().map(alone).collect()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the harness stands in the place of the extractors")]
+    fn document(&self, id: &str, doc: &Doc) -> NewDocument {
+        let written = words::write(doc.seed, doc.twin);
+        let scalars: Vec<char> = written.text.chars().collect();
+        let texts: Vec<String> = written
+            .chunks
+            .iter()
+            .map(|((from, to), _)| scalars[*from as usize..*to as usize].iter().collect())
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let vectors = self.embedder.embed(&texts).unwrap();
+        let mut hash = [0u8; 32];
+        hash[..8].copy_from_slice(&doc.seed.to_le_bytes());
+        let mut chunks = Vec::new();
+        for (number, ((span, headings), vector)) in (1u32..).zip(written.chunks.into_iter().zip(vectors)) {
+            chunks.push(NewChunk {
+                span,
+                page: (doc.kind == "pdf").then_some(number),
+                headings: headings.into_iter().map(UntrustedText::mint).collect(),
+                vector: Some(vector),
+            });
+        }
+        NewDocument {
+            source_id: id.to_owned(),
+            path: id.to_owned(),
+            title: UntrustedText::mint(written.title),
+            kind: doc.kind,
+            modified: Timestamp(doc.modified),
+            length: written.text.len() as u64,
+            raw_hash: hash,
+            pipeline: 1,
+            container: doc.container.clone(),
+            text: UntrustedText::mint(written.text),
+            chunks,
+            links: vec![Link { n: 1, url: format!("https://{}.example/a", words::canary(doc.seed)) }],
+            flags: if doc.seed % 5 == 0 { vec!["hidden_characters_removed".to_owned()] } else { Vec::new() },
+            removed: if doc.seed % 5 == 0 { BTreeMap::from([("zero_width".to_owned(), 3)]) } else { BTreeMap::new() },
+        }
+    }
+
+    /// The person, proven by the product's own authenticator with a token of theirs.
+    pub fn caller(&mut self, handle: &str) -> Caller {
+        kenward::identity::authenticate(&self.vault, &self.config, &self.claim(handle), 0).unwrap()
+    }
+
+    /// The claim that stands for the person.
+    pub fn claim(&mut self, handle: &str) -> Claim {
+        if !self.tokens.contains_key(handle) {
+            let life = std::time::Duration::from_secs(90 * 86_400);
+            let token = self.vault.create_token(&operator(), handle, None, "leak", life).unwrap();
+            self.tokens.insert(handle.to_owned(), token.secret);
+        }
+        Claim::Bearer(self.tokens[handle].clone())
+    }
+
+    /// The configuration that goes with the vault.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+}
+
+fn clearance(level: u16) -> Clearance {
+    Clearance { level: Level(level), ..Clearance::default() }
+}
