@@ -179,3 +179,23 @@ impl Pair<'_> {
         Ok(first)
     }
 }
+
+/// The generator and the stage alone: both worlds can be played, and the stage holds what the
+/// harness thinks it holds.
+#[test]
+fn worlds_can_be_staged() {
+    let _quiet = crate::broken::no_faults();
+    for seed in 700..706 {
+        let world = World::make(seed);
+        let mut a = Stage::everything(&world);
+        let count = |state: &State| state.sources.iter().map(|s| s.docs.len() as u64).sum::<u64>();
+        assert_eq!(a.vault.stats().unwrap().documents, count(&world.first_state), "world {seed}");
+        a.second_act(&world, None);
+        assert_eq!(a.vault.stats().unwrap().documents, count(&world.second_state), "world {seed}");
+        for handle in world.first_state.callers() {
+            let visible = world.first_state.visible(&handle, world.first_asked);
+            let b = Stage::only(&world, &handle, &visible);
+            assert_eq!(b.vault.stats().unwrap().documents, visible.len() as u64, "world {seed}, {handle}");
+        }
+    }
+}

@@ -302,7 +302,8 @@ impl Stage {
 
     /// The person, proven by the product's own authenticator with a token of theirs.
     pub fn caller(&mut self, handle: &str) -> Caller {
-        kenward::identity::authenticate(&self.vault, &self.config, &self.claim(handle), 0).unwrap()
+        let claim = self.claim(handle);
+        kenward::identity::authenticate(&self.vault, &self.config, &claim, 0).unwrap()
     }
 
     /// The claim that stands for the person.

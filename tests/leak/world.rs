@@ -302,7 +302,7 @@ impl Maker {
 
     fn window(&mut self) -> Window {
         let now = self.now;
-        let mut edge = |percent: usize, dice: &mut Dice| {
+        let edge = |percent: usize, dice: &mut Dice| {
             dice.percent(percent).then(|| Timestamp(now + MINUTE * (i64::try_from(dice.below(40)).unwrap() - 15)))
         };
         Window { from: edge(8, &mut self.dice), until: edge(12, &mut self.dice) }
@@ -345,7 +345,7 @@ impl Maker {
         let twin = if self.dice.percent(30) { *self.dice.pick(&self.twins.clone()) } else { seed };
         Doc {
             container: container.to_owned(),
-            kind: self.dice.pick(&["markdown", "text", "html", "pdf"]),
+            kind: ["markdown", "text", "html", "pdf"][self.dice.below(4)],
             modified: BEGIN - MINUTE * 60 * 24 * i64::try_from(self.dice.below(6)).unwrap(),
             seed,
             twin,
