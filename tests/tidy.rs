@@ -20,12 +20,17 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
 fn metadata() -> &'static Metadata {
     static METADATA: OnceLock<Metadata> = OnceLock::new();
     METADATA.get_or_init(|| {
         MetadataCommand::new()
             .manifest_path(root().join("Cargo.toml"))
-            .other_options(vec!["--offline".to_owned(), "--locked".to_owned()])
+            // Of the machine that we build for: packages of other systems need not be here.
+            .other_options(
+                ["--offline", "--locked", "--filter-platform", PLATFORM].map(ToOwned::to_owned).to_vec(),
+            )
             .exec()
             .unwrap()
     })
@@ -217,10 +222,10 @@ fn text_is_exposed_where_it_is_said() {
     exactly("exposes text to the pipe", &["expose_for_pipe("], PIPE);
     exactly("exposes text for indexing", &["expose_for_indexing("], INDEXING);
 }
-const PIPE: &[&str] = &["access/src/untrusted.rs", "ingest/src/worker/child.rs", "ingest/src/worker/frame.rs"];
+const PIPE: &[&str] = &["access/src/untrusted.rs", "ingest/src/doors.rs"];
 const INDEXING: &[&str] = &[
     "access/src/untrusted.rs",
-    "ingest/src/chunking/assemble.rs",
+    "ingest/src/doors.rs",
     "vault/src/catalog/content.rs",
     "vault/src/text/mod.rs",
     "vault/src/writer/engines.rs",
@@ -228,11 +233,9 @@ const INDEXING: &[&str] = &[
 
 #[test]
 fn text_is_minted_where_it_comes_in() {
-    for user in users(&["UntrustedText::mint"]) {
-        let comes_in = ["ingest/src/", "vault/src/text/", "vault/src/catalog/"];
-        assert!(comes_in.iter().any(|dir| user.starts_with(dir)), "{user} mints text");
-    }
+    exactly("mints text", &["UntrustedText::mint"], MINT);
 }
+const MINT: &[&str] = &["ingest/src/doors.rs", "vault/src/catalog/readers.rs", "vault/src/text/mod.rs"];
 
 #[test]
 fn the_protocol_library_stays_in_its_rooms() {
@@ -252,7 +255,7 @@ const RMCP: &[&str] = &["src/cli/serve.rs", "src/demo/agent.rs"];
 fn unsafe_code_is_where_maps_are_opened() {
     exactly("has unsafe code", &["unsafe {", "unsafe fn", "unsafe impl"], UNSAFE);
 }
-const UNSAFE: &[&str] = &["indexes/src/vector/segment.rs"];
+const UNSAFE: &[&str] = &["indexes/src/vector/map.rs"];
 
 #[test]
 fn every_module_says_what_it_is() {
