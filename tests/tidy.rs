@@ -37,7 +37,11 @@ fn metadata() -> &'static Metadata {
 }
 
 fn package(name: &str) -> &'static Package {
-    metadata().packages.iter().find(|p| p.name.as_str() == name).unwrap_or_else(|| panic!("no package {name}"))
+    metadata()
+        .packages
+        .iter()
+        .find(|p| p.name.as_str() == name)
+        .unwrap_or_else(|| panic!("no package {name}"))
 }
 
 /// Direct dependencies of normal builds (build scripts included).
@@ -78,8 +82,7 @@ const ROOMS: [(&str, &[&str]); 5] = [
 
 #[test]
 fn arrows_point_one_way() {
-    let members: BTreeSet<&str> =
-        metadata().workspace_packages().iter().map(|p| p.name.as_str()).collect();
+    let members: BTreeSet<&str> = metadata().workspace_packages().iter().map(|p| p.name.as_str()).collect();
     assert_eq!(members, ROOMS.iter().map(|(name, _)| *name).collect(), "a room that nobody drew");
     for (name, below) in ROOMS {
         let ours: BTreeSet<&str> = direct(name).into_iter().filter(|d| d.starts_with("kenward")).collect();
@@ -92,8 +95,25 @@ fn the_rules_are_pure() {
     assert_eq!(direct("kenward-access"), BTreeSet::from(["blake3", "roaring", "serde", "thiserror"]));
     let all = closure("kenward-access");
     for impure in [
-        "tokio", "rusqlite", "tantivy", "axum", "rmcp", "clap", "reqwest", "hyper", "mio", "socket2", "memmap2",
-        "rustix", "rayon", "tempfile", "getrandom", "time", "chrono", "tracing", "parking_lot",
+        "tokio",
+        "rusqlite",
+        "tantivy",
+        "axum",
+        "rmcp",
+        "clap",
+        "reqwest",
+        "hyper",
+        "mio",
+        "socket2",
+        "memmap2",
+        "rustix",
+        "rayon",
+        "tempfile",
+        "getrandom",
+        "time",
+        "chrono",
+        "tracing",
+        "parking_lot",
     ] {
         assert!(!all.contains(impure), "the rules reach `{impure}`");
     }
@@ -170,7 +190,10 @@ fn sources() -> &'static [Source] {
 
 /// Whether a path is product code: not a test, a bench or an example.
 fn is_product(path: &str) -> bool {
-    path.contains("src/") && !path.ends_with("tests.rs") && !path.contains("/tests/") && !path.ends_with("testing.rs")
+    path.contains("src/")
+        && !path.ends_with("tests.rs")
+        && !path.contains("/tests/")
+        && !path.ends_with("testing.rs")
 }
 
 /// Lines of product code: comments and test modules left out.
@@ -218,7 +241,11 @@ const SCOPES: &[&str] = &["vault/src/gate/scope.rs"];
 
 #[test]
 fn text_is_exposed_where_it_is_said() {
-    exactly("exposes text to the gate", &["expose_to_gate("], &["access/src/untrusted.rs", "vault/src/gate/mod.rs"]);
+    exactly(
+        "exposes text to the gate",
+        &["expose_to_gate("],
+        &["access/src/untrusted.rs", "vault/src/gate/mod.rs"],
+    );
     exactly("exposes text to the pipe", &["expose_for_pipe("], PIPE);
     exactly("exposes text for indexing", &["expose_for_indexing("], INDEXING);
 }
@@ -271,7 +298,13 @@ fn every_module_says_what_it_is() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let marks = [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("FIX", "ME"), concat!("XX", "X:"), concat!("See lib", ".rs")];
+    let marks = [
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("See lib", ".rs"),
+    ];
     for source in sources() {
         for mark in marks {
             assert!(!source.text.contains(mark), "{} holds `{mark}`", source.path);
@@ -293,7 +326,11 @@ fn no_place_of_a_machine_is_named() {
 fn files_hold_one_idea() {
     for source in sources() {
         let lines = source.text.lines().count();
-        assert!(lines <= 600 || LONG.contains(&source.path.as_str()), "{} has {lines} lines: split it", source.path);
+        assert!(
+            lines <= 600 || LONG.contains(&source.path.as_str()),
+            "{} has {lines} lines: split it",
+            source.path
+        );
     }
     for file in LONG {
         let lines = sources().iter().find(|s| s.path == *file).map_or(0, |s| s.text.lines().count());
@@ -305,7 +342,9 @@ const LONG: &[&str] = &["vault/src/sanitize/links.rs"];
 #[test]
 fn logs_name_no_content() {
     // What is recorded of a request or document in a log is a count, a code or an id of a request.
-    let content = ["query =", "title =", "text =", "%query", "%title", "?query", "?title", "secret =", "?text", "%text"];
+    let content = [
+        "query =", "title =", "text =", "%query", "%title", "?query", "?title", "secret =", "?text", "%text",
+    ];
     for source in sources().iter().filter(|s| is_product(&s.path)) {
         for line in product_lines(source).filter(|l| l.contains("tracing::") || l.contains("_span!(")) {
             for word in content {

@@ -1,3 +1,5 @@
+//! Tests of the configuration: what is read, what is refused, and in which words.
+
 use super::*;
 
 fn read(text: &str) -> Result<Config, ConfigError> {

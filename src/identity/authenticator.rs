@@ -73,6 +73,7 @@ pub fn operator(vault: &Vault, config: &Config, uid: u32) -> Result<Operator, Re
     Ok(Operator { uid, user, reason: None })
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that states that an identity was proven")]
 fn proven(config: &Config, subject: Subject, agent: Option<AgentId>, credential: Credential) -> Caller {
     Caller::authenticated(config.tenant.clone(), subject, agent, credential)
 }

@@ -64,10 +64,11 @@ pub fn masked(answer: &str) -> String {
     let mut rest = answer;
     loop {
         // As they stand in JSON, and in JSON within a string.
-        let next = ["\"next_cursor\":\"", "\"receipt\":\"", "\\\"next_cursor\\\":\\\"", "\\\"receipt\\\":\\\""]
-            .iter()
-            .filter_map(|name| rest.find(name).map(|at| at + name.len()))
-            .min();
+        let next =
+            ["\"next_cursor\":\"", "\"receipt\":\"", "\\\"next_cursor\\\":\\\"", "\\\"receipt\\\":\\\""]
+                .iter()
+                .filter_map(|name| rest.find(name).map(|at| at + name.len()))
+                .min();
         let Some(begin) = next else { break };
         let (before, sealed) = rest.split_at(begin);
         let end = sealed.find(['"', '\\']).unwrap_or(sealed.len());
@@ -91,7 +92,13 @@ pub fn difference(a: &str, b: &str) -> Option<String> {
         let to = (at + 200..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len());
         text.get(from..to).unwrap_or_default().to_owned()
     };
-    Some(format!("first differing byte {at} ({} and {} bytes)\n  A: {}\n  B: {}", a.len(), b.len(), around(&a), around(&b)))
+    Some(format!(
+        "first differing byte {at} ({} and {} bytes)\n  A: {}\n  B: {}",
+        a.len(),
+        b.len(),
+        around(&a),
+        around(&b)
+    ))
 }
 
 fn search(query: impl Into<String>) -> SearchRequest {
@@ -170,7 +177,11 @@ fn searches(
         (None, Some("2026-13-01")),
     ] {
         let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
-        filters.push(Filters { modified_after: owned(after), modified_before: owned(before), ..Filters::default() });
+        filters.push(Filters {
+            modified_after: owned(after),
+            modified_before: owned(before),
+            ..Filters::default()
+        });
     }
     for filters in filters {
         let mut request = search(words::word(dice));
@@ -179,7 +190,9 @@ fn searches(
         request.limit = *dice.pick(&[None, Some(2)]);
         requests.push(Request::Search(request));
     }
-    for query in ["", "   ", &"x".repeat(4_001), "\"tide ledger\"", "har*", "!!!", "the", "title:tide", "\u{202e}tide"] {
+    for query in
+        ["", "   ", &"x".repeat(4_001), "\"tide ledger\"", "har*", "!!!", "the", "title:tide", "\u{202e}tide"]
+    {
         requests.push(Request::Search(search(query)));
     }
     for limit in [0, -1, 41, 10_000_000, i64::MIN] {
@@ -227,7 +240,9 @@ fn fetches(world: &World, seen: &[&Place], hidden: &[&Place], dice: &mut Dice, r
             requests.push(Request::Fetch(FetchRequest { id: id.clone(), offset, max_chars, around }));
         }
     }
-    for garbage in ["", "kd_", "kd_zzz", "KD_5R0C", "../../etc/passwd", "kb://document/", "kb://source/handbook", "1"] {
+    for garbage in
+        ["", "kd_", "kd_zzz", "KD_5R0C", "../../etc/passwd", "kb://document/", "kb://source/handbook", "1"]
+    {
         requests.push(Request::Fetch(fetch(garbage)));
         requests.push(Request::Resource(garbage.to_owned()));
     }
@@ -240,11 +255,15 @@ fn lists(world: &World, state: &State, dice: &mut Dice, requests: &mut Vec<Reque
     let plain = ListDocumentsRequest::default;
     requests.push(Request::ListDocuments(plain()));
     for source in world.named.iter().map(|n| n.name.as_str()).chain(["nowhere"]) {
-        requests.push(Request::ListDocuments(ListDocumentsRequest { source: Some(source.to_owned()), ..plain() }));
+        requests.push(Request::ListDocuments(ListDocumentsRequest {
+            source: Some(source.to_owned()),
+            ..plain()
+        }));
     }
     let folders: BTreeSet<&String> = state.sources.iter().flat_map(|s| s.rights.keys()).collect();
     for path in folders.into_iter().map(String::as_str).chain(["nowhere", "h"]) {
-        requests.push(Request::ListDocuments(ListDocumentsRequest { path: Some(path.to_owned()), ..plain() }));
+        requests
+            .push(Request::ListDocuments(ListDocumentsRequest { path: Some(path.to_owned()), ..plain() }));
     }
     for after in ["2026-02-27", "2026-02-28T08:00:00Z", "2027-01-01", "soon"] {
         let modified_after = Some(after.to_owned());

@@ -91,7 +91,13 @@ fn hidden_documents_change_no_byte() {
         tally.withheld,
         begun.elapsed().as_secs_f64()
     );
-    assert!(tally.leaks.is_empty(), "{} of {} worlds differ; the first:\n{}", tally.leaks.len(), tally.worlds, tally.leaks[0]);
+    assert!(
+        tally.leaks.is_empty(),
+        "{} of {} worlds differ; the first:\n{}",
+        tally.leaks.len(),
+        tally.worlds,
+        tally.leaks[0]
+    );
     // A comparison of nothing with nothing would be equal too.
     if tally.worlds >= 20 {
         assert!(tally.shown > tally.worlds && tally.withheld > tally.worlds, "{tally:?}");

@@ -207,7 +207,10 @@ async fn hidden_documents_change_no_byte_over_the_protocol() {
         client_a.cancel().await.unwrap();
         client_b.cancel().await.unwrap();
     }
-    println!("{WORLDS} worlds over the protocol, {compared} requests, {bytes} bytes compared, {} logged", logs.bytes());
+    println!(
+        "{WORLDS} worlds over the protocol, {compared} requests, {bytes} bytes compared, {} logged",
+        logs.bytes()
+    );
     assert!(bytes > 100_000);
     logs.assert_silent();
 }

@@ -49,7 +49,9 @@ pub fn operator() -> Operator {
 pub fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let builder = |dir: &Path| tempfile::Builder::new().prefix("kenward-leak-").tempdir_in(dir);
-    if memory.is_dir() && let Ok(dir) = builder(memory) {
+    if memory.is_dir()
+        && let Ok(dir) = builder(memory)
+    {
         return dir;
     }
     builder(&std::env::temp_dir()).unwrap()
@@ -70,8 +72,8 @@ pub fn keys() -> &'static Path {
 /// The public id of a document, as the product makes it.
 pub fn document_id(world: &World, place: &Place) -> String {
     static IDS: OnceLock<kenward_vault::keys::Keys> = OnceLock::new();
-    let keys = IDS
-        .get_or_init(|| kenward_vault::keys::Keys::open(keys(), &FixedEntropy::default(), false).unwrap());
+    let keys =
+        IDS.get_or_init(|| kenward_vault::keys::Keys::open(keys(), &FixedEntropy::default(), false).unwrap());
     let tenant = TenantId::new(TENANT).unwrap();
     kenward_vault::keys::document_id(&keys.document_key(&tenant, &world.named[place.0].name, &place.1))
 }
@@ -95,7 +97,8 @@ impl Stage {
         let file = folder.path().join("kenward.toml");
         std::fs::write(&file, format!("data_dir = \"data\"\ntenant = \"{TENANT}\"\n")).unwrap();
         let config = Config::load(&Overrides { config: Some(file), ..Overrides::default() }).unwrap();
-        let (clock, entropy) = (Arc::new(FixedClock::at(crate::world::BEGIN)), Arc::new(FixedEntropy::default()));
+        let (clock, entropy) =
+            (Arc::new(FixedClock::at(crate::world::BEGIN)), Arc::new(FixedEntropy::default()));
         entropy.reset(world.seed ^ u64::from(only.is_some()));
         let embedder = hashing(32);
         let vault = Vault::open(OpenOptions {
@@ -296,7 +299,11 @@ impl Stage {
             chunks,
             links: vec![Link { n: 1, url: format!("https://{}.example/a", words::canary(doc.seed)) }],
             flags: if doc.seed % 5 == 0 { vec!["hidden_characters_removed".to_owned()] } else { Vec::new() },
-            removed: if doc.seed % 5 == 0 { BTreeMap::from([("zero_width".to_owned(), 3)]) } else { BTreeMap::new() },
+            removed: if doc.seed % 5 == 0 {
+                BTreeMap::from([("zero_width".to_owned(), 3)])
+            } else {
+                BTreeMap::new()
+            },
         }
     }
 

@@ -5,9 +5,37 @@ use crate::dice::Dice;
 
 /// Frequent ones first.
 pub const WORDS: &[&str] = &[
-    "harbor", "tide", "ledger", "vessel", "policy", "expense", "crew", "dock", "cargo", "berth", "invoice",
-    "signal", "anchor", "weather", "customs", "salary", "pilot", "warehouse", "crane", "manifest", "schedule",
-    "inspection", "Überfahrt", "naïve", "café", "船舶", "港口", "C-17", "iso9001", "kran.example", "re-entry",
+    "harbor",
+    "tide",
+    "ledger",
+    "vessel",
+    "policy",
+    "expense",
+    "crew",
+    "dock",
+    "cargo",
+    "berth",
+    "invoice",
+    "signal",
+    "anchor",
+    "weather",
+    "customs",
+    "salary",
+    "pilot",
+    "warehouse",
+    "crane",
+    "manifest",
+    "schedule",
+    "inspection",
+    "Überfahrt",
+    "naïve",
+    "café",
+    "船舶",
+    "港口",
+    "C-17",
+    "iso9001",
+    "kran.example",
+    "re-entry",
 ];
 
 /// What every canary begins with.
@@ -46,8 +74,7 @@ pub fn write(seed: u64, twin: u64) -> Written {
     let mut chunks = Vec::new();
     let mut at = 0u32;
     for number in 0..=dice.below(3) {
-        let mut chunk: Vec<String> =
-            (0..=dice.below(24)).map(|_| word(&mut dice).to_owned()).collect();
+        let mut chunk: Vec<String> = (0..=dice.below(24)).map(|_| word(&mut dice).to_owned()).collect();
         if number == 0 && dice.percent(70) {
             chunk.push(mark.clone());
         }

@@ -160,7 +160,13 @@ impl World {
             }
         }
         let stale: Vec<usize> = (0..named.len())
-            .filter(|s| !maker.steps.iter().rev().any(|step| matches!(step, Step::Run(r) if r.source == *s && r.complete)))
+            .filter(|s| {
+                !maker
+                    .steps
+                    .iter()
+                    .rev()
+                    .any(|step| matches!(step, Step::Run(r) if r.source == *s && r.complete))
+            })
             .chain(maker.steps.iter().rev().find_map(|step| match step {
                 Step::Run(run) if !run.complete => Some(run.source),
                 _ => None,
@@ -196,7 +202,13 @@ impl World {
     }
 }
 
-const PEOPLE: [&str; 5] = ["anna@harbor.example", "ben@harbor.example", "cleo@harbor.example", "dov@harbor.example", "eve@harbor.example"];
+const PEOPLE: [&str; 5] = [
+    "anna@harbor.example",
+    "ben@harbor.example",
+    "cleo@harbor.example",
+    "dov@harbor.example",
+    "eve@harbor.example",
+];
 const GROUPS: [&str; 5] = ["sales", "finance", "board", "crew", "contractors"];
 
 impl Maker {
@@ -205,7 +217,10 @@ impl Maker {
     }
 
     fn clearance(&mut self) -> Clearance {
-        Clearance { level: Level(u16::try_from(self.dice.below(LABELS.len())).unwrap()), ..Clearance::default() }
+        Clearance {
+            level: Level(u16::try_from(self.dice.below(LABELS.len())).unwrap()),
+            ..Clearance::default()
+        }
     }
 
     fn push_directory(&mut self, changes: Vec<DirectoryChange>) {
@@ -233,7 +248,8 @@ impl Maker {
         for _ in 0..count {
             edges.insert((self.group(), self.member()));
         }
-        let changes = edges.into_iter().map(|(group, member)| DirectoryChange::AddMember { group, member }).collect();
+        let changes =
+            edges.into_iter().map(|(group, member)| DirectoryChange::AddMember { group, member }).collect();
         self.push_directory(changes);
     }
 
@@ -248,7 +264,11 @@ impl Maker {
     }
 
     fn member(&mut self) -> String {
-        if self.dice.percent(60) { format!("user:{}", self.person()) } else { format!("group:{}", self.group()) }
+        if self.dice.percent(60) {
+            format!("user:{}", self.person())
+        } else {
+            format!("group:{}", self.group())
+        }
     }
 
     fn change_directory(&mut self) {
@@ -303,7 +323,8 @@ impl Maker {
     fn window(&mut self) -> Window {
         let now = self.now;
         let edge = |percent: usize, dice: &mut Dice| {
-            dice.percent(percent).then(|| Timestamp(now + MINUTE * (i64::try_from(dice.below(40)).unwrap() - 15)))
+            dice.percent(percent)
+                .then(|| Timestamp(now + MINUTE * (i64::try_from(dice.below(40)).unwrap() - 15)))
         };
         Window { from: edge(8, &mut self.dice), until: edge(12, &mut self.dice) }
     }
@@ -356,7 +377,11 @@ impl Maker {
     /// A name that no document of this world ever had.
     fn fresh_id(&mut self, container: &str) -> String {
         loop {
-            let id = format!("{container}/{}-{}.md", self.dice.pick(&["note", "plan", "list"]), self.dice.below(90));
+            let id = format!(
+                "{container}/{}-{}.md",
+                self.dice.pick(&["note", "plan", "list"]),
+                self.dice.below(90)
+            );
             if self.names.insert(id.clone()) {
                 return id;
             }
@@ -412,7 +437,8 @@ impl Maker {
                     self.keep(&mut ops, source, id, &container);
                 }
                 26..=30 if complete => {
-                    let container = if self.dice.percent(70) { old.container.clone() } else { self.container(source) };
+                    let container =
+                        if self.dice.percent(70) { old.container.clone() } else { self.container(source) };
                     let was = before.rights[&old.container].clone();
                     let doc = self.state.sources[source].docs.get_mut(id).unwrap();
                     doc.held.push(was);
@@ -458,7 +484,13 @@ impl Maker {
         let sight = |state: &State, at: i64| -> Vec<BTreeSet<Place>> {
             people
                 .iter()
-                .map(|p| if state.directory.people.contains_key(p) { state.visible(p, at) } else { BTreeSet::new() })
+                .map(|p| {
+                    if state.directory.people.contains_key(p) {
+                        state.visible(p, at)
+                    } else {
+                        BTreeSet::new()
+                    }
+                })
                 .collect()
         };
         let (before, after) = (sight(first, then), sight(&self.state, asked));

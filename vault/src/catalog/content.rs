@@ -96,6 +96,7 @@ pub(crate) struct Stored<'a> {
 }
 
 /// Adds a waiting version with its chunks; gives its row and its first chunk's number.
+#[expect(clippy::disallowed_methods, reason = "a title is stored beside its version")]
 pub(crate) fn add_version(
     tx: &Tx<'_>,
     new: &NewDocument,

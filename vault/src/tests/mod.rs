@@ -1,5 +1,7 @@
 //! The vault as its writer's side drives it: runs, restarts, rights, publication.
 
+#![expect(clippy::disallowed_methods, reason = "tests play the authenticator, the extractor and the gate")]
+
 mod directory;
 mod disk;
 mod restart;

@@ -182,6 +182,7 @@ impl Engines {
         result.map_err(|e| VaultError::from(e).or_full(&self.vectors_dir))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "text goes into the index here")]
     fn index(&mut self, readers: &Readers, text: &TextStore, version: i64) -> Result<(), VaultError> {
         let Some(found) = content::indexable(readers, version)? else { return Ok(()) };
         let Some(mut reader) = text.reader(&found.text)? else {
