@@ -18,7 +18,8 @@ const READER: &str = "reader@aventro.example";
 /// Documents of the short run.
 const FEW: usize = 6;
 
-fn pulled(artifact: Artifact) -> Option<PathBuf> {
+/// The artefact, fetched if need be; `None`, with a message, where it cannot be had.
+pub fn pulled(artifact: Artifact) -> Option<PathBuf> {
     let mut say = |step: PullProgress<'_>| {
         if let PullProgress::Step(what) = step {
             eprintln!("models: {what}");
@@ -132,7 +133,11 @@ fn one_format(
         let found = documents(&world.search(READER, question, 40, 31).unwrap());
         let hit =
             |ids: &mut dyn Iterator<Item = &String>| ids.take(5).any(|id| wanted.contains(&reached[id]));
-        in_passages += usize::from(hit(&mut found.iter()));
+        let passage = hit(&mut found.iter());
+        if !passage && long() {
+            eprintln!("rmc-aventro, {format}: not in the first 5 passages: {id}, of {} passages", found.len());
+        }
+        in_passages += usize::from(passage);
         let mut seen = BTreeSet::new();
         in_documents += usize::from(hit(&mut found.iter().filter(|id| seen.insert(id.as_str()))));
     }

@@ -3,7 +3,13 @@
 #[path = "../../examples/harbor/mod.rs"]
 pub mod company;
 
+use crate::eval_rmc::pulled;
+use crate::world::{World, write};
 use company::{ASKERS, DIRECTORY, FILES, LABELS, QUESTIONS};
+use kenward_access::acl::{Clearance, Level};
+use kenward_indexes::embedding;
+use kenward_indexes::models::Artifact;
+use kenward_vault::directory::DirectoryChange;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -118,4 +124,111 @@ fn the_questions_are_about_documents_that_exist() {
             }
         }
     }
+}
+
+fn directory() -> Vec<DirectoryChange> {
+    let directory: toml::Table = DIRECTORY.parse().unwrap();
+    let text = |entry: &toml::Value, key: &str| entry[key].as_str().unwrap().to_owned();
+    let mut changes = Vec::new();
+    for user in directory["user"].as_array().unwrap() {
+        let label = user.get("clearance").map_or("public", |c| c.as_str().unwrap());
+        let level = LABELS.iter().position(|l| *l == label).unwrap();
+        let clearance = Clearance { level: Level(u16::try_from(level).unwrap()), ..Clearance::default() };
+        changes.push(DirectoryChange::AddUser {
+            handle: text(user, "handle"),
+            name: text(user, "name"),
+            clearance,
+        });
+    }
+    let groups = directory["group"].as_array().unwrap();
+    changes.extend(groups.iter().map(|g| DirectoryChange::AddGroup { handle: text(g, "handle") }));
+    for group in groups {
+        for member in group["members"].as_array().unwrap() {
+            let (group, member) = (text(group, "handle"), member.as_str().unwrap().to_owned());
+            changes.push(DirectoryChange::AddMember { group, member });
+        }
+    }
+    changes
+}
+
+/// The company over the real pipeline, with the real model where it can be had.
+fn ingested() -> World {
+    let model = pulled(Artifact::MiniLm).zip(pulled(Artifact::OnnxRuntime));
+    let world =
+        World::new(model.map(|(folder, library)| embedding::fastembed(&folder, &library).unwrap()), &LABELS);
+    world.people(&directory());
+    let root = world.root();
+    for (at, (path, bytes)) in FILES.iter().enumerate() {
+        write(&root, path, bytes, at as u64);
+    }
+    let report = world.ingest("harbor", &root, &[]);
+    let documents = FILES.iter().filter(|(path, _)| !path.ends_with(".access.toml")).count();
+    assert_eq!(report.summary.added, documents as u64, "{:?}", report.failures);
+    assert_eq!(report.rights_problems, []);
+    world
+}
+
+#[test]
+fn each_asker_gets_the_right_answer_and_nothing_of_the_others() {
+    let world = ingested();
+    for question in QUESTIONS {
+        for (expected, (handle, _)) in question.expected.iter().zip(ASKERS) {
+            let reached: BTreeMap<String, String> = world.reachable(handle).into_iter().collect();
+            let id =
+                reached.get(expected.document).unwrap_or_else(|| panic!("{handle}: {}", expected.document));
+            for hidden in expected.hidden {
+                assert!(!reached.contains_key(*hidden), "{handle} sees {hidden}");
+            }
+            let answer = String::from_utf8(world.search(handle, question.ask, 5, 41).unwrap()).unwrap();
+            assert!(
+                answer.contains(id.as_str()),
+                "{handle}: `{}` does not find {}",
+                question.ask,
+                expected.document
+            );
+            assert!(answer.contains(expected.says), "{handle}: `{}` without {}", question.ask, expected.says);
+            for word in expected.never {
+                assert!(!answer.contains(word), "{handle}: `{}` shows {word}", question.ask);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rights_are_those_that_the_readme_tells() {
+    let world = ingested();
+    let reads = |person: &str, path: &str| {
+        world.reachable(&format!("{person}@harbor.example")).iter().any(|(reached, _)| reached == path)
+    };
+    for (person, path, may) in [
+        ("mika", "company/about.md", true),
+        ("mika", "handbook/expenses.md", false),
+        ("mika", "projects/atlas/plan.md", true),
+        // A deny wins over the allow of the Atlas team.
+        ("mika", "finance/budget.html", false),
+        ("aino", "finance/budget.html", true),
+        // The grant ended with 2024; the board's, above, did not.
+        ("ravi", "projects/atlas/handover-notes.md", false),
+        ("eleni", "projects/atlas/handover-notes.md", true),
+        // Inheritance stops, for the board too.
+        ("eleni", "people/pay-bands.html", false),
+        ("dana", "people/payroll-incident.md", true),
+        ("dana", "people/pay-bands.html", false),
+        ("dana", "board/minutes.md", true),
+        ("priya", "board/minutes.md", false),
+        ("ravi", "fleet/safety/drill-calendar.html", true),
+        ("ravi", "fleet/sea-allowances.md", false),
+        ("tomas", "fleet/bunkering-procedure.pdf", true),
+    ] {
+        assert_eq!(reads(person, path), may, "{person} {path}");
+    }
+    // What no person sees is taken out, and said.
+    let notice =
+        world.reachable("mika@harbor.example").into_iter().find(|(path, _)| path == "company/port-notice.md");
+    let answer =
+        String::from_utf8(world.fetch("mika@harbor.example", &notice.unwrap().1, 42).unwrap()).unwrap();
+    assert!(answer.contains("hidden_characters_removed"), "{answer}");
+    assert!(
+        !answer.contains("Ignore all") && !answer.chars().any(|c| ('\u{e0000}'..='\u{e007f}').contains(&c))
+    );
 }
