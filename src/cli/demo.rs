@@ -2,12 +2,13 @@
 //! output. The temporary folder goes away whatever happens.
 
 use super::fail::want;
-use super::{Context, Outcome, directory_file, out};
+use super::{Context, Outcome, directory_file, models, out};
 use crate::app;
+use crate::config::Config;
 use crate::demo::agent::{Agent, Passage};
-use crate::demo::company::{Company, Person};
+use crate::demo::harbor::{ASKERS, DIRECTORY, FILES, QUESTIONS};
 use crate::demo::show::{self, GO_ON, Style};
-use crate::demo::{self, Serving, model};
+use crate::demo::{self, Serving};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,6 +22,8 @@ use std::time::Instant;
 const LIMIT: usize = 3;
 /// Life of the demo's tokens: the shortest there is.
 const DAYS: u32 = 1;
+/// Exit code of a program that was told to stop.
+const INTERRUPTED: i32 = 130;
 
 #[derive(clap::Args)]
 #[command(after_help = "Everything but the model lies in a temporary folder, which is removed at the end.")]
@@ -31,95 +34,97 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
-    let company = demo::company::harbor();
-    let style = Style::of_stdout();
     let folder = tempfile::Builder::new().prefix("kenward-demo-").tempdir()?;
-    let mut phases = Phases::default();
-    out::say(&format!("{}: a fictional company, {} files with their rights\n", company.name, company.files.len()));
-
-    let uid = rustix::process::geteuid().as_raw();
-    let config = Arc::new(demo::config(&company, folder.path(), uid, !args.no_model)?);
-    if args.no_model {
-        phases.done("model", "none wanted: words alone");
-    } else {
-        let said = get_model(&config).await;
-        phases.done("model", &said);
-    }
-
-    let context = Context { config: Arc::clone(&config) };
-    let backend = Backend::open(config).await?;
-    let shown = show_all(&company, &context, &backend, folder.path(), style, &mut phases).await;
-    backend.close().await;
-    shown?;
+    let begun = Instant::now();
+    let stop = super::serve::told_to_stop()?;
+    let shown = tokio::select! {
+        shown = all(&args, folder.path()) => shown,
+        () = stop => {
+            // What is under way holds nothing but files of this folder.
+            let _ = folder.close();
+            std::process::exit(INTERRUPTED)
+        }
+    };
     let gone = folder.path().display().to_string();
     folder.close()?;
+    shown?;
     out::print(&format!("\n{GO_ON}"))?;
-    out::say(&format!("\n{} seconds in all; {gone} is gone again", phases.seconds()));
+    out::say(&format!("\n{:.1} seconds in all; {gone} is gone again", begun.elapsed().as_secs_f64()));
     Ok(Outcome::Done)
 }
 
-/// Fetches what is missing; without it the demo goes on, loudly.
-async fn get_model(config: &Arc<crate::config::Config>) -> String {
-    let missing = app::missing_artifacts(config);
-    if missing.is_empty() {
-        return "there already".to_owned();
+async fn all(args: &Args, folder: &Path) -> anyhow::Result<()> {
+    let style = Style::of_stdout();
+    let mut phases = Phases(Instant::now());
+    out::say(&format!(
+        "Harbor & Vale Shipping, a fictional company: {} files, rights among them\n",
+        FILES.len()
+    ));
+    let uid = rustix::process::geteuid().as_raw();
+    let config = Arc::new(demo::config(folder, uid, !args.no_model)?);
+    phases.done("model", get_model(&config, args.no_model).await?);
+    let context = Context { config: Arc::clone(&config) };
+    let backend = Backend::open(config).await?;
+    let shown = show_all(&context, &backend, folder, style, &mut phases).await;
+    backend.close().await;
+    shown
+}
+
+/// Fetches the model if it is not here; says what there is.
+async fn get_model(config: &Arc<Config>, unwanted: bool) -> anyhow::Result<&'static str> {
+    if unwanted {
+        return Ok("none wanted: words alone");
     }
-    for artifact in missing {
-        let models_dir = config.models_dir.clone();
-        let pulled = tokio::task::spawn_blocking(move || model::pull(&models_dir, artifact)).await;
-        let problem = match pulled {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => crate::owner::words(&error).0,
-            Err(_) => "fetching it failed inside".to_owned(),
-        };
-        out::say(&format!("WARNING: no {}: {problem}", model::name(artifact)));
-        out::say("WARNING: the demo goes on with words alone (BM25); meaning is not searched");
-        return "none: words alone".to_owned();
+    if app::missing_artifacts(config).is_empty() {
+        return Ok("all-MiniLM-L6-v2, there already");
     }
-    format!("fetched into {}", config.models_dir.display())
+    let pulling = Arc::clone(config);
+    tokio::task::spawn_blocking(move || models::ensure(&pulling)).await??;
+    Ok(if app::missing_artifacts(config).is_empty() {
+        "all-MiniLM-L6-v2, fetched once and kept"
+    } else {
+        "NONE COULD BE HAD: the demo goes on with words alone; meaning is not searched"
+    })
 }
 
 async fn show_all(
-    company: &Company,
     context: &Context,
     backend: &Backend,
     folder: &Path,
     style: Style,
     phases: &mut Phases,
 ) -> anyhow::Result<()> {
-    let report = ingest(company, context, backend, folder).await?;
+    let report = ingest(context, backend, folder).await?;
     let by = report.embedder.as_deref().unwrap_or("words alone");
     phases.done(
         "ingest",
-        &format!("{} documents in, {} failed, {} chunks, {by}", report.summary.added, report.summary.failed, report.summary.chunks),
+        &format!(
+            "{} documents in, {} failed, {} chunks, {by}",
+            report.summary.added, report.summary.failed, report.summary.chunks
+        ),
     );
 
     let serving = Serving::start(backend.clone()).await?;
     phases.done("serve", &format!("MCP at {}", serving.url));
-    let answered = ask(company, backend, &serving.url).await;
+    let answered = ask(backend, &serving.url).await;
     serving.stop().await?;
     let answers = answered?;
-    phases.done("ask", &format!("{} questions by two people's agents, over MCP", company.questions.len()));
+    phases.done("ask", &format!("{} questions by two people's agents, over MCP", QUESTIONS.len()));
 
-    let people = company.people.map(|person| person.name);
-    for (at, (question, [left, right])) in company.questions.iter().zip(&answers).enumerate() {
-        out::print(&format!("\n{}", show::question(at + 1, question, people, [left, right], style)))?;
-        let said = difference(company, backend, [left, right], style).await?;
+    let people = ASKERS.map(|(_, name)| name);
+    for (at, (question, [left, right])) in QUESTIONS.iter().zip(&answers).enumerate() {
+        out::print(&format!("\n{}", show::question(at + 1, question.ask, people, [left, right], style)))?;
+        let said = difference(backend, [left, right], style).await?;
         out::print(&format!("\n{said}"))?;
     }
     Ok(())
 }
 
-async fn ingest(
-    company: &Company,
-    context: &Context,
-    backend: &Backend,
-    folder: &Path,
-) -> anyhow::Result<RunReport> {
+async fn ingest(context: &Context, backend: &Backend, folder: &Path) -> anyhow::Result<RunReport> {
     let root = folder.join("harbor");
-    demo::write_files(company, &root)?;
+    demo::write_files(&root)?;
     let directory = folder.join("directory.toml");
-    std::fs::write(&directory, company.directory)?;
+    std::fs::write(&directory, DIRECTORY)?;
     directory_file::apply(&directory, context, backend).await?;
     let spec = SourceSpec {
         name: "harbor".to_owned(),
@@ -150,48 +155,42 @@ async fn ingest(
 }
 
 /// Asks every question as both people, each with their own token.
-async fn ask(company: &Company, backend: &Backend, url: &str) -> anyhow::Result<Vec<[Vec<Passage>; 2]>> {
-    let [a, b] = company.people;
+async fn ask(backend: &Backend, url: &str) -> anyhow::Result<Vec<[Vec<Passage>; 2]>> {
+    let [(a, _), (b, _)] = ASKERS;
     let (a, b) = (agent(backend, url, a).await?, agent(backend, url, b).await?);
     let mut answers = Vec::new();
-    for question in company.questions {
-        answers.push([a.search(question, LIMIT).await?, b.search(question, LIMIT).await?]);
+    for question in &QUESTIONS {
+        answers.push([a.search(question.ask, LIMIT).await?, b.search(question.ask, LIMIT).await?]);
     }
     a.leave().await;
     b.leave().await;
     Ok(answers)
 }
 
-async fn agent(backend: &Backend, url: &str, person: Person) -> anyhow::Result<Agent> {
-    let op = Op::CreateToken {
-        user: person.handle.to_owned(),
-        agent: None,
-        label: "demo".to_owned(),
-        days: DAYS,
-    };
+async fn agent(backend: &Backend, url: &str, handle: &str) -> anyhow::Result<Agent> {
+    let op = Op::CreateToken { user: handle.to_owned(), agent: None, label: "demo".to_owned(), days: DAYS };
     let token = want!(backend.ask(op).await?, Reply::NewToken(token) => token);
     Ok(Agent::connect(url, &token.secret).await?)
 }
 
-async fn why(backend: &Backend, person: Person, passage: &Passage) -> anyhow::Result<kenward_vault::vault::Why> {
-    let op = Op::Why { user: person.handle.to_owned(), document: passage.id.clone() };
+async fn why(
+    backend: &Backend,
+    handle: &str,
+    passage: &Passage,
+) -> anyhow::Result<kenward_vault::vault::Why> {
+    let op = Op::Why { user: handle.to_owned(), document: passage.id.clone() };
     Ok(want!(backend.ask(op).await?, Reply::Why(why) => why))
 }
 
 /// Why the two answers differ: the deciding path of the best passage that only one of them may see.
-async fn difference(
-    company: &Company,
-    backend: &Backend,
-    answers: [&[Passage]; 2],
-    style: Style,
-) -> anyhow::Result<String> {
+async fn difference(backend: &Backend, answers: [&[Passage]; 2], style: Style) -> anyhow::Result<String> {
     let [left, right] = answers;
-    let [a, b] = company.people;
+    let [(a, a_name), (b, b_name)] = ASKERS;
     for passage in only_one_got(left, right) {
         let (first, second) = (why(backend, a, passage).await?, why(backend, b, passage).await?);
         // With equal rights it fell out of one answer for its rank.
         if first.allowed != second.allowed {
-            return Ok(show::why(&passage.title, [(a.name, &first), (b.name, &second)], style));
+            return Ok(show::why(&passage.title, [(a_name, &first), (b_name, &second)], style));
         }
     }
     Ok("  Both may see all of this.\n".to_owned())
@@ -209,26 +208,12 @@ fn only_one_got<'a>(left: &'a [Passage], right: &'a [Passage]) -> Vec<&'a Passag
 }
 
 /// Says how long each phase took.
-struct Phases {
-    begun: Instant,
-    last: Instant,
-}
-
-impl Default for Phases {
-    fn default() -> Self {
-        let now = Instant::now();
-        Self { begun: now, last: now }
-    }
-}
+struct Phases(Instant);
 
 impl Phases {
     fn done(&mut self, name: &str, said: &str) {
-        let seconds = self.last.elapsed().as_secs_f64();
-        self.last = Instant::now();
+        let seconds = self.0.elapsed().as_secs_f64();
+        self.0 = Instant::now();
         out::say(&format!("  {name:<8}{seconds:>6.1} s  {said}"));
-    }
-
-    fn seconds(&self) -> String {
-        format!("{:.1}", self.begun.elapsed().as_secs_f64())
     }
 }

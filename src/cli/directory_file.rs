@@ -60,6 +60,12 @@ struct Wanted {
 
 /// Imports a file.
 pub(super) async fn import(file: &Path, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
+    out::say(&apply(file, context, backend).await?);
+    Ok(Outcome::Done)
+}
+
+/// Imports a file, and says in words what changed.
+pub(super) async fn apply(file: &Path, context: &Context, backend: &Backend) -> anyhow::Result<String> {
     let wanted = read(file, context)?;
     let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
     let groups = want!(backend.ask(Op::Groups).await?, Reply::Groups(groups) => groups);
@@ -68,8 +74,7 @@ pub(super) async fn import(file: &Path, context: &Context, backend: &Backend) ->
     if !changes.is_empty() {
         change_directory(backend, changes).await?;
     }
-    out::say(&counted);
-    Ok(Outcome::Done)
+    Ok(counted)
 }
 
 fn read(path: &Path, context: &Context) -> anyhow::Result<Wanted> {

@@ -2,6 +2,7 @@
 //! renders; it must never decide who may see what. Standard output is data, standard error the rest.
 
 mod access;
+mod demo;
 mod directory_file;
 mod doctor;
 mod fail;
@@ -53,6 +54,8 @@ struct Global {
 /// The verbs. A new one is a file, a line here, and a line in [`Verb::run`].
 #[derive(Subcommand)]
 enum Verb {
+    /// Shows it at work: a sample company, two people, the same questions, both answers
+    Demo(demo::Args),
     /// Writes a commented configuration, and makes you the operator
     Init(init::Args),
     /// Brings documents in with their rights
@@ -124,6 +127,7 @@ impl Verb {
             Self::Search(args) => search::run(args, context).await,
             Self::Access(args) => access::run(args, context).await,
             Self::Users(args) => users::run(args, context).await,
+            Self::Demo(args) => demo::run(args).await,
             Self::Serve(args) => serve::run(args, context).await,
             Self::Groups(args) => groups::run(args, context).await,
             Self::Tokens(args) => tokens::run(args, context).await,

@@ -135,7 +135,7 @@ async fn how_to_go_on(backend: &Backend, context: &Context, address: SocketAddr)
 }
 
 /// Done when the process is told to stop (SIGINT, SIGTERM). Listens from the moment it is called.
-fn told_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(super) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
     Ok(async move {

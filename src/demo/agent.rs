@@ -52,7 +52,8 @@ impl Agent {
     /// [`AgentError`].
     pub async fn connect(url: &str, token: &str) -> Result<Self, AgentError> {
         // Loopback: no proxy is on the way, whatever the environment says, and nobody redirects us.
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        let http =
+            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(token);
         let transport = StreamableHttpClientTransport::with_client(http, config);
         let mut client = ClientConfig::default();
@@ -105,13 +106,17 @@ fn passage(result: &Value) -> Option<Passage> {
     })
 }
 
-/// The words between the boundary lines, without the mark of each line, in one line.
+/// The words between the boundary lines, without the mark of each line and without headings, in one
+/// line. Words of a heading alone are better than none.
 fn unfenced(fenced: &str) -> String {
-    let words = fenced
-        .lines()
-        .filter(|line| !line.starts_with("=== "))
-        .map(|line| line.split_once("| ").map_or(line.trim_end_matches('|'), |(_, text)| text));
-    words.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    let lines = || {
+        let inside = fenced.lines().filter(|line| !line.starts_with("=== "));
+        inside.filter_map(|line| line.split_once('|').map(|(_, text)| text.trim()))
+    };
+    let joined =
+        |lines: Vec<&str>| lines.into_iter().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    let body = joined(lines().filter(|line| !line.starts_with('#')).collect());
+    if body.is_empty() { joined(lines().map(|line| line.trim_start_matches('#')).collect()) } else { body }
 }
 
 #[cfg(test)]
@@ -120,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_fence_is_taken_off_for_reading() {
-        let fenced = "=== 7Q4XK2M9VD3R BEGIN ===\n7Q4X| Reports are due\n7Q4X|\n7Q4X| on the 5th | of each month.\n=== 7Q4XK2M9VD3R END ===";
-        assert_eq!(unfenced(fenced), "Reports are due 7Q4X on the 5th | of each month.".replace(" 7Q4X", ""));
+        let fenced = "=== 7Q4XK2M9VD3R BEGIN ===\n7Q4X| ## Deadlines\n7Q4X|\n7Q4X| Reports are due\n7Q4X| on the 5th | of each month.\n=== 7Q4XK2M9VD3R END ===";
+        assert_eq!(unfenced(fenced), "Reports are due on the 5th | of each month.");
+        assert_eq!(unfenced("=== A BEGIN ===\nA| # Only this\n=== A END ==="), "Only this");
     }
 }

@@ -61,11 +61,7 @@ fn pieces(word: &str, room: usize) -> Vec<String> {
 /// Two columns under their headings. `width` is the terminal's; `None` = not a terminal: one
 /// under the other, not wrapped to any width.
 #[must_use]
-pub fn side_by_side(
-    headings: [&str; 2],
-    columns: [&[Paragraph]; 2],
-    width: Option<usize>,
-) -> String {
+pub fn side_by_side(headings: [&str; 2], columns: [&[Paragraph]; 2], width: Option<usize>) -> String {
     let room = width.map_or(0, |width| width.saturating_sub(BETWEEN.chars().count() + 2) / 2).min(WIDEST);
     if room < NARROWEST {
         return one_under_the_other(headings, columns, width);

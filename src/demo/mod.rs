@@ -7,11 +7,12 @@
 
 pub mod agent;
 pub mod columns;
-pub mod company;
-pub mod model;
 pub mod show;
 
-use crate::config::Config;
+#[path = "../../examples/harbor/mod.rs"]
+pub mod harbor;
+
+use crate::config::{Config, ConfigError};
 use crate::http::{self, HttpError, HttpOptions};
 use crate::owner::Backend;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,24 +20,29 @@ use std::path::Path;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The text of the temporary folder's configuration.
-#[must_use]
-pub fn config_text(company: &company::Company, uid: u32, with_model: bool) -> String {
-    let labels: Vec<toml::Value> = company.labels.iter().map(|l| toml::Value::String((*l).to_owned())).collect();
-    let engine = if with_model { "auto" } else { "none" };
-    format!(
-        "data_dir = \"data\"\nlabels = {}\n[operators]\n{uid} = {}\n[http]\naddr = \"127.0.0.1:0\"\n[embedding]\nengine = \"{engine}\"\n",
-        toml::Value::Array(labels),
-        toml::Value::String(company.operator.to_owned()),
-    )
+/// Who operates the demo: somebody of the company.
+const OPERATOR: &str = "dana@harbor.example";
+
+/// A configuration for the demo's folder.
+///
+/// # Errors
+/// A defect of the text in here.
+pub fn config(folder: &Path, uid: u32, with_model: bool) -> Result<Config, ConfigError> {
+    let labels = harbor::LABELS.map(|label| toml::Value::String(label.to_owned()));
+    let text = format!(
+        "data_dir = \"data\"\nlabels = {}\n[operators]\n{uid} = \"{OPERATOR}\"\n[embedding]\nengine = \"{}\"\n",
+        toml::Value::Array(labels.to_vec()),
+        if with_model { "auto" } else { "none" },
+    );
+    Config::from_text(&folder.join("kenward.toml"), &text)
 }
 
-/// Writes the company's files under `folder`.
+/// Writes the company's documents and rights files under `folder`.
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write_files(company: &company::Company, folder: &Path) -> std::io::Result<()> {
-    for (path, bytes) in company.files {
+pub fn write_files(folder: &Path) -> std::io::Result<()> {
+    for (path, bytes) in harbor::FILES {
         let file = folder.join(path);
         if let Some(parent) = file.parent() {
             std::fs::create_dir_all(parent)?;
@@ -80,19 +86,8 @@ impl Serving {
     pub async fn stop(self) -> Result<(), HttpError> {
         // The receiver is gone only if serving has ended already.
         let _ = self.stop.send(());
-        self.task.await.unwrap_or_else(|_| Err(HttpError::Serve(std::io::Error::other("the server panicked"))))
+        self.task
+            .await
+            .unwrap_or_else(|_| Err(HttpError::Serve(std::io::Error::other("the server panicked"))))
     }
-}
-
-/// A configuration for the demo's folder.
-///
-/// # Errors
-/// A defect of [`config_text`].
-pub fn config(
-    company: &company::Company,
-    folder: &Path,
-    uid: u32,
-    with_model: bool,
-) -> Result<Config, crate::config::ConfigError> {
-    Config::from_text(&folder.join("kenward.toml"), &config_text(company, uid, with_model))
 }

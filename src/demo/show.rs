@@ -5,7 +5,9 @@ use super::columns::{Paragraph, side_by_side, wrap};
 use kenward_vault::vault::{Why, WhyStep};
 
 /// How much of a passage is shown.
-const EXCERPT_CHARS: usize = 180;
+const EXCERPT_CHARS: usize = 200;
+/// Shorter words of a question say little.
+const TELLING_CHARS: usize = 4;
 
 /// How to write for whoever reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +41,16 @@ impl Style {
 
 /// One question with both answers.
 #[must_use]
-pub fn question(number: usize, text: &str, people: [&str; 2], answers: [&[Passage]; 2], style: Style) -> String {
+pub fn question(
+    number: usize,
+    text: &str,
+    people: [&str; 2],
+    answers: [&[Passage]; 2],
+    style: Style,
+) -> String {
     let columns = [0, 1].map(|at| {
         let passages = answers.get(at).copied().unwrap_or_default();
-        column(people.get(at).copied().unwrap_or_default(), passages)
+        column(people.get(at).copied().unwrap_or_default(), passages, text)
     });
     let [left, right] = &columns;
     let headings = people.map(|name| format!("{name}'s agent gets"));
@@ -51,7 +59,7 @@ pub fn question(number: usize, text: &str, people: [&str; 2], answers: [&[Passag
     format!("{asked}\n\n{}", side_by_side([a, b], [left, right], style.width))
 }
 
-fn column(person: &str, passages: &[Passage]) -> Vec<Paragraph> {
+fn column(person: &str, passages: &[Passage], question: &str) -> Vec<Paragraph> {
     if passages.is_empty() {
         return vec![Paragraph::new("", format!("Nothing: no passage that {person} may see matches."))];
     }
@@ -60,7 +68,7 @@ fn column(person: &str, passages: &[Passage]) -> Vec<Paragraph> {
         let mark = format!("{}. ", at + 1);
         let deeper = " ".repeat(mark.len());
         paragraphs.push(Paragraph::new(mark, format!("{} [{}]", passage.title, passage.relevance)));
-        paragraphs.push(Paragraph::new(&*deeper, format!("\"{}\"", excerpt(&passage.text))));
+        paragraphs.push(Paragraph::new(&*deeper, format!("\"{}\"", excerpt(&passage.text, question))));
         if !passage.flags.is_empty() {
             let noticed = passage.flags.join(", ").replace('_', " ");
             paragraphs.push(Paragraph::new(deeper, format!("(noticed: {noticed})")));
@@ -69,14 +77,42 @@ fn column(person: &str, passages: &[Passage]) -> Vec<Paragraph> {
     paragraphs
 }
 
-/// The beginning of a text, cut at a word.
-fn excerpt(text: &str) -> String {
-    if text.chars().count() <= EXCERPT_CHARS {
-        return text.to_owned();
+/// The part of a text with the most words of the question, from the beginning of a sentence.
+fn excerpt(text: &str, question: &str) -> String {
+    let stem = |word: &str| -> String {
+        word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(6).collect()
+    };
+    let mut wanted: Vec<String> = question.split_whitespace().map(stem).collect();
+    wanted.retain(|word| word.chars().count() >= TELLING_CHARS);
+    let words: Vec<&str> = text.split(' ').collect();
+    let (mut best, mut best_hits) = (0, 0);
+    let mut begins = true;
+    for at in 0..words.len() {
+        if begins {
+            let window: Vec<String> = fitting(&words, at).iter().map(|word| stem(word)).collect();
+            let hits = wanted.iter().filter(|word| window.contains(word)).count();
+            if hits > best_hits {
+                (best, best_hits) = (at, hits);
+            }
+        }
+        begins = words.get(at).is_some_and(|word| word.ends_with(['.', '!', '?', ':']));
     }
-    let cut: String = text.chars().take(EXCERPT_CHARS).collect();
-    let whole = cut.rsplit_once(' ').map_or(cut.as_str(), |(whole, _)| whole);
-    format!("{whole} …")
+    let shown = fitting(&words, best);
+    let before = if best > 0 { "… " } else { "" };
+    let after = if best + shown.len() < words.len() { " …" } else { "" };
+    format!("{before}{}{after}", shown.join(" "))
+}
+
+/// As many words from `at` on as an excerpt may have.
+fn fitting<'a>(words: &'a [&'a str], at: usize) -> &'a [&'a str] {
+    let from = words.get(at..).unwrap_or_default();
+    let mut chars = 0;
+    let fit = from.iter().take_while(|word| {
+        chars += word.chars().count() + 1;
+        chars <= EXCERPT_CHARS
+    });
+    let count = fit.count().max(1).min(from.len());
+    from.get(..count).unwrap_or_default()
 }
 
 /// Why two people differ on a document.
@@ -87,7 +123,8 @@ pub fn why(title: &str, decisions: [(&str, &Why); 2], style: Style) -> String {
     for (name, why) in decisions {
         let (verdict, colour) = if why.allowed { ("may read it", "32") } else { ("may not", "31") };
         let mark = format!("    {name} {verdict}: ");
-        let lines = wrap(&Paragraph::new(" ".repeat(6), path(why)), style.width.map_or(usize::MAX, |w| w.min(110)));
+        let lines =
+            wrap(&Paragraph::new(" ".repeat(6), path(why)), style.width.map_or(usize::MAX, |w| w.min(110)));
         out.push_str(&style.paint(colour, mark.trim_end()));
         out.push('\n');
         for line in lines {
@@ -122,15 +159,19 @@ fn step(step: &WhyStep) -> String {
 pub const GO_ON: &str = "\
 With your own documents:
 
-  kenward init                                       a commented kenward.toml, with you in it
-  kenward users add dana@example.com                 somebody who may ask
-  kenward ingest ~/handbook --default-allow everyone the documents, with their rights
-  kenward tokens create dana@example.com             a token for her agent, shown once
-  kenward serve                                      MCP at http://127.0.0.1:8765/mcp
+  kenward init                                 a commented configuration; you are its operator
+  kenward ingest ~/handbook                    the documents with their rights; asks who may read the rest
+  kenward search \"a question\"                  what you may see
+
+For somebody else, and their agent:
+
+  kenward users add dana@example.com
+  kenward tokens create dana@example.com       a token for her agent, shown once
+  kenward serve                                MCP at http://127.0.0.1:8765/mcp
 
 Rights stand beside the documents, in files called .access.toml:
 
-  inherit = false                                    nobody but those named here
+  inherit = false                              nobody but those named here
   allow = [\"group:finance\"]
 ";
 
@@ -158,6 +199,11 @@ mod tests {
         assert!(shown.contains("Question 1: What?"));
         assert!(shown.contains("1. Salary bands [high]"));
         assert!(shown.contains("word …\""));
+        let text =
+            format!("{} The answer is here, says Ada. {}", "filler ".repeat(40).trim(), "more ".repeat(60));
+        let found = excerpt(&text.replace("filler The", "filler. The"), "Where are the ANSWERS, Ada?");
+        assert!(found.starts_with("… The answer is here"), "{found}");
+        assert!(found.ends_with(" …") && found.chars().count() < 210, "{found}");
         assert!(shown.contains("(noticed: hidden characters removed)"));
         assert!(shown.contains("Nothing: no passage that Ben may see matches."));
     }
@@ -186,7 +232,9 @@ mod tests {
         let shown = why("Salary bands", [("Dana", &decided), ("Ben", &no)], PLAIN);
         assert!(shown.contains("harbor/pay/bands.md"));
         let (yes, no) = shown.split_once("Ben may not").unwrap();
-        assert!(yes.contains("allow everyone, written in .access.toml:2, held through accounting in finance"));
+        assert!(
+            yes.contains("allow everyone, written in .access.toml:2, held through accounting in finance")
+        );
         assert!(!no.contains("allow everyone") && no.contains("the clearance does not cover"));
     }
 }

@@ -11,8 +11,13 @@
     reason = "tests fail by panicking and print their figures"
 )]
 
+mod clients;
 mod common;
+mod demo;
 mod eval_k8s;
 mod eval_rmc;
 mod harbor;
+mod mcp_http;
+mod served;
+mod stdio;
 mod world;

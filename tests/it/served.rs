@@ -115,11 +115,9 @@ impl Home {
     /// A new token of a person.
     pub fn token(&self, user: &str) -> String {
         let output = succeeds(kenward(&self.config()).args(["tokens", "create", user]));
-        let text = String::from_utf8(output.stdout).unwrap();
-        let token = text
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .find(|word| word.starts_with("kwt_"));
-        token.unwrap_or_else(|| panic!("no token in what `tokens create` printed")).to_owned()
+        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        assert!(token.starts_with("kwt_"), "not a token is all that `tokens create` prints");
+        token
     }
 
     /// Starts the HTTP server on a free port.
