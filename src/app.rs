@@ -3,12 +3,12 @@
 //! of the data when something is missing.
 
 use crate::config::{Config, Engine};
+use crate::identity::Refusals;
 use crate::owner::BackendError;
 use crate::owner::ops::EmbeddingState;
-use kenward_access::ids::Timestamp;
 use kenward_indexes::embedding::{self, EmbedError, Embedder};
 use kenward_indexes::models::{self, Artifact};
-use kenward_vault::seams::{Clock, Entropy};
+use kenward_vault::seams::{SystemClock, SystemEntropy};
 use kenward_vault::{OpenOptions, Vault};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,14 @@ pub struct Opened {
     pub embedder: Option<Arc<dyn Embedder>>,
     /// The same in words.
     pub embedding: EmbeddingState,
+    /// Refused claims that are not noted yet.
+    pub refusals: Refusals,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.refusals.flush(&self.vault);
+    }
 }
 
 impl Opened {
@@ -49,7 +57,7 @@ pub fn open(config: &Config) -> Result<Opened, BackendError> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     })?;
-    Ok(Opened { vault, embedder, embedding })
+    Ok(Opened { vault, embedder, embedding, refusals: Refusals::default() })
 }
 
 /// The embedder that the configuration asks for.
@@ -111,26 +119,4 @@ pub fn own_program() -> PathBuf {
     // On Linux by the name that stays right while the file is being replaced.
     let link = PathBuf::from("/proc/self/exe");
     if link.exists() { link } else { std::env::current_exe().unwrap_or_else(|_| PathBuf::from("kenward")) }
-}
-
-/// The system's clock.
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    }
-}
-
-/// The system's randomness.
-struct SystemEntropy;
-
-impl Entropy for SystemEntropy {
-    #[expect(clippy::panic, reason = "without randomness no key, token or boundary may be made")]
-    fn fill(&self, buffer: &mut [u8]) {
-        if getrandom::fill(buffer).is_err() {
-            panic!("the system gives no random bytes");
-        }
-    }
 }

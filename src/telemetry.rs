@@ -3,12 +3,84 @@
 
 use crate::config::{Level, LogConfig};
 use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// Lines that may wait to be written.
+const WAITING: usize = 4096;
+/// How long the end of the program waits for them.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The way to the thread that writes the log. Whoever started this process may never read what it
+/// says: logging must not wait for them, so lines are dropped when too many wait.
+static LOG: OnceLock<SyncSender<Message>> = OnceLock::new();
+
+enum Message {
+    Line(Vec<u8>),
+    /// All before it was written: say so.
+    Flush(SyncSender<()>),
+}
+
+fn log() -> &'static SyncSender<Message> {
+    LOG.get_or_init(|| {
+        let (sender, receiver) = sync_channel(WAITING);
+        // Without the thread nothing is logged; nothing else depends on it.
+        let _ = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+            for message in receiver {
+                match message {
+                    Message::Line(line) => drop(std::io::stderr().lock().write_all(&line)),
+                    Message::Flush(done) => drop(done.try_send(())),
+                }
+            }
+        });
+        sender
+    })
+}
+
+/// One event on its way to the log.
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn start() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // Full or gone: the line is lost, the work goes on.
+        let _ = log().try_send(Message::Line(std::mem::take(&mut self.0)));
+    }
+}
+
+/// Waits a moment for lines that are not written yet: at the end of the program.
+pub fn finish() {
+    if let Some(log) = LOG.get() {
+        let (done, written) = sync_channel(1);
+        if log.try_send(Message::Flush(done)).is_ok() {
+            // Nobody reads them: they are lost.
+            let _ = written.recv_timeout(PATIENCE);
+        }
+    }
+}
 
 /// Starts logging. `default` counts where neither the configuration nor `RUST_LOG` says a level.
 pub fn start(config: LogConfig, default: Level) {
@@ -21,7 +93,7 @@ pub fn start(config: LogConfig, default: Level) {
     // INVARIANT (I11): whatever `RUST_LOG` says, no other crate logs below `info`: some log whole
     // requests and responses there.
     let filter = wanted.and(filter_fn(capped));
-    let layer = fmt::layer().with_writer(std::io::stderr).with_target(true);
+    let layer = fmt::layer().with_writer(Lines::start).with_target(true);
     let layer = if config.json {
         layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
     } else {

@@ -229,8 +229,15 @@ fn health_checks(health: &Health, own: bool) -> Vec<Check> {
                 stats.tokens
             ),
         ),
-        // Opening the data reads the whole chain and refuses a break.
-        ok("audit", format!("{} records, the chain holds", stats.audit_records)),
+        match &health.audit {
+            Ok(records) => ok("audit", format!("{records} records, the chain holds")),
+            Err(what) => wrong(
+                "audit",
+                State::Failed,
+                what.clone(),
+                "keep a copy of the folder `audit`, and find out who wrote to it",
+            ),
+        },
     ];
     checks.push(match &health.embedding {
         EmbeddingState::Running { engine } => ok("embedder", engine.clone()),

@@ -156,7 +156,9 @@ pub fn main() -> ExitCode {
             Err(_) => ExitCode::from(2),
         };
     }
-    match begin(cli) {
+    let ended = begin(cli);
+    telemetry::finish();
+    match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::from(1),
         Ok(Outcome::No) => ExitCode::from(3),

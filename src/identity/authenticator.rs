@@ -28,35 +28,35 @@ pub fn authenticate(vault: &Vault, config: &Config, claim: &Claim, uid: u32) -> 
         Claim::Local { act_as, reason } => {
             let person = config.operators.get(&uid).ok_or(Refusal::NotNamed { uid })?;
             let own = person.handle.as_deref();
-            let handle = match act_as.as_deref() {
-                None => own.ok_or(Refusal::NobodyHere { uid })?,
-                Some(handle) if Some(handle) == own => handle,
-                Some(handle) => {
-                    let reason = reason.as_deref().map(str::trim).filter(|text| !text.is_empty());
-                    may_act_as(vault, config, uid, handle, reason)?;
-                    handle
-                }
-            };
+            let other = act_as.as_deref().filter(|handle| Some(*handle) != own);
+            // Who may not ask as others does not learn who there is.
+            let by =
+                other.map(|handle| may_act_as(vault, config, uid, handle, reason.as_deref())).transpose()?;
+            let handle = other.or(own).ok_or(Refusal::NobodyHere { uid })?;
             let user = vault
                 .user_by_handle(handle)
                 .ok_or_else(|| Refusal::UnknownPerson { handle: handle.to_owned() })?;
+            if let Some(by) = by {
+                // INVARIANT: nobody acts as somebody else without a durable record of it.
+                vault.record_acting_as(&by, &user.id).map_err(|_| Refusal::NotRecorded)?;
+            }
             Ok(proven(config, Subject::User(user.id), None, Credential::Peer { uid }))
         }
     }
 }
 
-/// Whether the person behind `uid` may ask as somebody else, and the record of it.
+/// The operator who may ask as `handle`, with the reason.
 fn may_act_as(
     vault: &Vault,
     config: &Config,
     uid: u32,
     handle: &str,
     reason: Option<&str>,
-) -> Result<(), Refusal> {
-    let mut by = operator(vault, config, uid)?;
+) -> Result<Operator, Refusal> {
+    let by = operator(vault, config, uid)?;
+    let reason = reason.map(str::trim).filter(|text| !text.is_empty());
     let reason = reason.ok_or_else(|| Refusal::NoReason { handle: handle.to_owned() })?;
-    by.reason = Some(reason.to_owned());
-    Ok(())
+    Ok(Operator { reason: Some(reason.to_owned()), ..by })
 }
 
 /// The operator behind `uid`.

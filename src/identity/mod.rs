@@ -2,8 +2,10 @@
 //! proven caller, or a refusal; nothing is ever taken from what a request says about itself.
 
 mod authenticator;
+mod refusals;
 
 pub use authenticator::{authenticate, operator};
+pub use refusals::Refusals;
 
 use kenward_vault::{AnswerError, ErrorCode};
 

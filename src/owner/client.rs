@@ -38,7 +38,8 @@ pub(super) async fn attempt(
     let mut stream = match timeout(HELLO, UnixStream::connect(socket)).await {
         Err(_) => return Ok(Attempt::Silent),
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return ended(error, Attempt::NotThere),
+        // Whatever the reason, nobody was reached; who then tries to own the data learns what is wrong.
+        Ok(Err(_)) => return Ok(Attempt::NotThere),
     };
     let hello = FromFront::Hello { version: VERSION.to_owned() };
     if let Err(error) = wire::write(&mut stream, &hello).await {

@@ -187,6 +187,8 @@ pub struct Health {
     pub version: String,
     /// Its process.
     pub pid: u32,
+    /// How many audit records there are, if their chain holds; else what does not.
+    pub audit: Result<u64, String>,
     /// Its embedder.
     pub embedding: EmbeddingState,
     /// Counts.

@@ -1,10 +1,12 @@
 //! What each operation does with the open data. Who asks is settled first, by the authenticator;
 //! administration is for operators only. Words that go back never hold text of a document.
 
-use super::ops::{Health, INTERNAL, Op, Question, Reply, SourceFailures};
+use super::BackendError;
+use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, SourceFailures};
 use crate::app::Opened;
 use crate::config::Config;
 use crate::identity::{self, Refusal};
+use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
 use kenward_ingest::pipeline::{IngestError, IngestOptions, Progress, ingest as run_ingest};
 use kenward_ingest::worker::{Limits, WorkerCommand};
@@ -39,8 +41,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
     let reply = match op {
         Op::Ask { claim, question, .. } => return Ok(ask(asked, &claim, &question)),
         Op::Authenticate { claim } => {
-            let caller = identity::authenticate(vault, asked.config, &claim, asked.uid);
-            return Ok(Reply::Authenticated(caller.is_ok()));
+            return Ok(Reply::Authenticated(authenticated(asked, &claim).is_ok()));
         }
         Op::ChangeDirectory { changes } => {
             vault.change_directory(&asked.operator()?, &changes).map(|()| Reply::Done)
@@ -73,14 +74,11 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
     reply.map_err(|error| failed(&error))
 }
 
-fn ask(asked: &Asked<'_>, claim: &super::ops::Claim, question: &Question) -> Reply {
+fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
     let started = Instant::now();
-    let caller = match identity::authenticate(&asked.opened.vault, asked.config, claim, asked.uid) {
+    let caller = match authenticated(asked, claim) {
         Ok(caller) => caller,
-        Err(refusal) => {
-            tracing::info!(reason = refusal.code(), "refused");
-            return Reply::Refused(refusal.answer());
-        }
+        Err(refusal) => return Reply::Refused(refusal.answer()),
     };
     let knowledge = asked.opened.vault.knowledge_base();
     let answer = match question {
@@ -104,6 +102,16 @@ fn ask(asked: &Asked<'_>, claim: &super::ops::Claim, question: &Question) -> Rep
     }
 }
 
+/// Proves a claim, or notes that it was refused.
+fn authenticated(asked: &Asked<'_>, claim: &Claim) -> Result<Caller, Refusal> {
+    let opened = asked.opened;
+    identity::authenticate(&opened.vault, asked.config, claim, asked.uid).inspect_err(|refusal| {
+        tracing::info!(reason = refusal.code(), "refused");
+        // What comes over a front is known by the front's user id; a network address is not.
+        opened.refusals.count(&opened.vault, &format!("uid:{}", asked.uid));
+    })
+}
+
 fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     let vault = &asked.opened.vault;
     let mut failures = Vec::new();
@@ -113,7 +121,10 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
             failures.push(SourceFailures { source: spec.name, failures: failed });
         }
     }
+    // Read again from the disk, all of it: opening checked it once, this process has written since.
+    let audit = kenward_vault::audit::verify(&asked.config.data_dir.join("audit"), &asked.config.tenant);
     Ok(Health {
+        audit: audit.map(|verified| verified.records).map_err(|error| words(&error, None).0),
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
         embedding: asked.opened.embedding.clone(),
@@ -193,13 +204,17 @@ fn failed(error: &VaultError) -> Reply {
 
 /// An error's chain in one line, cut at the place where its own words give the hint.
 pub(super) fn words(error: &(dyn Error + 'static), hint: Option<String>) -> (String, Option<String>) {
-    if let Some(
-        VaultError::Name { what, hint }
-        | VaultError::Mismatch { what, hint }
-        | VaultError::Damaged { what, hint },
-    ) = error.downcast_ref::<VaultError>()
-    {
-        return (what.to_string(), Some(hint.to_string()));
+    if let Some(BackendError::Vault(inner)) = error.downcast_ref::<BackendError>() {
+        return words(inner, hint);
+    }
+    match error.downcast_ref::<VaultError>() {
+        Some(VaultError::Name { what, hint } | VaultError::Mismatch { what, hint }) => {
+            return (what.to_string(), Some(hint.to_string()));
+        }
+        Some(VaultError::Damaged { what, hint }) => {
+            return (format!("{what} is damaged"), Some(hint.to_string()));
+        }
+        _ => {}
     }
     let mut message = error.to_string();
     let mut source = error.source();

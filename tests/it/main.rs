@@ -11,13 +11,17 @@
     reason = "tests fail by panicking and print their figures"
 )]
 
+mod cli;
 mod clients;
 mod common;
 mod demo;
 mod eval_k8s;
 mod eval_rmc;
+mod flow;
 mod harbor;
+mod machine;
 mod mcp_http;
+mod owner;
 mod served;
 mod stdio;
 mod world;

@@ -7,6 +7,7 @@
 //! (after [`sanitize`]), writes the [`audit`] record, and releases a [`gate::Disclosure`]: the one
 //! form in which text leaves.
 
+mod acting;
 pub mod audit;
 mod catalog;
 mod core;

@@ -1,0 +1,242 @@
+//! The command line with the real program: configuration, directory, tokens, doctor, and what it
+//! says when something is wrong.
+
+use crate::machine::{Machine, holds};
+
+#[test]
+fn an_unknown_key_is_refused_with_its_place_and_a_suggestion() {
+    let machine = Machine::bare();
+    machine.configure("data_dir = \"data\"\n[htpp]\naddr = \"127.0.0.1:1\"\n");
+    machine.run(&["users", "list"]).refused(&["unknown key `htpp` in line 2", "did you mean `http`?"]);
+    assert!(!machine.data().exists(), "nothing may be made before the configuration is right");
+
+    let machine = Machine::new();
+    let ran = machine.command(&["users", "list"]).env("KENWARD__LOG__LEVLE", "info").output().unwrap();
+    crate::machine::Ran::from(ran).refused(&["`KENWARD__LOG__LEVLE`", "did you mean `log.level`?"]);
+}
+
+#[test]
+fn what_would_be_open_does_not_start() {
+    let machine = Machine::new();
+    machine.run(&["serve", "--http", "0.0.0.0:0"]).refused(&["`http.addr`", "`--http`", "loopback"]);
+    let mut open = machine.command(&["users", "list"]);
+    let ran = open.env("KENWARD__HTTP__ADDR", "192.0.2.1:80").output().unwrap();
+    crate::machine::Ran::from(ran).refused(&["`http.addr`", "open"]);
+}
+
+#[test]
+fn a_configuration_that_was_asked_for_must_be_there() {
+    let machine = Machine::bare();
+    machine.run(&["--config", "none.toml", "users", "list"]).refused(&["none.toml"]);
+}
+
+#[test]
+fn a_wrong_use_is_for_the_user_to_fix() {
+    let machine = Machine::new();
+    assert_eq!(machine.run(&["serch", "x"]).code, Some(1));
+    assert_eq!(machine.run(&["users", "add"]).code, Some(1));
+    assert_eq!(machine.run(&["--help"]).done().err, "");
+    assert!(machine.run(&["--version"]).done().out.starts_with("kenward "));
+    assert!(!machine.run(&["--help"]).out.contains("__worker"));
+}
+
+#[test]
+fn init_makes_an_operator_once_and_writes_over_nothing() {
+    let machine = Machine::bare();
+    let engine = ("KENWARD__EMBEDDING__ENGINE", "none");
+    let init = machine.command(&["init"]).envs([engine]).output().unwrap();
+    let ran = crate::machine::Ran::from(init).done();
+    let file = machine.path(".config/kenward/kenward.toml");
+    assert_eq!(ran.out.trim_end(), file.to_str().unwrap());
+    assert!(ran.err.contains("`olga@localhost`"), "{ran:?}");
+    let list = machine.command(&["users", "list", "--json"]).envs([engine]).output().unwrap();
+    let users = crate::machine::Ran::from(list).done().json();
+    assert_eq!(users[0]["handle"], "olga@localhost");
+    let written = std::fs::read_to_string(&file).unwrap();
+    machine.run(&["init"]).refused(&["already there"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
+
+    // Beside the configuration, and gone again if the data cannot be made.
+    machine.write("kenward-data", "in the way");
+    machine.run(&["init", "--here"]).refused(&["kenward-data"]);
+    assert!(!machine.config().exists());
+}
+
+#[test]
+fn the_directory_is_changed_as_a_whole_or_not_at_all() {
+    let machine = Machine::new();
+    let good = "[[user]]\nhandle = \"dana@acorn.example\"\nclearance = \"secret\"\n[[user]]\nhandle = \
+                \"ben@acorn.example\"\nname = \"Ben Okafor\"\n[[group]]\nhandle = \"staff\"\nmembers = \
+                [\"user:ben@acorn.example\", \"group:finance\"]\n[[group]]\nhandle = \"finance\"\nmembers = \
+                [\"user:dana@acorn.example\"]\n";
+    machine.write("directory.toml", good);
+    let ran = machine.run(&["users", "import", "directory.toml"]).done();
+    assert!(ran.err.contains("people: 2 added") && ran.err.contains("members: 3 added"), "{ran:?}");
+    assert!(machine.run(&["groups", "import", "directory.toml"]).done().err.contains("nothing to change"));
+
+    let users = machine.run(&["users", "list", "--json"]).done().json();
+    assert_eq!(users[0]["handle"], "ben@acorn.example");
+    assert_eq!(users[1]["clearance"]["level"], 2);
+    let groups = machine.run(&["groups", "list", "--json"]).done().json();
+    assert_eq!(groups[1]["members"], serde_json::json!(["group:finance", "user:ben@acorn.example"]));
+
+    // The groups that a file names have exactly the members that it lists.
+    machine.write("less.toml", "[[group]]\nhandle = \"staff\"\nmembers = [\"group:finance\"]\n");
+    assert!(machine.run(&["groups", "import", "less.toml"]).done().err.contains("1 removed"));
+
+    let before = machine.run(&["groups", "list", "--json"]).out;
+    for (text, words) in [
+        ("[[user]]\nhandel = \"x@acorn.example\"\n", "unknown field `handel`"),
+        ("[[user]]\nhandle = \"x@acorn.example\"\nclearance = \"top\"\n", "no label `top`"),
+        (
+            "[[user]]\nhandle = \"x@acorn.example\"\n[[group]]\nhandle = \"staff\"\nmembers = \
+             [\"user:nobody@acorn.example\"]\n",
+            "nobody@acorn.example",
+        ),
+        ("[[group]]\nhandle = \"staff\"\nmembers = [\"ben\"]\n", "`ben`"),
+        ("[[user]]\nhandle = \"y\"\n[[user]]\nhandle = \"y\"\n", "twice"),
+    ] {
+        machine.write("bad.toml", text);
+        machine.run(&["users", "import", "bad.toml"]).refused(&[words]);
+    }
+    machine.run(&["users", "import", "none.toml"]).refused(&["`none.toml`"]);
+    assert_eq!(machine.run(&["groups", "list", "--json"]).out, before);
+    assert!(!machine.run(&["users", "list"]).out.contains("x@acorn.example"));
+}
+
+#[test]
+fn unknown_people_and_groups_are_refused_by_name() {
+    let machine = Machine::new();
+    for verb in [
+        &["users", "remove", "nobody@acorn.example"][..],
+        &["users", "disable", "nobody@acorn.example"],
+        &["tokens", "create", "nobody@acorn.example"],
+        &["access", "why", "nobody@acorn.example", "handbook/a.md"],
+        &["search", "words", "--as", "nobody@acorn.example", "--reason", "a test"],
+    ] {
+        machine.run(verb).refused(&["`nobody@acorn.example`"]);
+    }
+    machine.run(&["groups", "remove", "nothing"]).refused(&["`nothing`"]);
+    machine.run(&["groups", "add", "staff"]).done();
+    machine.run(&["groups", "add-member", "staff", "ben"]).refused(&["`ben`", "user:ben"]);
+    machine.run(&["users", "add", "dana@acorn.example"]).done();
+    machine.run(&["users", "add", "dana@acorn.example"]).refused(&["`dana@acorn.example`"]);
+    machine.run(&["tokens", "revoke", "000000000000"]).refused(&["`000000000000`"]);
+}
+
+#[test]
+fn a_token_is_shown_once_and_kept_nowhere() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "dana@acorn.example"]).done();
+    let made =
+        machine.run(&["--log", "trace", "tokens", "create", "dana@acorn.example", "--label", "laptop"]);
+    let made = made.done();
+    let secret = made.out.trim_end();
+    assert!(secret.starts_with("kwt_") && secret.len() > 40 && !made.err.contains(secret), "{made:?}");
+    let listed = machine.run(&["tokens", "list", "--json"]).done();
+    assert!(!listed.out.contains(secret));
+    assert!(!holds(&machine.data(), secret), "the secret lies in the data folder");
+    let id = listed.json()[0]["id"].as_str().unwrap().to_owned();
+    assert!(machine.run(&["tokens", "list"]).out.contains("valid"));
+    machine.run(&["tokens", "revoke", &id]).done();
+    assert!(machine.run(&["tokens", "list"]).out.contains("revoked"));
+    assert_eq!(machine.run(&["tokens", "create", "dana@acorn.example", "--days", "0"]).code, Some(1));
+}
+
+#[test]
+fn acting_as_somebody_else_needs_a_reason_and_the_role() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "dana@acorn.example"]).done();
+    let asked = ["search", "words", "--as", "dana@acorn.example"];
+    machine.run(&asked).refused(&["`dana@acorn.example` needs a reason", "--reason"]);
+    machine.run(&[&asked[..], &["--reason", "  "]].concat()).refused(&["needs a reason"]);
+    assert!(!holds(&machine.data().join("audit"), "acting_as"));
+
+    let uid = rustix::process::getuid().as_raw();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    let person = format!("{uid} = {{ user = \"olga@acorn.example\", role = \"person\" }}");
+    machine.configure(&config.replace(&format!("{uid} = \"olga@acorn.example\""), &person));
+    let reason = ["--reason", "a test"];
+    machine.run(&[&asked[..], &reason].concat()).refused(&["is not an operator"]);
+    machine.run(&["users", "list"]).refused(&["is not an operator"]);
+
+    machine.configure("data_dir = \"data\"\n[operators]\n[embedding]\nengine = \"hashing\"\n");
+    machine.run(&["users", "list"]).refused(&["is nobody here", "[operators]"]);
+    machine.run(&["search", "words"]).refused(&["is nobody here"]);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_used_is_named() {
+    let machine = Machine::new();
+    machine.write("file", "x");
+    machine.run(&["--data-dir", "file", "users", "list"]).refused(&["file` is not a folder", "data_dir"]);
+    machine.run(&["--data-dir", "file/data", "users", "list"]).refused(&["cannot be made"]);
+    machine.run(&["--data-dir", "/proc/kenward", "users", "list"]).refused(&["cannot be made"]);
+    let open = machine.path("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    machine.run(&["--data-dir", "open", "users", "list"]).refused(&["can be read by others", "chmod 700"]);
+}
+
+#[test]
+fn without_a_model_words_alone_are_searched_and_that_is_said() {
+    let machine = Machine::new();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    let auto = config.replace("\"hashing\"", "\"auto\"\nmodels_dir = \"models\"");
+    machine.configure(&auto);
+    let ran = machine.run(&["doctor"]).done();
+    assert!(ran.out.contains("only words are searched (BM25)") && ran.out.contains("models pull"), "{ran:?}");
+    let checks = machine.run(&["doctor", "--json"]).done().json();
+    let embedder = checks.as_array().unwrap().iter().find(|check| check["check"] == "embedder").unwrap();
+    assert_eq!(embedder["state"], "warning");
+
+    machine.configure(&auto.replace("\"auto\"", "\"fastembed\""));
+    machine.run(&["users", "list"]).refused(&["`embedding.engine`", "kenward models pull"]);
+    let ran = machine.run(&["doctor"]);
+    assert!(ran.code == Some(1) && ran.out.contains("FAILED"), "{ran:?}");
+}
+
+#[test]
+fn models_are_listed_and_a_folder_without_them_is_refused() {
+    let machine = Machine::new();
+    let list = machine.run(&["models", "list", "--json"]).done().json();
+    assert!(list.as_array().unwrap().iter().all(|model| model["installed"].is_null()));
+    std::fs::create_dir(machine.path("empty")).unwrap();
+    let ran = machine.run(&["models", "pull", "--from", "dir:empty"]);
+    assert!(ran.code == Some(1) && ran.err.contains("error: ") && ran.err.contains("not found"), "{ran:?}");
+    machine.run(&["models", "pull", "gpt"]).refused(&["`gpt`", "all-minilm-l6-v2"]);
+    assert_eq!(machine.run(&["models", "pull", "--from", "hub"]).code, Some(1));
+}
+
+#[test]
+fn doctor_finds_a_broken_configuration_and_an_audit_log_that_was_written_to() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "dana@acorn.example"]).done();
+    let ran = machine.run(&["doctor"]).done();
+    assert!(ran.out.contains("the chain holds") && ran.out.contains("nobody else runs"), "{ran:?}");
+
+    let log = machine.data().join("audit/log.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, text.replace("dana", "dora")).unwrap();
+    let ran = machine.run(&["doctor"]);
+    assert!(ran.code == Some(1) && ran.out.contains("FAILED") && ran.out.contains("damaged"), "{ran:?}");
+    machine.run(&["users", "list"]).refused(&["damaged"]);
+
+    machine.configure("labels = 3\n");
+    let ran = machine.run(&["doctor"]);
+    assert!(ran.code == Some(1) && ran.out.contains("`labels`"), "{ran:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let machine = Machine::new();
+    let mut child = machine
+        .command(&["users", "list"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ran = crate::machine::Ran::from(child.wait_with_output().unwrap()).done();
+    assert_eq!(ran.err, "");
+}

@@ -1,0 +1,191 @@
+//! From nothing to two answers, with the real program: a person makes a knowledge base of a folder,
+//! two people ask, and the reason of the difference is shown.
+
+use crate::machine::{Machine, Ran, holds};
+use std::process::Stdio;
+
+const DANA: &str = "dana@acorn.example";
+const BEN: &str = "ben@acorn.example";
+
+/// A configured machine with a small folder of documents, nothing ingested yet.
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.write(
+        "directory.toml",
+        "[[user]]\nhandle = \"dana@acorn.example\"\n[[user]]\nhandle = \"ben@acorn.example\"\n[[user]]\nhandle = \
+         \"olga@acorn.example\"\n[[group]]\nhandle = \"accounting\"\nmembers = [\"user:dana@acorn.example\"]\n\
+         [[group]]\nhandle = \"finance\"\nmembers = [\"group:accounting\"]\n",
+    );
+    machine.run(&["users", "import", "directory.toml"]).done();
+    machine.write("handbook/travel.md", "# Travel\n\nBook trains early; bands of travel cost are fixed.\n");
+    machine.write("handbook/pay/.access.toml", "inherit = false\nallow = [\"group:finance\"]\n");
+    machine.write(
+        "handbook/pay/bands.md",
+        "# Salary bands\n\nThe quillfeather band starts at 71,000 and is reviewed in spring.\n",
+    );
+    machine
+}
+
+fn search(machine: &Machine, who: &str, query: &str) -> Ran {
+    machine.run(&["search", query, "--as", who, "--reason", "a test", "--json"]).done()
+}
+
+fn titles(ran: &Ran) -> Vec<String> {
+    let answer = ran.json();
+    let results = answer["results"].as_array().unwrap();
+    results.iter().map(|result| result["title"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn two_people_get_different_answers_and_why_says_why() {
+    let machine = machine();
+    let ran = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    assert!(ran.out.contains("handbook") && ran.out.contains("ADDED"), "{ran:?}");
+    assert!(!ran.err.contains("quillfeather"), "{ran:?}");
+
+    let dana = search(&machine, DANA, "quillfeather salary band");
+    assert!(titles(&dana).contains(&"Salary bands".to_owned()), "{dana:?}");
+    let ben = search(&machine, BEN, "quillfeather salary band");
+    assert!(!titles(&ben).contains(&"Salary bands".to_owned()), "{ben:?}");
+    assert!(!ben.out.contains("quillfeather") && !ben.out.contains("71,000"), "{ben:?}");
+
+    let shown = machine.run(&["search", "salary band", "--as", DANA, "--reason", "a test"]).done();
+    assert!(shown.out.contains("   | ") && shown.out.contains("71,000"), "{shown:?}");
+    assert!(!shown.out.contains("BEGIN"), "the marks are for agents: {shown:?}");
+
+    let yes = machine.run(&["access", "why", DANA, "handbook/pay/bands.md"]).done();
+    for words in
+        ["yes: dana@acorn.example", "group:finance", "pay/.access.toml", "accounting > group:finance"]
+    {
+        assert!(yes.out.contains(words), "`{words}` is not in {yes:?}");
+    }
+    let no = machine.run(&["access", "why", BEN, "handbook/pay/bands.md", "--json"]);
+    assert!(no.code == Some(3) && no.json()["allowed"] == false, "{no:?}");
+    machine.run(&["access", "why", BEN, "handbook/none.md"]).refused(&["handbook/none.md"]);
+
+    // Acting as others was recorded with the reason; no query and no text lies in the audit log.
+    let audit = machine.data().join("audit");
+    assert!(holds(&audit, "acting_as") && holds(&audit, "a test"));
+    assert!(!holds(&audit, "quillfeather") && !holds(&audit, "Salary bands"));
+
+    // A right that is taken away is gone with the acknowledgement.
+    machine.run(&["groups", "remove-member", "accounting", "user:dana@acorn.example"]).done();
+    assert!(!search(&machine, DANA, "quillfeather salary band").out.contains("71,000"));
+    machine.run(&["search", "words", "--as", DANA, "--reason", "a test", "--limit", "0"]).refused(&["limit"]);
+}
+
+#[test]
+fn the_second_run_changes_nothing_and_a_source_is_known_by_name() {
+    let machine = machine();
+    machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    let ran = machine.run(&["ingest", "handbook", "--json"]).done();
+    let last: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], "finished");
+    assert_eq!(last["summary"]["unchanged"], 2, "{last}");
+    assert_eq!(last["summary"]["added"], 0, "{last}");
+    for line in ran.out.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].is_string());
+    }
+    // Without a name: all that is recorded.
+    assert!(machine.run(&["ingest"]).done().out.contains("handbook"));
+
+    machine.write("b/handbook/x.md", "# X\n\nWords.\n");
+    machine.run(&["ingest", "b/handbook", "--default-allow", "everyone"]).refused(&["`handbook`", "--name"]);
+    let named = ["ingest", "b/handbook", "--default-allow", "everyone", "--name", "other"];
+    assert!(machine.run(&named).done().out.contains("other"));
+}
+
+#[test]
+fn nobody_is_not_everybody() {
+    let machine = machine();
+    machine
+        .run(&["ingest", "handbook"])
+        .refused(&["carries no rights of its own", "--default-allow everyone"]);
+    machine.run(&["ingest", "handbook", "--default-allow", "bob"]).refused(&["`bob`"]);
+    machine
+        .run(&["ingest", "handbook", "--default-allow", "group:nothing"])
+        .refused(&["`nothing`", "groups add"]);
+    assert!(titles(&search(&machine, DANA, "travel")).is_empty());
+    // `me` is this machine's user.
+    machine.run(&["ingest", "handbook", "--default-allow", "me"]).done();
+    assert!(titles(&search(&machine, DANA, "trains early")).iter().all(|title| title != "Travel"));
+    let mine = machine.run(&["search", "trains early", "--json"]).done();
+    assert_eq!(titles(&mine), ["Travel"]);
+}
+
+#[test]
+fn what_cannot_be_ingested_is_refused_or_reported() {
+    let machine = machine();
+    machine.run(&["ingest", "nothing-there"]).refused(&["`nothing-there`"]);
+    machine.run(&["ingest", "directory.toml"]).refused(&["not a folder"]);
+    machine.run(&["ingest", "."]).refused(&["overlap", "data_dir"]);
+    machine.run(&["ingest"]).refused(&["nothing to ingest"]);
+    machine.run(&["ingest", "handbook", "--label", "top"]).refused(&["`top`", "`secret`"]);
+
+    machine.write("handbook/empty.md", "");
+    machine.write("handbook/lost/.access.toml", "allow = [\"group:nobody-knows\"]\n");
+    machine.write("handbook/lost/x.md", "# Lost\n\nThe lost words.\n");
+    let ran = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for words in ["empty.md", "nobody-knows", "hint: "] {
+        assert!(ran.err.contains(words), "`{words}` is not in {ran:?}");
+    }
+    assert!(titles(&search(&machine, DANA, "lost words")).iter().all(|title| title != "Lost"));
+    let doctor = machine.run(&["doctor"]).done();
+    assert!(doctor.out.contains("1 failed: empty"), "{doctor:?}");
+
+    // Nearly everything gone: refused, and nothing is removed.
+    std::fs::remove_dir_all(machine.path("handbook")).unwrap();
+    std::fs::create_dir(machine.path("handbook")).unwrap();
+    machine.run(&["ingest", "handbook"]).refused(&["--allow-mass-delete"]);
+    assert!(titles(&search(&machine, DANA, "trains early")).contains(&"Travel".to_owned()));
+    let ran = machine.run(&["ingest", "handbook", "--allow-mass-delete"]);
+    assert!(ran.out.lines().nth(1).is_some_and(|row| row.split_whitespace().nth(4) == Some("3")), "{ran:?}");
+    assert!(titles(&search(&machine, DANA, "trains early")).is_empty());
+}
+
+#[test]
+fn logs_carry_no_words_at_any_level() {
+    let machine = machine();
+    let mut log = String::new();
+    for args in [
+        &["ingest", "handbook", "--default-allow", "everyone"][..],
+        &["search", "quillfeather salary band", "--as", DANA, "--reason", "because-of-zebras"],
+    ] {
+        let output = machine.command(args).env("RUST_LOG", "trace").output().unwrap();
+        log.push_str(&Ran::from(output).done().err);
+    }
+    assert!(log.contains("request_id") || log.contains("r_"), "{log}");
+    for words in ["quillfeather", "Salary bands", "71,000"] {
+        assert!(!log.contains(words), "`{words}` is in the log");
+    }
+    let json =
+        machine.run(&["--log", "info", "--log-json", "search", "travel", "--as", BEN, "--reason", "a test"]);
+    let line = json.err.lines().next().expect("a line is logged").to_owned();
+    assert!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["level"].is_string());
+}
+
+#[test]
+fn a_search_and_a_run_go_through_another_owner() {
+    let machine = machine();
+    machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    let mut server = machine
+        .command(&["serve", "--http", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    assert!(line.starts_with("http://127.0.0.1:"), "{line}");
+    let over = titles(&search(&machine, DANA, "salary band"));
+    // An ingestion at the same time goes over the socket as well.
+    machine.write("handbook/news.md", "# News\n\nThe salary band news of spring.\n");
+    let ran = machine.run(&["ingest", "handbook"]).done();
+    assert!(ran.err.contains("publishing"), "progress comes over the socket: {ran:?}");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let own = titles(&search(&machine, DANA, "salary band"));
+    assert!(!over.contains(&"News".to_owned()) && own.contains(&"News".to_owned()), "{over:?} {own:?}");
+}
