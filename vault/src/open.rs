@@ -200,7 +200,7 @@ fn recover(
     }
     if lost.vectors {
         let documents =
-            catalog.transaction("forgetting lost vectors", |tx| content::forget_embeddings(tx))?;
+            catalog.transaction("forgetting lost vectors", content::forget_embeddings)?;
         if documents > 0 {
             tracing::warn!(
                 documents,

@@ -195,8 +195,11 @@ pub(crate) fn load(tx: &Tx<'_>, rights: &mut Rights) -> Result<(), VaultError> {
     load_tokens(tx, rights)
 }
 
-/// All memberships: group, person, inner group.
-pub(crate) fn edges(tx: &Tx<'_>) -> Result<Vec<(String, Option<String>, Option<String>)>, VaultError> {
+/// One membership: group, person, inner group.
+type Edge = (String, Option<String>, Option<String>);
+
+/// All memberships.
+pub(crate) fn edges(tx: &Tx<'_>) -> Result<Vec<Edge>, VaultError> {
     tx.sql(|c| {
         c.prepare("SELECT group_id, member_user, member_group FROM members")?
             .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?

@@ -157,7 +157,6 @@ impl<'a> Gate<'a> {
 
     /// The late check: decides again with the rights as they are now. Everything about a document
     /// that goes into an answer, its title included, is taken after this.
-    #[expect(clippy::disallowed_methods, reason = "the gate is where documents are opened")]
     pub(crate) fn open(&self, document: DocNo) -> Result<Opened<'a>, Stop> {
         let rights = self.core.rights.load();
         // Not visible now, though it was at the pin: it has narrowed since.
@@ -201,7 +200,6 @@ impl<'a> Gate<'a> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the gate is the one place that shows text")]
-#[expect(clippy::disallowed_methods, reason = "what was admitted is shown by the gate")]
 fn show(part: &Visible<'_, Part>) -> Shown {
     let part = part.get();
     let clean = sanitize::emitted(expose_to_gate(&part.text));

@@ -28,11 +28,14 @@ pub(crate) struct Ask {
     pub(crate) always: bool,
 }
 
+/// A state that may still be pinned, and the versions (row, text) that only it and older ones name.
+type Retired = (Arc<Published>, Vec<(i64, String)>);
+
 /// What was replaced and is still kept for those who pinned it.
 #[derive(Default)]
 pub(crate) struct Retirement {
     /// Oldest first; a version goes when every state that may name it is gone.
-    queue: VecDeque<(Arc<Published>, Vec<(i64, String)>)>,
+    queue: VecDeque<Retired>,
     queued: HashSet<i64>,
 }
 
