@@ -1,6 +1,8 @@
 //! The data in the hands of its owner: the lock, the open vault, and the operations under way.
 //! Vault work runs on threads of its own and never on the runtime's; nothing is closed under it.
 
+#![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
+
 use super::BackendError;
 use super::lock::DataLock;
 use super::ops::{Op, Reply};

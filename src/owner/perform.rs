@@ -1,6 +1,8 @@
 //! What each operation does with the open data. Who asks is settled first, by the authenticator;
 //! administration is for operators only. Words that go back never hold text of a document.
 
+#![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
+
 use super::BackendError;
 use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, SourceFailures};
 use crate::app::Opened;

@@ -1,10 +1,8 @@
 //! `kenward demo` by the real program, with words alone: nothing is fetched, and the outcome is fixed.
 
+use super::harbor::company as harbor;
 use super::served::kenward;
 use std::path::Path;
-
-#[path = "../../examples/harbor/mod.rs"]
-mod harbor;
 
 #[test]
 fn both_people_get_what_they_may_see_and_nothing_is_left() {

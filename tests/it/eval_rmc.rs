@@ -136,7 +136,10 @@ fn one_format(
             |ids: &mut dyn Iterator<Item = &String>| ids.take(5).any(|id| wanted.contains(&reached[id]));
         let passage = hit(&mut found.iter());
         if !passage && long() {
-            eprintln!("rmc-aventro, {format}: not in the first 5 passages: {id}, of {} passages", found.len());
+            eprintln!(
+                "rmc-aventro, {format}: not in the first 5 passages: {id}, of {} passages",
+                found.len()
+            );
         }
         in_passages += usize::from(passage);
         let mut seen = BTreeSet::new();

@@ -170,6 +170,7 @@ async fn lists(client: &Client) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "one test on one thread: it keeps the switches off to its end")]
 async fn hidden_documents_change_no_byte_over_the_protocol() {
     let _quiet = no_faults();
     let logs = crate::logs::capture();

@@ -298,8 +298,12 @@ impl Stage {
             text: UntrustedText::mint(written.text),
             chunks,
             links: vec![Link { n: 1, url: format!("https://{}.example/a", words::canary(doc.seed)) }],
-            flags: if doc.seed % 5 == 0 { vec!["hidden_characters_removed".to_owned()] } else { Vec::new() },
-            removed: if doc.seed % 5 == 0 {
+            flags: if doc.seed.is_multiple_of(5) {
+                vec!["hidden_characters_removed".to_owned()]
+            } else {
+                Vec::new()
+            },
+            removed: if doc.seed.is_multiple_of(5) {
                 BTreeMap::from([("zero_width".to_owned(), 3)])
             } else {
                 BTreeMap::new()

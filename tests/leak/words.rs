@@ -66,7 +66,7 @@ pub struct Written {
 pub fn write(seed: u64, twin: u64) -> Written {
     let mut dice = Dice::of(twin, "text");
     let mark = canary(seed);
-    let mut title = vec![word(&mut dice), word(&mut dice)].join(" ");
+    let mut title = [word(&mut dice), word(&mut dice)].join(" ");
     if dice.percent(50) {
         title = format!("{title} {mark}");
     }

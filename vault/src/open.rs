@@ -199,8 +199,7 @@ fn recover(
         engines.rebuild_lexical(readers, text, applied)?;
     }
     if lost.vectors {
-        let documents =
-            catalog.transaction("forgetting lost vectors", content::forget_embeddings)?;
+        let documents = catalog.transaction("forgetting lost vectors", content::forget_embeddings)?;
         if documents > 0 {
             tracing::warn!(
                 documents,
