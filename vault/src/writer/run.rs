@@ -150,6 +150,8 @@ impl Run {
             .lock()
             .transaction("reading rights", |tx| rights::unresolved(tx, source))?
             .into_iter()
+            // A container that this listing does not name any more hides nothing.
+            .filter(|(container, _, _)| self.stated.is_empty() || self.stated.contains(container))
             .map(|(_, origin, what)| (place(&origin.file, origin.line), what))
             .collect();
         problems.sort();
