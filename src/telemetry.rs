@@ -118,7 +118,10 @@ fn rooms(level: LevelFilter) -> String {
     ["access", "indexes", "vault", "ingest"].map(|room| format!("kenward_{room}={level}")).join(",")
 }
 
-fn capped(metadata: &Metadata<'_>) -> bool {
+/// Whether something may be logged at all, whatever level is asked for. Tests that listen at the
+/// lowest level listen behind this, as every process of the product does.
+#[must_use]
+pub fn capped(metadata: &Metadata<'_>) -> bool {
     let ours = metadata.target().split("::").next().is_some_and(|root| {
         root == "kenward" || root.strip_prefix("kenward_").is_some_and(|rest| !rest.is_empty())
     });

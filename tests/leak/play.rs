@@ -2,13 +2,13 @@
 
 use crate::ask::{Request, ask, difference, next_cursor, requests};
 use crate::dice::Dice;
-use crate::stage::Stage;
+use crate::stage::{Stage, document_id};
 use crate::words;
-use crate::world::{Place, State, World};
+use crate::world::{Place, State, Step, World};
 use std::collections::BTreeSet;
 
 /// Deepest page that is followed.
-const PAGES: usize = 40;
+const PAGES: usize = 14;
 /// People who ask in one world; others differ from them in nothing that matters here.
 const CALLERS: usize = 2;
 
@@ -66,9 +66,24 @@ pub fn play(seed: u64) -> Tally {
     let world = World::make(seed);
     let mut tally = Tally { worlds: 1, ..Tally::default() };
     if let Err(leak) = compare(&world, &mut tally) {
-        tally.leaks.push(format!("world {seed}: {leak}"));
+        tally.leaks.push(format!("world {seed}: {leak}\n{}", history(&world, &leak)));
     }
     tally
+}
+
+/// What happened to the documents that a difference names, step by step.
+fn history(world: &World, leak: &str) -> String {
+    let mut told = Vec::new();
+    for step in world.first.iter().chain(&world.second) {
+        let Step::Run(run) = step else { continue };
+        for (id, op) in &run.ops {
+            if leak.contains(&document_id(world, &(run.source, id.clone()))) {
+                let complete = if run.complete { "complete" } else { "cut off" };
+                told.push(format!("  {id}, run at {} ({complete}): {op:?}", run.at));
+            }
+        }
+    }
+    told.join("\n")
 }
 
 fn canaries(states: &[&State], visible: &BTreeSet<Place>, state: &State) -> Vec<String> {

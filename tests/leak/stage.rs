@@ -209,7 +209,11 @@ impl Stage {
         let source = self.source(world, run.source);
         self.clock.set(run.at);
         let mut going = self.vault.begin_run(&operator(), source).unwrap();
-        let ops: Vec<&(String, Op)> = run.ops.iter().filter(|(id, _)| shown(id)).collect();
+        let mut ops: Vec<&(String, Op)> = run.ops.iter().filter(|(id, _)| shown(id)).collect();
+        if self.only.is_some() {
+            // The order in which documents come in is the machine's affair, and shows nowhere.
+            self.troubles.shuffle(&mut ops);
+        }
         going.set_rights(self.rights(run, &ops)).unwrap();
         for (id, op) in ops {
             if self.only.is_none() {
@@ -231,6 +235,9 @@ impl Stage {
         }
         if run.complete {
             going.finish().unwrap();
+        } else {
+            // Cut off after a publication: how far an unpublished tail came is a question of time.
+            going.publish().unwrap();
         }
     }
 

@@ -111,6 +111,20 @@ pub struct World {
     pub second_asked: i64,
 }
 
+/// Whether a world is wide: so many documents that lists are cut and have several pages, most of
+/// them hidden from most people. Few worlds are, for they take long.
+pub fn is_wide(seed: u64) -> bool {
+    seed % 50 == 49
+}
+
+/// Containers of wide worlds, and how many documents each holds; they stay as they are.
+const ATTIC: (&str, usize) = ("attic", 450);
+const LOBBY: (&str, usize) = ("lobby", 120);
+
+fn stays(container: &str) -> bool {
+    container == ATTIC.0 || container == LOBBY.0
+}
+
 struct Maker {
     dice: Dice,
     state: State,
@@ -119,6 +133,7 @@ struct Maker {
     steps: Vec<Step>,
     names: BTreeSet<String>,
     twins: Vec<u64>,
+    wide: bool,
 }
 
 impl World {
@@ -140,9 +155,11 @@ impl World {
             steps: Vec::new(),
             names: BTreeSet::new(),
             twins: (0..4).map(|_| dice.next()).collect(),
+            wide: false,
             dice,
         };
         maker.settle();
+        maker.wide = is_wide(seed);
         for source in 0..named.len() {
             maker.run(source, true);
         }
@@ -389,7 +406,8 @@ impl Maker {
     }
 
     fn container(&mut self, source: usize) -> String {
-        let all: Vec<String> = self.state.sources[source].rights.keys().cloned().collect();
+        let all: Vec<String> =
+            self.state.sources[source].rights.keys().filter(|name| !stays(name)).cloned().collect();
         self.dice.pick(&all).clone()
     }
 
@@ -403,7 +421,7 @@ impl Maker {
             return;
         }
         for name in self.state.sources[source].rights.keys().cloned().collect::<Vec<_>>() {
-            if self.dice.percent(percent) {
+            if !stays(&name) && self.dice.percent(percent) {
                 let rights = self.rights(&name);
                 self.state.sources[source].rights.insert(name, rights);
             }
@@ -417,6 +435,10 @@ impl Maker {
         self.move_rights(source, if complete { 18 } else { 0 });
         let mut ops: Vec<(String, Op)> = Vec::new();
         for (id, old) in &before.docs {
+            if stays(&old.container) {
+                self.keep(&mut ops, source, id, &old.container);
+                continue;
+            }
             match self.dice.below(100) {
                 0..=11 => self.put(&mut ops, source, id, &old.container),
                 12..=16 if complete => {
@@ -449,6 +471,9 @@ impl Maker {
                 _ => {}
             }
         }
+        if first && self.wide && source == 0 {
+            self.widen(&mut ops);
+        }
         let new = if first { 3 + self.dice.below(9) } else { self.dice.below(3) };
         for _ in 0..new {
             let container = self.container(source);
@@ -460,6 +485,25 @@ impl Maker {
             }
         }
         self.push_run(source, ops, complete);
+    }
+
+    /// The attic, for one person alone, and the lobby, for all.
+    fn widen(&mut self, ops: &mut Vec<(String, Op)>) {
+        let somebody = format!("user:{}", self.person());
+        for ((container, count), principal) in [(ATTIC, somebody.as_str()), (LOBBY, "everyone")] {
+            let origin = Origin { file: format!("{container}/.access.toml"), line: 1 };
+            let entry = RightsEntry {
+                effect: Effect::Allow,
+                principal: principal.to_owned(),
+                window: Window::ALWAYS,
+                origin,
+            };
+            let rights = RightsSpec { entries: vec![entry], ..RightsSpec::default() };
+            self.state.sources[0].rights.insert(container.to_owned(), rights);
+            for number in 0..count {
+                self.put(ops, 0, &format!("{container}/{number}.md"), container);
+            }
+        }
     }
 
     /// A run that is cut off: some documents came in, nothing was removed.
@@ -476,7 +520,11 @@ impl Maker {
             let doc = self.state.sources[source].docs.get_mut(id).unwrap();
             doc.held.clear();
         }
-        let removed: Vec<String> = docs.keys().filter(|_| self.dice.percent(8)).cloned().collect();
+        let removed: Vec<String> = docs
+            .iter()
+            .filter(|(_, doc)| !stays(&doc.container) && self.dice.percent(8))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in &removed {
             self.state.sources[source].docs.remove(id);
         }
@@ -497,6 +545,10 @@ impl Maker {
         let mut ops = Vec::new();
         for (id, old) in docs.iter().filter(|(id, _)| !removed.contains(id)) {
             let place = (source, id.clone());
+            if stays(&old.container) {
+                self.keep(&mut ops, source, id, &old.container);
+                continue;
+            }
             let gained = before.iter().zip(&after).any(|(b, a)| a.contains(&place) && !b.contains(&place));
             if gained || self.dice.percent(10) {
                 self.put(&mut ops, source, id, &old.container);
