@@ -139,7 +139,7 @@ fn what_cannot_be_ingested_is_refused_or_reported() {
     std::fs::create_dir(machine.path("handbook")).unwrap();
     machine.run(&["ingest", "handbook"]).refused(&["--allow-mass-delete"]);
     assert!(titles(&search(&machine, DANA, "trains early")).contains(&"Travel".to_owned()));
-    let ran = machine.run(&["ingest", "handbook", "--allow-mass-delete"]);
+    let ran = machine.run(&["ingest", "handbook", "--allow-mass-delete"]).done();
     assert!(ran.out.lines().nth(1).is_some_and(|row| row.split_whitespace().nth(4) == Some("3")), "{ran:?}");
     assert!(titles(&search(&machine, DANA, "trains early")).is_empty());
 }

@@ -117,6 +117,24 @@ fn a_failed_document_stays_under_old_and_new_until_it_is_read_again() {
 }
 
 #[test]
+fn what_was_never_published_keeps_both_rights_when_its_next_reading_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = with_one(dir.path(), &["user:dana", "user:omar"]);
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    rights(&mut run, &[(".", &["user:dana", "user:omar"])]);
+    run.put(document("b.txt", ".", "read under narrow rights\n")).unwrap();
+    drop(run);
+
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    run.put(document("a.txt", ".", "new text\n")).unwrap();
+    run.failed("b.txt", ".", "broken", "").unwrap();
+    run.finish().unwrap();
+    assert_eq!(who_sees(&vault, "a.txt"), "dana omar vera");
+    assert_eq!(who_sees(&vault, "b.txt"), "dana omar", "old AND new");
+}
+
+#[test]
 fn unknown_names_hide_until_the_directory_knows_them() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["everyone", "group:crew"]);

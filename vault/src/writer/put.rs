@@ -115,9 +115,11 @@ impl Vault {
         if old.container == new.no && old.held.is_none() && settled {
             return Ok(());
         }
-        let held = match old.published {
+        // A version that only waits was read under the old rights too.
+        let held = match old.published.or(old.waiting) {
             Some(_) => {
-                let now = change.rights().class_of(old.no);
+                let container = || change.rights().containers.get(&old.container).copied();
+                let now = change.rights().class_of(old.no).or(old.held).or_else(container);
                 Some(rights_sql::both(tx, change.rights_mut(), now, Some(new.wanted))?)
             }
             None => None,
