@@ -17,6 +17,7 @@ pub mod directory;
 mod directory_change;
 pub mod error;
 pub mod faults;
+mod folder;
 pub mod gate;
 pub mod keys;
 pub mod knowledge_base;

@@ -1,5 +1,6 @@
 //! Opening a `data_dir`: made or recognised, swept, its engines brought up to the catalog, and what
-//! a killed process had put published. Another tenant, version or embedding space is refused.
+//! a killed process had put published. Another tenant, version or embedding space is refused. It
+//! must never take a folder for a new one, and sweep it, because its catalog is missing.
 
 use crate::audit::AuditLog;
 use crate::catalog::{
@@ -7,6 +8,7 @@ use crate::catalog::{
 };
 use crate::core::Core;
 use crate::error::VaultError;
+use crate::folder::{CATALOG, Start, check_version, private_dir, start};
 use crate::keys::Keys;
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
@@ -19,14 +21,8 @@ use kenward_access::ids::RightsEpoch;
 use kenward_indexes::embedding::EmbeddingSpace;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Of the layout of `data_dir`.
-const VERSION: &str = "1";
 
 impl Vault {
     /// Opens or creates the folder: catalog, keys, text, engines, audit log; replays the outbox.
@@ -37,10 +33,11 @@ impl Vault {
         let dir = &options.data_dir;
         let owner_uid = private_dir(dir)?;
         check_version(dir)?;
-        let catalog_path = dir.join("catalog.sqlite");
-        let fresh = !catalog_path.exists();
-        let keys = Keys::open(&dir.join("keys"), options.entropy.as_ref(), fresh)?;
-        let mut catalog = Catalog::open(&catalog_path, &options.tenant)?;
+        let catalog_path = dir.join(CATALOG);
+        // INVARIANT: before the catalog is known to be whole, nothing is made anew and nothing removed.
+        let start = start(dir)?;
+        let keys = Keys::open(&dir.join("keys"), options.entropy.as_ref(), start == Start::Anew)?;
+        let mut catalog = Catalog::open(&catalog_path, &options.tenant, start != Start::GoesOn)?;
         let readers = Readers::new(&catalog_path);
         let text = TextStore::open(&dir.join("text"))?;
         sweep(&mut catalog, &text)?;
@@ -92,55 +89,6 @@ impl Vault {
         Ok(vault)
     }
 }
-
-fn private_dir(dir: &Path) -> Result<u32, VaultError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(VaultError::io("making", dir))?;
-    let found = fs::metadata(dir).map_err(VaultError::io("reading", dir))?;
-    if found.permissions().mode() & 0o077 != 0 {
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
-            .map_err(VaultError::io("making private", dir))?;
-    }
-    Ok(found.uid())
-}
-
-fn check_version(dir: &Path) -> Result<(), VaultError> {
-    let path = dir.join("VERSION");
-    match fs::read_to_string(&path) {
-        Ok(text) if text.trim() == VERSION => Ok(()),
-        Ok(text) => Err(VaultError::mismatch(
-            format!(
-                "{} is of version `{}`, this program keeps version {VERSION}",
-                dir.display(),
-                text.trim().escape_debug()
-            ),
-            "use the version of the program that made it, or a newer one",
-        )),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // Never adopt a folder that holds somebody else's files.
-            let foreign = fs::read_dir(dir)
-                .map_err(VaultError::io("listing", dir))?
-                .filter_map(Result::ok)
-                .any(|entry| !OURS.iter().any(|ours| entry.file_name() == *ours));
-            if foreign || dir.join("catalog.sqlite").exists() {
-                return Err(VaultError::mismatch(
-                    format!("{} has no `VERSION` file but is not empty", dir.display()),
-                    "give an empty folder as `data_dir`, or put `VERSION` back from a backup",
-                ));
-            }
-            let write = || -> std::io::Result<()> {
-                let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-                writeln!(file, "{VERSION}")?;
-                file.sync_all()?;
-                fs::File::open(dir)?.sync_all()
-            };
-            write().map_err(VaultError::io("writing", &path))
-        }
-        Err(error) => Err(VaultError::io("reading", &path)(error)),
-    }
-}
-
-/// What may lie in a new `data_dir` before its first opening.
-const OURS: [&str; 5] = ["VERSION", "keys", "lock", "control.sock", "control.sock.link"];
 
 /// Removes versions and texts that nobody can name any more. Nobody reads yet.
 fn sweep(catalog: &mut Catalog, text: &TextStore) -> Result<(), VaultError> {

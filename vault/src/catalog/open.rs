@@ -2,6 +2,7 @@
 
 use super::{Catalog, failed, setup};
 use crate::error::VaultError;
+use crate::folder::lost_catalog;
 use kenward_access::ids::TenantId;
 use rusqlite::{Connection, OptionalExtension};
 use std::fs;
@@ -12,8 +13,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 const VERSION: &str = "1";
 
 impl Catalog {
-    /// Opens or makes the catalog of a tenant.
-    pub(crate) fn open(path: &Path, tenant: &TenantId) -> Result<Self, VaultError> {
+    /// Opens or makes the catalog of a tenant. `may_make` is false where something is kept already: a
+    /// catalog without its tables is then a lost one.
+    pub(crate) fn open(path: &Path, tenant: &TenantId, may_make: bool) -> Result<Self, VaultError> {
         // Made here, so that it and SQLite's files beside it are readable by the owner alone.
         fs::OpenOptions::new()
             .create(true)
@@ -42,6 +44,9 @@ impl Catalog {
             let made: Option<i64> = tx.sql(|c| {
                 c.query_row("SELECT 1 FROM sqlite_master WHERE name = 'meta'", [], |r| r.get(0)).optional()
             })?;
+            if made.is_none() && !may_make {
+                return Err(lost_catalog(path));
+            }
             if made.is_none() {
                 tx.sql(|c| c.execute_batch(SCHEMA))?;
                 tx.set_meta("schema", VERSION)?;

@@ -4,6 +4,7 @@
 
 mod directory;
 mod disk;
+mod folder;
 mod restart;
 mod rights;
 mod runs;
