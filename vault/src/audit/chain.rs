@@ -115,7 +115,7 @@ fn broken(path: &Path, record: u64) -> VaultError {
     VaultError::damaged(
         format!("the audit log {} (at record {record})", path.display()),
         "keep the file as evidence and put back a copy from a backup; to go on without it, move the `audit` folder \
-         aside: a new chain then begins, and that it is new stays visible",
+         aside and keep it: a new chain then begins at record 1, and only what was moved aside tells of the old one",
     )
 }
 

@@ -6,7 +6,8 @@
 //! One file, `log.jsonl`, one record a line:
 //! `{"v":1,"seq":7,"prev":"<64 hex>","hash":"<64 hex>","record":{…}}`, where `hash` is SHA-256 over
 //! `prev`, `seq` (8 bytes, big-endian) and the record's bytes. A chain shows a change, a gap and a
-//! swap; that the newest lines were cut off it cannot show: that needs checkpoints kept elsewhere.
+//! swap by somebody who does not rewrite all lines after it. That the newest lines were cut off, or
+//! the whole log was removed, it cannot show: that needs checkpoints kept elsewhere.
 
 mod chain;
 mod record;
