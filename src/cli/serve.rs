@@ -115,7 +115,7 @@ async fn over_http(backend: &Backend, context: &Context) -> anyhow::Result<Ended
     let stop = told_to_stop()?;
     out::print(&format!("http://{address}{}\n", http::MCP_PATH))?;
     how_to_go_on(backend, context, address).await;
-    http::serve(listener, router, options.drain, stop).await?;
+    http::serve(listener, router, options.bounds, stop).await;
     out::say("stopped");
     Ok(Ended::ByItself)
 }

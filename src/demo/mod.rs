@@ -57,7 +57,7 @@ pub struct Serving {
     /// Its MCP endpoint.
     pub url: String,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(), HttpError>>,
+    task: JoinHandle<()>,
 }
 
 impl Serving {
@@ -75,7 +75,7 @@ impl Serving {
             // An error is the sender gone, which is a stop as well.
             let _ = stopped.await;
         };
-        let task = tokio::spawn(http::serve(listener, router, options.drain, stopped));
+        let task = tokio::spawn(http::serve(listener, router, options.bounds, stopped));
         Ok(Self { url: format!("http://{address}{}", http::MCP_PATH), stop, task })
     }
 
@@ -86,8 +86,6 @@ impl Serving {
     pub async fn stop(self) -> Result<(), HttpError> {
         // The receiver is gone only if serving has ended already.
         let _ = self.stop.send(());
-        self.task
-            .await
-            .unwrap_or_else(|_| Err(HttpError::Serve(std::io::Error::other("the server panicked"))))
+        self.task.await.map_err(|_| HttpError::Serve(std::io::Error::other("the server panicked")))
     }
 }

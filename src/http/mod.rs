@@ -1,6 +1,6 @@
 //! Streamable HTTP on loopback: `/mcp` behind the bearer layer, `/healthz` in front of it.
 //!
-//! A request passes, from the outside in: a request id and a span ([`respond`]) → the lists of
+//! Connections are bounded by [`listen`]. A request passes, from the outside in: a request id and a span ([`respond`]) → the lists of
 //! allowed Hosts and Origins ([`rebinding`]) → a time limit → the bearer layer ([`bearer`]), which
 //! asks the owner and takes the header away → rmcp's stateless service, which reads at most
 //! [`HttpOptions::max_body_bytes`] and calls the MCP server.
@@ -9,6 +9,7 @@
 //! OAuth), keep a session, or log a header's value.
 
 pub mod bearer;
+mod listen;
 pub mod rebinding;
 pub mod respond;
 
@@ -16,10 +17,10 @@ use crate::mcp::request_id::RequestIds;
 use crate::mcp::{Ask, Claims, KenwardServer};
 use axum::routing::{any, get};
 use axum::{Router, middleware};
+pub use listen::{Bounds, serve};
 use rebinding::Lists;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +40,8 @@ pub struct HttpOptions {
     pub max_body_bytes: usize,
     /// Longest time for one request, its body included.
     pub request_timeout: Duration,
-    /// Longest time that open requests get at the end.
-    pub drain: Duration,
+    /// Bounds on connections.
+    pub bounds: Bounds,
 }
 
 impl HttpOptions {
@@ -53,7 +54,7 @@ impl HttpOptions {
             allowed_origins: names.iter().map(|name| format!("http://{name}:{port}")).collect(),
             max_body_bytes: 4 << 20,
             request_timeout: Duration::from_secs(60),
-            drain: Duration::from_secs(10),
+            bounds: Bounds::default(),
         }
     }
 }
@@ -126,37 +127,4 @@ pub fn router<A: Ask>(ask: A, options: &HttpOptions) -> Router {
         .fallback(any(respond::not_here))
         .layer(middleware::from_fn(move |request, next| rebinding::layer(Arc::clone(&lists), request, next)))
         .layer(middleware::from_fn(move |request, next| respond::outermost(ids.clone(), request, next)))
-}
-
-/// Serves until `shutdown` is done, then lets open requests end, for [`HttpOptions::drain`] at most.
-///
-/// # Errors
-/// [`HttpError::Serve`].
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    drain: Duration,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), HttpError> {
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let serving = axum::serve(listener, router)
-        .with_graceful_shutdown(async move {
-            shutdown.await;
-            // The receiver is gone only when serving has ended already.
-            let _ = stopping.send(());
-        })
-        .into_future();
-    let deadline = async move {
-        match stopped.await {
-            Ok(()) => tokio::time::sleep(drain).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        served = serving => served.map_err(HttpError::Serve),
-        () = deadline => {
-            tracing::warn!("open requests did not end in time and were dropped");
-            Ok(())
-        }
-    }
 }

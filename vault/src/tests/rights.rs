@@ -139,7 +139,9 @@ fn unknown_names_hide_until_the_directory_knows_them() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["everyone", "group:crew"]);
     assert_eq!(who_sees(&vault, "a.txt"), "");
-    let run = vault.begin_run(&by(), 0).unwrap();
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    assert_eq!(run.rights_problems().unwrap(), vec![], "of what no listing names any more");
+    rights(&mut run, &[(".", &["everyone", "group:crew"])]);
     assert_eq!(run.rights_problems().unwrap(), vec![(".access.toml:2".into(), "group:crew".into())]);
     drop(run);
     assert_eq!(vault.stats().unwrap().rights_unresolved, 1);

@@ -138,7 +138,7 @@ impl Run {
         Ok(())
     }
 
-    /// Why rights hide documents of this source: (place where it is written, what is wrong).
+    /// Why the rights that this run stated hide documents: (place where it is written, what is wrong).
     ///
     /// # Errors
     /// [`VaultError::Catalog`].
@@ -151,7 +151,7 @@ impl Run {
             .transaction("reading rights", |tx| rights::unresolved(tx, source))?
             .into_iter()
             // A container that this listing does not name any more hides nothing.
-            .filter(|(container, _, _)| self.stated.is_empty() || self.stated.contains(container))
+            .filter(|(container, _, _)| self.stated.contains(container))
             .map(|(_, origin, what)| (place(&origin.file, origin.line), what))
             .collect();
         problems.sort();

@@ -1,0 +1,116 @@
+//! The listener's loop: accepts connections and serves them until it is told to stop.
+//! A connection must never cost more than its seat: who does not send a whole header in time is
+//! closed, and there are only so many seats, so a stranger without a token cannot use up the
+//! process's files. (RFC 9112 leaves both to the server.)
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// Bounds on connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Longest time from the opening of a connection, or the end of its last answer, to the end of
+    /// the next request's header.
+    pub header: Duration,
+    /// Connections at once; further ones wait to be accepted.
+    pub connections: usize,
+    /// Longest time that open requests get at the end.
+    pub drain: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { header: Duration::from_secs(30), connections: 512, drain: Duration::from_secs(10) }
+    }
+}
+
+/// Serves until `shutdown` is done, then lets open requests end, for [`Bounds::drain`] at most.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(bounds.header);
+    let open = GracefulShutdown::new();
+    let seats = Arc::new(Semaphore::new(bounds.connections));
+    tokio::pin!(shutdown);
+    loop {
+        let seat = tokio::select! {
+            seat = Arc::clone(&seats).acquire_owned() => seat,
+            () = &mut shutdown => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let service = TowerToHyperService::new(router.clone());
+                let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move {
+                    if connection.await.is_err() {
+                        tracing::debug!("a connection ended early");
+                    }
+                    drop(seat);
+                });
+            }
+            Err(_) => {
+                // Out of files, most likely: those that are open must end first.
+                tracing::warn!("a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(bounds.drain, open.shutdown()).await.is_err() {
+        tracing::warn!("open requests did not end in time and were dropped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn unfinished_headers_are_closed_and_their_seats_are_given_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let bounds = Bounds { header: Duration::from_millis(300), connections: 2, ..Bounds::default() };
+        let serving = tokio::spawn(serve(listener, router, bounds, async move {
+            let _ = stopped.await;
+        }));
+        let mut idle = Vec::new();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+            idle.push(stream);
+        }
+        // Both seats are taken; this one is answered when the idle ones are gone.
+        let mut asked = TcpStream::connect(address).await.unwrap();
+        asked.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        asked.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("here"), "{answer}");
+        for mut stream in idle {
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+            assert!(!rest.starts_with(b"HTTP/1.1 200"));
+        }
+        stop.send(()).unwrap();
+        serving.await.unwrap();
+    }
+}
