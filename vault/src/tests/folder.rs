@@ -121,7 +121,7 @@ fn a_first_opening_that_was_killed_anywhere_is_gone_on_with() {
             fs::set_permissions(data.join("keys/ids.key"), mode).unwrap();
         }),
         ("all keys", |data| {
-            drop(crate::keys::Keys::open(&data.join("keys"), &SystemEntropy, true).unwrap());
+            let _ = crate::keys::Keys::open(&data.join("keys"), &SystemEntropy, true).unwrap();
         }),
         ("an empty catalog", |data| fs::write(data.join("catalog.sqlite"), "").unwrap()),
         ("a catalog without tables", |data| without_tables(&data.join("catalog.sqlite"))),
