@@ -86,6 +86,7 @@ impl Vault {
         vault.publish(&Ask::default())?;
         vault.drop_replaced()?;
         vault.sweep_retired()?;
+        vault.engines.lock().opened();
         Ok(vault)
     }
 }

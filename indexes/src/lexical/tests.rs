@@ -293,3 +293,80 @@ fn damage_is_an_error_and_never_a_panic() {
     }
     assert_eq!(found(&LexicalIndex::open(folder.path()).unwrap(), 0..20, "ward", 50).len(), 20);
 }
+
+/// The first state of the replay tests: twenty chunks, committed.
+fn twenty(dir: &std::path::Path) {
+    let mut index = LexicalIndex::open(dir).unwrap();
+    (0..20).for_each(|n| add(&mut index, n, &text("ward")));
+    index.commit(1).unwrap();
+}
+
+/// What is told after it, every time in the same order, and so with the same stamps.
+fn replay(index: &mut LexicalIndex) -> Result<(), LexicalError> {
+    (0..5).for_each(|n| index.delete(ChunkNo(n)));
+    (20..25).for_each(|n| add(index, n, &text("night")));
+    index.commit(2)
+}
+
+fn replayed() -> BTreeMap<u32, Text> {
+    (5..25).map(|n| (n, text(if n < 20 { "ward" } else { "night" }))).collect()
+}
+
+fn deletions(dir: &std::path::Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".del")).collect()
+}
+
+#[test]
+fn a_replay_goes_on_over_what_killed_replays_of_the_same_have_left() {
+    for listed in [true, false] {
+        let folder = folder();
+        let dir = folder.path();
+        twenty(dir);
+        let kept = ["meta.json", ".managed.json"].map(|name| (name, std::fs::read(dir.join(name)).unwrap()));
+        for _ in 0..2 {
+            // Killed after the files were written and before the commit was: with or without tantivy's
+            // list of them.
+            replay(&mut LexicalIndex::open(dir).unwrap()).unwrap();
+            for (name, bytes) in kept.iter().take(if listed { 1 } else { 2 }) {
+                std::fs::write(dir.join(name), bytes).unwrap();
+            }
+            assert_eq!(deletions(dir).len(), 1, "the orphan whose name the next replay wants");
+        }
+        let mut index = LexicalIndex::open(dir).unwrap();
+        assert_eq!(index.position(), 1);
+        assert_eq!(deletions(dir), [""; 0], "no commit names it");
+        assert_eq!(found(&index, 0..30, "ward", 50).len(), 20);
+        replay(&mut index).unwrap();
+        for query in ["ward", "night", "plan"] {
+            assert_eq!(found(&index, 0..30, query, 50), naive(&replayed(), query, 50));
+        }
+        drop(index);
+        let index = LexicalIndex::open(dir).unwrap();
+        assert_eq!(index.position(), 2);
+        assert_eq!(deletions(dir).len(), 1, "what the commit names stays");
+        assert_eq!(found(&index, 0..30, "night", 50), naive(&replayed(), "night", 50));
+    }
+}
+
+#[test]
+fn after_a_failed_commit_the_same_index_goes_on() {
+    let (folder, twin) = (folder(), folder());
+    twenty(folder.path());
+    for file in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), twin.path().join(file.file_name())).unwrap();
+    }
+    replay(&mut LexicalIndex::open(twin.path()).unwrap()).unwrap();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    for name in deletions(twin.path()) {
+        std::fs::write(folder.path().join(name), b"in the way").unwrap();
+    }
+    assert!(matches!(replay(&mut index), Err(LexicalError::Write(_))));
+    assert_eq!(index.position(), 1);
+    assert_eq!(found(&index, 0..30, "ward", 50).len(), 20, "the last commit stays what is read");
+    replay(&mut index).unwrap();
+    assert_eq!(index.position(), 2);
+    for query in ["ward", "night"] {
+        assert_eq!(found(&index, 0..30, query, 50), naive(&replayed(), query, 50));
+    }
+}

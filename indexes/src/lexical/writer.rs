@@ -83,6 +83,7 @@ impl LexicalIndex {
         };
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let writer = Some(new_writer(&index)?);
+        sweep(dir, &index)?;
         Ok(Self { index, fields, writer, lost: false, reader, position, segments: Mutex::default() })
     }
 
@@ -180,11 +181,53 @@ impl LexicalIndex {
     }
 }
 
+/// A writer for what the last commit says, and nothing that an unfinished one has left.
+///
+/// A writer counts its stamps on from the last commit, so it gives a replay the file names that a killed
+/// or failed replay of the same rows has used already; tantivy never writes over a file.
 fn new_writer(index: &Index) -> tantivy::Result<IndexWriter> {
     let options = IndexWriterOptions::builder()
         .num_worker_threads(1)
         .memory_budget_per_thread(HEAP)
         .num_merge_threads(1)
         .build();
-    index.writer_with_options(options)
+    let writer: IndexWriter = index.writer_with_options(options)?;
+    // A leftover that stays is no harm by itself; where its name is wanted again, that write fails.
+    match writer.garbage_collect_files().wait() {
+        Ok(done) if done.failed_to_delete_files.is_empty() => {}
+        Ok(done) => left_behind(done.failed_to_delete_files.len()),
+        Err(error) => tracing::warn!(%error, "leftovers in the lexical index could not be looked for"),
+    }
+    Ok(writer)
+}
+
+/// Removes the segment files that the last commit does not name. tantivy removes those that it has on its
+/// list of files, but that list may be older than they are, after a crash of the system or from a backup.
+///
+/// Only for an index that has just been opened, whose writer has the folder for itself: later there are
+/// segments that are not committed yet.
+fn sweep(dir: &Path, index: &Index) -> tantivy::Result<()> {
+    let named = index.load_metas()?.list_segment_files();
+    let mut stayed = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let orphan = is_of_a_segment(&name.to_string_lossy()) && !named.contains(Path::new(&name));
+        if orphan && std::fs::remove_file(entry.path()).is_err() {
+            stayed += 1;
+        }
+    }
+    if stayed > 0 {
+        left_behind(stayed);
+    }
+    Ok(())
+}
+
+/// Whether a file's name is a segment's id, a dot, and something.
+fn is_of_a_segment(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(id, _)| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn left_behind(files: usize) {
+    tracing::warn!(files, "leftovers in the lexical index could not be removed");
 }

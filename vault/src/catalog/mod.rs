@@ -66,9 +66,7 @@ impl Tx<'_> {
     /// A number of the meta table; 0 if it is not there.
     pub(crate) fn meta_number(&self, key: &str) -> Result<u64, VaultError> {
         match self.meta(key)? {
-            Some(text) => text.parse().map_err(|_| {
-                VaultError::damaged("the catalog's table `meta`", "put `catalog.sqlite` back from a backup")
-            }),
+            Some(text) => number(&text),
             None => Ok(0),
         }
     }
@@ -95,6 +93,13 @@ pub(crate) fn failed(action: &'static str, path: &Path) -> impl Fn(rusqlite::Err
         Some(rusqlite::ErrorCode::DiskFull) => VaultError::DiskFull { path: path.to_owned() },
         _ => VaultError::Catalog { action, source },
     }
+}
+
+/// A number as the meta table keeps it.
+fn number(text: &str) -> Result<u64, VaultError> {
+    text.parse().map_err(|_| {
+        VaultError::damaged("the catalog's table `meta`", "put `catalog.sqlite` back from a backup")
+    })
 }
 
 /// Turns our own values into JSON; they have no form that cannot be written.

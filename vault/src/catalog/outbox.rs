@@ -4,7 +4,7 @@
 use super::{Readers, Tx};
 use crate::error::VaultError;
 use kenward_access::ids::DocNo;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 /// Index a version's chunks.
 pub(crate) const PUT: u8 = 1;
@@ -92,4 +92,12 @@ pub(crate) fn bounds(tx: &Tx<'_>) -> Result<(u64, u64), VaultError> {
         })
     })?;
     Ok((tx.meta_number("applied")?, last.cast_unsigned()))
+}
+
+/// The position up to which rows were forgotten, for who has no transaction.
+pub(crate) fn applied(readers: &Readers) -> Result<u64, VaultError> {
+    let text: Option<String> = readers.with("reading the outbox", |c| {
+        c.query_row("SELECT value FROM meta WHERE key = 'applied'", [], |r| r.get(0)).optional()
+    })?;
+    text.map_or(Ok(0), |text| super::number(&text))
 }

@@ -101,6 +101,51 @@ fn damaged_engines_are_built_anew() {
 }
 
 #[test]
+fn a_lexical_index_that_opens_but_cannot_be_written_is_built_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, twin) = (dir.path().join("data"), dir.path().join("twin"));
+    filled(&data);
+    {
+        let vault = open(&data);
+        let mut run = vault.begin_run(&by(), 0).unwrap();
+        rights(&mut run, &[(".", &["everyone"])]);
+        for n in 0..10 {
+            run.put(document(&format!("{n}.txt"), ".", &format!("dredging\nberth number{n}\n"))).unwrap();
+        }
+        // Killed before publication.
+    }
+    let deletions = |data: &Path| -> BTreeSet<String> {
+        let names = fs::read_dir(data.join("lexical")).unwrap().map(|f| f.unwrap().file_name());
+        names.filter_map(|n| n.into_string().ok()).filter(|n| n.ends_with(".del")).collect()
+    };
+    // What the next opening will write, it writes in a twin first. In its way lies what no sweep removes.
+    copy(&data, &twin);
+    drop(open(&twin));
+    let wanted = &deletions(&twin) - &deletions(&data);
+    assert!(!wanted.is_empty());
+    for name in &wanted {
+        fs::create_dir_all(data.join("lexical").join(name).join("in the way")).unwrap();
+    }
+    let right = |vault: &Vault| {
+        assert_eq!(finds(vault, "harbor").len(), 30);
+        assert_eq!(finds(vault, "dredging").len(), 10);
+        assert_eq!(finds(vault, "number7"), paths(&["7.txt"]));
+        assert_eq!(vault.stats().unwrap().outbox_waiting, 0);
+    };
+    {
+        let vault = open(&data);
+        right(&vault);
+        assert!(deletions(&data).is_disjoint(&wanted), "it was built anew");
+        let mut run = vault.begin_run(&by(), 0).unwrap();
+        rights(&mut run, &[(".", &["everyone"])]);
+        run.put(document("new.txt", ".", "pilotage\n")).unwrap();
+        run.publish().unwrap();
+        assert_eq!(finds(&vault, "pilotage"), paths(&["new.txt"]));
+    }
+    right(&open(&data));
+}
+
+#[test]
 fn a_catalog_from_a_backup_never_believes_engines_that_are_ahead_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");

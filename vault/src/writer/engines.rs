@@ -26,6 +26,9 @@ pub(crate) struct Engines {
     dimension: Option<usize>,
     /// A write failed; what was not committed is forgotten by opening them again.
     broken: bool,
+    /// While the folder is being opened: a lexical index that cannot be written is built anew, once.
+    /// Later such an error is told to whoever writes, and the next opening heals it.
+    opening: bool,
 }
 
 /// Which engines had to start anew.
@@ -66,7 +69,8 @@ impl Engines {
                 dimension.map(|d| open_vectors(&vectors_dir, d)).transpose()?
             }
         };
-        let engines = Self { lexical_dir, vectors_dir, lexical, vectors, dimension, broken: false };
+        let engines =
+            Self { lexical_dir, vectors_dir, lexical, vectors, dimension, broken: false, opening: true };
         Ok((engines, lost))
     }
 
@@ -115,9 +119,33 @@ impl Engines {
         }
         // Whatever stops this half-way, the engines are opened again from their last commit.
         self.broken = true;
-        let position = self.apply_rows(readers, text)?;
+        let position = match self.apply_rows(readers, text) {
+            Err(VaultError::Lexical(error)) if self.opening => {
+                self.opening = false;
+                tracing::warn!(%error, "the lexical index cannot be written; it is built anew from catalog and text");
+                self.reopen()?;
+                self.restart_lexical(readers, text)?;
+                self.apply_rows(readers, text)?
+            }
+            applied => applied?,
+        };
         self.broken = false;
         Ok(position)
+    }
+
+    /// The folder is open: from here on errors are told.
+    pub(crate) fn opened(&mut self) {
+        self.opening = false;
+    }
+
+    /// Empties the lexical index and builds it again, as of what the outbox has forgotten.
+    fn restart_lexical(&mut self, readers: &Readers, text: &TextStore) -> Result<(), VaultError> {
+        // INVARIANT: whatever stops this, the next opening finds an index that is older than what the
+        // outbox has forgotten, and starts anew, or an outbox that still holds everything.
+        let applied = outbox::applied(readers)?;
+        empty(&self.lexical_dir)?;
+        self.lexical = open_lexical(&self.lexical_dir)?;
+        self.rebuild_lexical(readers, text, applied)
     }
 
     fn apply_rows(&mut self, readers: &Readers, text: &TextStore) -> Result<u64, VaultError> {
