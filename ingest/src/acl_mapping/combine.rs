@@ -61,11 +61,14 @@ impl Rules {
         self.combine(folder, Some(path))
     }
 
-    /// Every rights file that could not be used: (path, line, what).
-    pub fn unusable(&self) -> impl Iterator<Item = (String, u32, &str)> {
-        self.folders.iter().filter_map(|(folder, rules)| {
-            let problem = rules.as_ref().err()?;
-            Some((rights_file(folder), problem.line, problem.what.as_str()))
+    /// Every rights file, or line of one, that could not be used: (path, line, what).
+    pub fn problems(&self) -> impl Iterator<Item = (String, u32, &str)> {
+        self.folders.iter().flat_map(|(folder, rules)| {
+            let problems = match rules {
+                Ok(rules) => rules.idle.as_slice(),
+                Err(problem) => std::slice::from_ref(problem),
+            };
+            problems.iter().map(move |problem| (rights_file(folder), problem.line, problem.what.as_str()))
         })
     }
 
@@ -88,7 +91,8 @@ impl Rules {
             parts.labels(link, file);
         }
         parts.mentions(in_force);
-        let unsaid = parts.spec.entries.is_empty() && cut.is_none() && !parts.only;
+        // INVARIANT: the default is for what nobody spoke of. An empty list speaks: it names nobody.
+        let unsaid = cut.is_none() && !parts.said;
         if unsaid {
             parts.spec.entries.extend(self.defaults.allow.iter().map(|principal| RightsEntry {
                 effect: Effect::Allow,
@@ -116,9 +120,10 @@ impl Rules {
 #[derive(Default)]
 struct Parts {
     spec: RightsSpec,
+    /// A `[[file]]` rule matches: the file does not hang on its folder's rights.
     own: bool,
-    /// An `only` rule matches: it says who may read the file, even if that is nobody.
-    only: bool,
+    /// Something in force says who may read it, even if that is nobody.
+    said: bool,
 }
 
 impl Parts {
@@ -127,11 +132,12 @@ impl Parts {
         let nearest_first = || in_force.iter().rev();
         for link in nearest_first() {
             for rule in link.matching(file) {
-                self.own |= !rule.allow.is_empty() || !rule.deny.is_empty() || rule.only;
+                (self.own, self.said) = (true, true);
                 self.entries(Effect::Deny, link, &rule.deny, rule.window);
             }
         }
         for link in nearest_first() {
+            self.said |= link.rules.said;
             self.entries(Effect::Deny, link, &link.rules.deny, link.rules.window);
         }
         let only: Vec<_> = nearest_first()
@@ -139,7 +145,6 @@ impl Parts {
             .filter(|(_, rule)| rule.only)
             .collect();
         if let Some(((link, first), others)) = only.split_first() {
-            self.only = true;
             // Several `only` rules: each says "nobody else", so an allow counts if all of them have it.
             for written in &first.allow {
                 let shared =
@@ -317,6 +322,60 @@ mod tests {
     }
 
     #[test]
+    fn every_form_that_names_nobody_counts_as_said() {
+        let until = "until = 2027-01-31";
+        for (text, problems) in [
+            ("allow = []".to_owned(), 0),
+            ("deny = []".to_owned(), 0),
+            ("allow = []\ndeny = []".to_owned(), 0),
+            (until.to_owned(), 1),
+            (format!("allow = []\n{until}"), 1),
+            (format!("inherit = true\n{until}"), 1),
+            ("[[file]]\nmatch = '*'\nallow = []".to_owned(), 0),
+            ("[[file]]\nmatch = '*'\ndeny = []".to_owned(), 0),
+            (format!("[[file]]\nmatch = '*'\n{until}"), 1),
+            ("[[file]]\nmatch = '*'\nonly = true".to_owned(), 0),
+            ("[[file]]\nmatch = '*'".to_owned(), 0),
+        ] {
+            for at in ["", "a"] {
+                let rules = rules(&[(at, &text)]);
+                let rights = rules.of_file("a/b/doc.md");
+                assert!(!rights.unsaid, "{at}: {text}");
+                assert_eq!(entries(&rights), Vec::<String>::new(), "{at}: {text}");
+                assert_eq!(rules.problems().count(), problems, "{at}: {text}");
+            }
+            // Elsewhere nothing was said.
+            assert!(rules(&[("a", &text)]).of_file("doc.md").unsaid, "{text}");
+        }
+        let elsewhere = rules(&[("", "[[file]]\nmatch = 'x*'\nallow = []")]);
+        assert!(elsewhere.of_file("doc.md").unsaid && !elsewhere.of_file("x.md").unsaid);
+        assert_eq!(elsewhere.of_file("x.md").container, "x.md");
+        let (file, line, what) = (".access.toml".to_owned(), 3, "`until`");
+        let idle = rules(&[("", "# rights\n\nuntil = 2027-01-31\nallow = []")]);
+        let told: Vec<_> = idle.problems().collect();
+        assert!(told.len() == 1 && told[0].0 == file && told[0].1 == line && told[0].2.contains(what));
+        // An end with somebody to end for is none of this.
+        assert_eq!(rules(&[("", "until = 2027-01-31\ndeny = ['group:guests']")]).problems().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_says_nothing_leaves_the_default() {
+        for text in ["", "\u{feff}", "\n \n", "# allow = []\n", "inherit = true", "label = 'internal'"] {
+            let rights = rules(&[("", text)]).of_file("doc.md");
+            assert!(rights.unsaid, "{text:?}");
+            assert_eq!(entries(&rights), ["+everyone@default_allow:0"], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_said_above_a_cut_is_not_in_force_and_the_cut_itself_says_nobody() {
+        let rules = rules(&[("", "allow = ['group:a']"), ("a", "inherit = false"), ("b", "allow = []")]);
+        assert_eq!(entries(&rules.of_file("a/doc.md")), Vec::<String>::new());
+        // An empty list takes nothing away from what is inherited.
+        assert_eq!(entries(&rules.of_file("b/doc.md")), ["+group:a@.access.toml:1"]);
+    }
+
+    #[test]
     fn a_typo_hides_everything_below_with_file_and_line() {
         let rules = rules(&[
             ("", "allow = [\"everyone\"]"),
@@ -329,6 +388,6 @@ mod tests {
             assert_eq!((origin.file.as_str(), origin.line), ("a/.access.toml", 1));
         }
         assert!(rules.of_file("doc.md").spec.problem.is_none());
-        assert_eq!(rules.unusable().count(), 1);
+        assert_eq!(rules.problems().count(), 1);
     }
 }

@@ -3,8 +3,8 @@
 //! Walk through one file, `pay/2026/salaries-q1.xlsx`: the rights files of `""`, `pay` and `pay/2026`
 //! are its chain. The deepest one with `inherit = false` cuts off the entries (never the labels) of
 //! those above it. All denies in force come first, then all allows; each label is a layer. A
-//! `[[file]]` rule that matches gives the file a container of its own. If nothing in the chain says
-//! who may read it, the source's `default_allow` does.
+//! `[[file]]` rule that matches gives the file a container of its own. If nothing in the chain speaks
+//! of who may read it (an empty list does, and a matching rule), the source's `default_allow` decides.
 //!
 //! It must never widen: whatever cannot be understood makes everything below it visible to nobody.
 

@@ -18,11 +18,15 @@ pub(super) type Written = (String, u32);
 #[derive(Debug, Clone)]
 pub(super) struct FolderRules {
     pub inherit: bool,
+    /// It speaks of who may read: a list is there, be it empty, or an end.
+    pub said: bool,
     pub allow: Vec<Written>,
     pub deny: Vec<Written>,
     pub window: Window,
     pub label: Option<Written>,
     pub files: Vec<FileRule>,
+    /// What it says to no effect.
+    pub idle: Vec<Unusable>,
 }
 
 /// One `[[file]]` rule.
@@ -36,21 +40,23 @@ pub(super) struct FileRule {
     pub label: Option<Written>,
 }
 
-/// Why a rights file cannot be used.
+/// Why a rights file, or something in it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unusable {
     pub what: String,
     pub line: u32,
 }
 
+/// A list as it stands in the file, or that it does not.
+type Names = Option<Vec<Spanned<String>>>;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFolder {
     inherit: Option<bool>,
-    #[serde(default)]
-    allow: Vec<Spanned<String>>,
-    #[serde(default)]
-    deny: Vec<Spanned<String>>,
+    // INVARIANT: an empty list is not an absent one: it says "nobody".
+    allow: Names,
+    deny: Names,
     until: Option<Spanned<Datetime>>,
     label: Option<Spanned<String>>,
     #[serde(default)]
@@ -62,10 +68,8 @@ struct RawFolder {
 struct RawFile {
     #[serde(rename = "match")]
     pattern: Spanned<String>,
-    #[serde(default)]
-    allow: Vec<Spanned<String>>,
-    #[serde(default)]
-    deny: Vec<Spanned<String>>,
+    allow: Names,
+    deny: Names,
     #[serde(default)]
     only: bool,
     until: Option<Spanned<Datetime>>,
@@ -79,7 +83,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let raw: RawFolder = toml::from_str(text).map_err(|error| explain(text, &error))?;
     let mut files = Vec::with_capacity(raw.file.len());
+    let mut idle = Vec::new();
+    idle.extend(endless(text, &raw.until, &raw.allow, &raw.deny));
     for rule in raw.file {
+        idle.extend(endless(text, &rule.until, &rule.allow, &rule.deny));
         files.push(FileRule {
             matcher: matcher(text, &rule.pattern)?,
             allow: written(text, rule.allow),
@@ -91,16 +98,26 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
     }
     Ok(FolderRules {
         inherit: raw.inherit.unwrap_or(true),
+        said: raw.allow.is_some() || raw.deny.is_some() || raw.until.is_some(),
         allow: written(text, raw.allow),
         deny: written(text, raw.deny),
         window: window(text, raw.until)?,
         label: raw.label.map(|label| one(text, label)),
         files,
+        idle,
     })
 }
 
-fn written(text: &str, list: Vec<Spanned<String>>) -> Vec<Written> {
-    list.into_iter().map(|entry| one(text, entry)).collect()
+/// An `until` beside which nobody is named: it ends nothing.
+fn endless(text: &str, until: &Option<Spanned<Datetime>>, allow: &Names, deny: &Names) -> Option<Unusable> {
+    let until = until.as_ref()?;
+    let named = [allow, deny].into_iter().flatten().any(|list| !list.is_empty());
+    let what = "`until` ends nothing, because nobody is named beside it; add an `allow` or a `deny`";
+    (!named).then(|| Unusable { what: what.to_owned(), line: line_of(text, until.span().start) })
+}
+
+fn written(text: &str, list: Names) -> Vec<Written> {
+    list.into_iter().flatten().map(|entry| one(text, entry)).collect()
 }
 
 fn one(text: &str, entry: Spanned<String>) -> Written {

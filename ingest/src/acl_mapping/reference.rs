@@ -15,8 +15,9 @@ const START: i64 = 1_798_761_600_000;
 #[derive(Debug, Clone)]
 struct Rule {
     pattern: &'static str,
-    allow: Vec<u8>,
-    deny: Vec<u8>,
+    /// `None` = the key is not written at all.
+    allow: Option<Vec<u8>>,
+    deny: Option<Vec<u8>>,
     only: bool,
     until: Option<i64>,
     label: bool,
@@ -25,8 +26,9 @@ struct Rule {
 #[derive(Debug, Clone)]
 struct Folder {
     inherit: Option<bool>,
-    allow: Vec<u8>,
-    deny: Vec<u8>,
+    /// `None` = the key is not written at all.
+    allow: Option<Vec<u8>>,
+    deny: Option<Vec<u8>>,
     until: Option<i64>,
     label: bool,
     rules: Vec<Rule>,
@@ -107,18 +109,27 @@ fn may(
         .flat_map(|folder| tree[folder].rules.iter().filter(|rule| hits(rule, folder, path)))
         .collect();
     let only: Vec<&&Rule> = matching.iter().filter(|rule| rule.only).collect();
-    let names = |list: &[u8]| list.iter().any(|id| held.contains(id));
+    let names = |list: &Option<Vec<u8>>| list.iter().flatten().any(|id| held.contains(id));
     let denied = live.iter().any(|folder| names(&tree[folder].deny) && in_time(tree[folder].until, now))
         || matching.iter().any(|rule| names(&rule.deny) && in_time(rule.until, now));
     let allowed = if only.is_empty() {
         live.iter().any(|folder| names(&tree[folder].allow) && in_time(tree[folder].until, now))
             || matching.iter().any(|rule| names(&rule.allow) && in_time(rule.until, now))
     } else {
-        held.iter().any(|id| only.iter().all(|rule| rule.allow.contains(id) && in_time(rule.until, now)))
+        held.iter().any(|id| {
+            only.iter().all(|rule| {
+                rule.allow.as_ref().is_some_and(|list| list.contains(id)) && in_time(rule.until, now)
+            })
+        })
     };
-    let said = live.iter().any(|folder| !tree[folder].deny.is_empty() || !tree[folder].allow.is_empty())
-        || matching.iter().any(|rule| rule.only || !rule.deny.is_empty() || !rule.allow.is_empty());
-    if !said && stop.is_none() {
+    // Whoever writes `allow`, `deny` or `until`, with whatever in it, has spoken of readers; so has
+    // whoever names the file in a rule, and whoever cuts off what is above. A label has not.
+    let spoken = live.iter().any(|folder| {
+        let Folder { allow, deny, until, .. } = &tree[folder];
+        allow.is_some() || deny.is_some() || until.is_some()
+    });
+    let silent = !spoken && matching.is_empty() && stop.is_none();
+    if silent {
         return None;
     }
     Some(allowed && !denied)
@@ -134,7 +145,11 @@ fn toml_of(folder: &Folder) -> String {
     if let Some(inherit) = folder.inherit {
         writeln!(text, "inherit = {inherit}").unwrap();
     }
-    writeln!(text, "allow = {}\ndeny = {}", list(&folder.allow), list(&folder.deny)).unwrap();
+    for (key, ids) in [("allow", &folder.allow), ("deny", &folder.deny)] {
+        if let Some(ids) = ids {
+            writeln!(text, "{key} = {}", list(ids)).unwrap();
+        }
+    }
     if let Some(day) = folder.until {
         writeln!(text, "until = {}", date(day)).unwrap();
     }
@@ -146,7 +161,11 @@ fn toml_of(folder: &Folder) -> String {
     }
     for rule in &folder.rules {
         writeln!(text, "[[file]]\nmatch = '{}'\nonly = {}", rule.pattern, rule.only).unwrap();
-        writeln!(text, "allow = {}\ndeny = {}", list(&rule.allow), list(&rule.deny)).unwrap();
+        for (key, ids) in [("allow", &rule.allow), ("deny", &rule.deny)] {
+            if let Some(ids) = ids {
+                writeln!(text, "{key} = {}", list(ids)).unwrap();
+            }
+        }
         if let Some(day) = rule.until {
             writeln!(text, "until = {}", date(day)).unwrap();
         }
@@ -157,8 +176,8 @@ fn toml_of(folder: &Folder) -> String {
     text
 }
 
-fn ids() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(0_u8..4, 0..3)
+fn ids() -> impl Strategy<Value = Option<Vec<u8>>> {
+    prop_oneof![1 => Just(None), 1 => prop::collection::vec(0_u8..4, 0..3).prop_map(Some)]
 }
 
 fn days() -> impl Strategy<Value = Option<i64>> {

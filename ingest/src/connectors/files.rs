@@ -56,6 +56,9 @@ impl FilesConnector {
                 }
             } else if name.starts_with('.') {
                 // Dot-files are settings of tools, not documents; the rights file is read elsewhere.
+                if meant_as_rights(name) {
+                    listing.near_rights.push(path);
+                }
             } else if kind.is_file() {
                 // Not following: a file that turned into a link meanwhile must not lend its length.
                 match entry.metadata() {
@@ -109,6 +112,7 @@ impl SourceConnector for FilesConnector {
         listing.failures.sort_by(|a, b| a.path.cmp(&b.path));
         listing.folders.sort();
         listing.links.sort();
+        listing.near_rights.sort();
         listing.unreadable_folders.sort();
         Ok(listing)
     }
@@ -136,6 +140,20 @@ impl SourceConnector for FilesConnector {
         let meta = fetched.file.metadata();
         meta.is_ok_and(|meta| meta.len() == fetched.length && modified(&meta) == fetched.modified)
     }
+}
+
+/// A name that somebody may have meant for the rights file's, which it is not.
+fn meant_as_rights(name: &str) -> bool {
+    const NEAR: [&str; 7] = [
+        RIGHTS_FILE,
+        ".access",
+        ".access.yaml",
+        ".access.yml",
+        ".access.json",
+        ".access.txt",
+        ".access.toml.txt",
+    ];
+    name != RIGHTS_FILE && NEAR.contains(&name.trim().to_lowercase().as_str())
 }
 
 fn check_root(root: &Path) -> Result<(), RootError> {
@@ -198,6 +216,19 @@ mod tests {
         assert_eq!(paths, ["a/.notes/one.txt", "b/two.md", "z.txt"]);
         assert_eq!(listing.folders, ["", "a", "a/.notes", "b", "empty"]);
         assert_eq!(listing, connector(root).list().unwrap());
+    }
+
+    #[test]
+    fn names_that_were_meant_for_the_rights_file_are_told() {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir(tree.path().join("a")).unwrap();
+        let near = [".ACCESS.toml", ".access", ".access.toml ", ".access.yaml", "a/.Access.Toml"];
+        for file in near.iter().chain(&[".access.toml", "a/.accessories", ".access.toml.swp", "a/doc.md"]) {
+            fs::write(tree.path().join(file), "").unwrap();
+        }
+        let listing = connector(tree.path()).list().unwrap();
+        assert_eq!(listing.near_rights, near);
+        assert_eq!(listing.items.len(), 1);
     }
 
     #[test]

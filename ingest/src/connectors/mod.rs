@@ -46,6 +46,8 @@ pub struct Listing {
     pub failures: Vec<Unlisted>,
     /// Symbolic links and special files: never followed, never read.
     pub links: Vec<String>,
+    /// Files whose names were probably meant for a rights file's. They are not read, and told.
+    pub near_rights: Vec<String>,
     /// Folders that could not be read. If there are any, the listing proves nobody's absence.
     pub unreadable_folders: Vec<String>,
 }

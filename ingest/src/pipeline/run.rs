@@ -440,8 +440,12 @@ impl Drive<'_> {
     /// entries that deny without allowing anybody.
     fn rights_problems(&self) -> Result<Vec<(String, String)>, IngestError> {
         let mut problems: BTreeSet<(String, String)> = self.run.rights_problems()?.into_iter().collect();
-        for (file, line, what) in self.rights.rules.unusable() {
+        for (file, line, what) in self.rights.rules.problems() {
             problems.insert((place(&file, line), what.to_owned()));
+        }
+        for path in &self.listing.near_rights {
+            let what = "is not read: a rights file is named exactly `.access.toml`; rename or remove it";
+            problems.insert((path.clone(), what.to_owned()));
         }
         for item in &self.listing.items {
             let rights = self.rights_of(&item.path);

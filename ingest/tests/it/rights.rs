@@ -86,6 +86,40 @@ fn nothing_said_and_no_default_is_refused() {
 }
 
 #[test]
+fn a_rights_file_that_names_nobody_is_not_a_silent_one() {
+    let world = World::new();
+    world.write("silent/.access.toml", "# nothing yet\n");
+    world.write("silent/a.md", "a");
+    world.write("shut/.access.toml", "allow = []\n");
+    world.write("shut/a.md", "a");
+    world.write("idle/.access.toml", "until = 2099-12-31\n");
+    world.write("idle/a.md", "a");
+    world.write("one/.access.toml", "[[file]]\nmatch = 'pay*'\nallow = []\n");
+    world.write("one/pay.md", "a");
+    world.write("one/open.md", "a");
+    world.write("meant/.ACCESS.toml", "allow = []\n");
+    world.write("meant/a.md", "a");
+    let report = world.ingest().unwrap();
+    for (path, may) in [
+        ("silent/a.md", true),
+        ("shut/a.md", false),
+        ("idle/a.md", false),
+        ("one/pay.md", false),
+        ("one/open.md", true),
+        ("meant/a.md", true),
+    ] {
+        assert_eq!(world.may("ann", path), Some(may), "{path}");
+    }
+    let told: Vec<_> = report.rights_problems.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(told, ["idle/.access.toml:1", "meant/.ACCESS.toml"]);
+
+    // What had been open narrows with the next run.
+    world.write("silent/.access.toml", "deny = []\n");
+    world.ingest().unwrap();
+    assert_eq!(world.may("ann", "silent/a.md"), Some(false));
+}
+
+#[test]
 fn a_label_needs_clearance_also_below_inherit_false() {
     let world = World::new();
     world.write(".access.toml", "label = \"internal\"\n");
