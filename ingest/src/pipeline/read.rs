@@ -47,6 +47,8 @@ pub(super) enum Outcome {
     Unknown,
     /// It failed.
     Failed(FailReason),
+    /// It was read and has no byte: a state of its own, unlike a failure to see its state.
+    Blank,
     /// It was read.
     Ready(Box<Prepared>),
     /// The run cannot go on.
@@ -106,7 +108,7 @@ impl Reader<'_> {
         let Stable { fetched, bytes } = stable;
         container.clone_from(&fetched.rights.container);
         let mut format = match sniff(&bytes, &task.item.path) {
-            Sniffed::Empty => return Err(FailReason::Empty.into()),
+            Sniffed::Empty => return Ok(Outcome::Blank),
             Sniffed::Unknown => return Ok(Outcome::Unknown),
             Sniffed::Known(format) => format,
         };

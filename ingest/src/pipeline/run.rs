@@ -32,6 +32,9 @@ const ROUNDS: usize = 3;
 /// Progress is told at most this often.
 const TELL: Duration = Duration::from_millis(100);
 
+/// Added to a failure of a document that was read before.
+const STILL_ANSWERS: &str = "the version read before still answers";
+
 pub(super) fn drive(
     vault: &Arc<Vault>,
     by: &Operator,
@@ -68,6 +71,8 @@ pub(super) fn drive(
         attempts,
         busy: Busy::default(),
         cancelled: false,
+        blanked: BTreeMap::new(),
+        again: false,
     };
     progress(Progress::Listed { files: listing.items.len() as u64, skipped_unknown: 0 });
     drive.state_rights()?;
@@ -92,6 +97,11 @@ struct Drive<'a> {
     attempts: BTreeMap<String, u32>,
     busy: Busy,
     cancelled: bool,
+    /// Documents that had text and have no byte now: path, container and failure. The vault is not
+    /// told that they were seen, so the run's end removes what they were.
+    blanked: BTreeMap<String, (String, Failure)>,
+    /// A round after the first: what was put before may be read once more.
+    again: bool,
 }
 
 /// Counts of our own: for progress, and for a run that was cancelled.
@@ -156,7 +166,7 @@ impl Drive<'_> {
         }
         // What is known below a folder that cannot be read is not gone: it fails with its folder.
         for (id, folder) in self.below_unreadable() {
-            self.fail(&id, &folder, FailReason::Unreadable.code(), "its folder cannot be read")?;
+            self.fail_as(&id, &folder, FailReason::Unreadable.code(), "its folder cannot be read")?;
         }
         Ok(())
     }
@@ -175,17 +185,61 @@ impl Drive<'_> {
         self.run.known_ids().into_iter().filter_map(|id| above(&id).map(|folder| (id, folder))).collect()
     }
 
+    /// A failure; says so if an older version goes on answering.
     fn fail(&mut self, path: &str, container: &str, reason: &str, detail: &str) -> Result<(), IngestError> {
+        // Under rights that cannot be used nothing answers.
+        let answers = self.run.known(path).is_some() && self.rights_of(path).spec.problem.is_none();
+        if answers {
+            self.fail_as(path, container, reason, &format!("{detail}; {STILL_ANSWERS}"))
+        } else {
+            self.fail_as(path, container, reason, detail)
+        }
+    }
+
+    fn fail_as(
+        &mut self,
+        path: &str,
+        container: &str,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), IngestError> {
         self.run.failed(path, container, reason, detail)?;
+        self.tell_failure(path, reason, detail);
+        Ok(())
+    }
+
+    fn tell_failure(&mut self, path: &str, reason: &str, detail: &str) -> Failure {
         self.tally.summary.failed += 1;
         self.tally.done += 1;
         let attempts = self.attempts.get(path).copied().unwrap_or(0).saturating_add(1);
-        (self.progress)(Progress::Failed(Failure {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-            detail: detail.to_owned(),
-            attempts,
-        }));
+        let failure =
+            Failure { path: path.to_owned(), reason: reason.to_owned(), detail: detail.to_owned(), attempts };
+        (self.progress)(Progress::Failed(failure.clone()));
+        failure
+    }
+
+    /// A document without a byte. What it was goes at the run's end, counted by the guard.
+    fn blank(&mut self, path: String, container: String) -> Result<(), IngestError> {
+        let (reason, detail) = (FailReason::Empty.code(), FailReason::Empty.to_string());
+        if self.blanked.contains_key(&path) {
+            self.tally.done += 1;
+            return Ok(());
+        }
+        // Put in an earlier round, it counts as seen: the next run removes it.
+        if self.again || self.run.known(&path).is_none() {
+            return self.fail(&path, &container, reason, &detail);
+        }
+        let failure = self.tell_failure(&path, reason, &detail);
+        self.blanked.insert(path, (container, failure));
+        Ok(())
+    }
+
+    /// The run removes nothing after all: blanked documents are failures like others.
+    fn keep_blanked(&mut self) -> Result<(), IngestError> {
+        for (path, (container, failure)) in std::mem::take(&mut self.blanked) {
+            let detail = format!("{}; {STILL_ANSWERS}", failure.detail);
+            self.run.failed(&path, &container, &failure.reason, &detail)?;
+        }
         Ok(())
     }
 
@@ -211,6 +265,7 @@ impl Drive<'_> {
                 self.state_rights()?
             }
             self.tally.done = self.tally.of.saturating_sub(items.len() as u64);
+            self.again = true;
         }
         Ok(())
     }
@@ -297,8 +352,12 @@ impl Drive<'_> {
     fn put_all(&mut self, documents: Receiver<Embedded>, busy: &Busy) -> Result<(), IngestError> {
         for Embedded { read, vectors } in documents {
             let super::read::Arrival { path, container, outcome, permit } = read;
+            if !matches!(outcome, Outcome::Blank) {
+                self.blanked.remove(&path);
+            }
             match outcome {
                 Outcome::Fatal(error) => return Err(error),
+                Outcome::Blank => self.blank(path, container)?,
                 Outcome::Failed(reason) => {
                     self.fail(&path, &container, reason.code(), &reason.to_string())?
                 }
@@ -411,18 +470,28 @@ impl Drive<'_> {
     fn finish(mut self, vault: &Arc<Vault>, source: u32, begun: Instant) -> Result<RunReport, IngestError> {
         let rights_problems = self.rights_problems()?;
         let summary = if !self.cancelled {
-            self.guard(self.run.would_remove())?;
+            if let Err(refused) = self.guard(self.run.would_remove()) {
+                self.keep_blanked()?;
+                return Err(refused);
+            }
             (self.progress)(Progress::Publishing);
-            self.run.finish()?
+            let mut summary = self.run.finish()?;
+            summary.failed += self.blanked.len() as u64;
+            summary
         } else {
+            self.keep_blanked()?;
             self.publish_if_rights_hold()?;
             drop(self.run);
             self.tally.summary
         };
+        // The vault records them from the next run on, when they are failures without an older version.
+        let mut failures = vault.failures(source)?;
+        failures.extend(self.blanked.into_values().map(|(_, failure)| failure));
+        failures.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(RunReport {
             source: self.spec.name.clone(),
             summary,
-            failures: vault.failures(source)?,
+            failures,
             skipped_unknown: self.tally.unknown.len() as u64,
             skipped_links: self.listing.links.len() as u64,
             rights_problems,

@@ -41,15 +41,71 @@ fn bad_documents_fail_with_their_reasons_and_the_rest_goes_in() {
 }
 
 #[test]
-fn a_document_that_fails_later_keeps_its_old_version_and_is_not_removed() {
+fn a_document_that_fails_later_keeps_its_old_version_and_says_so() {
+    let world = World::new();
+    world.write("a.md", "good");
+    world.write("b.md", "good too");
+    world.write("hid/c.md", "good as well");
+    world.ingest().unwrap();
+    world.write("a.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    world.write("hid/c.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    world.write("hid/.access.toml", "alow = []");
+    world.write("new.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.failed, report.summary.removed), (3, 0));
+    assert_eq!(world.may("ann", "a.md"), Some(true));
+    let says: Vec<_> = report
+        .failures
+        .iter()
+        .map(|failure| failure.detail.ends_with("; the version read before still answers"))
+        .collect();
+    assert_eq!(says, [true, false, false], "{:?}", report.failures);
+}
+
+#[test]
+fn a_blanked_document_answers_no_more_and_is_a_failure() {
     let world = World::new();
     world.write("a.md", "good");
     world.write("b.md", "good too");
     world.ingest().unwrap();
+    // It failed in another way before: that record does not stay.
+    world.write("a.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    world.ingest().unwrap();
     world.write("a.md", "");
+    for (removed, attempts) in [(1, 2), (0, 1)] {
+        let report = world.ingest().unwrap();
+        assert_eq!((report.summary.failed, report.summary.removed), (1, removed));
+        assert_eq!(World::failures(&report), [("a.md".to_owned(), "empty".to_owned())]);
+        assert_eq!(report.failures[0].attempts, attempts);
+        assert!(!report.failures[0].detail.contains("still answers"));
+        assert_eq!((world.may("ann", "a.md"), world.may("ann", "b.md")), (None, Some(true)));
+        assert_eq!(world.vault.stats().unwrap().documents, 1);
+    }
+    world.write("a.md", "good again");
     let report = world.ingest().unwrap();
-    assert_eq!((report.summary.failed, report.summary.removed), (1, 0));
+    assert_eq!((report.summary.added, report.failures.len()), (1, 0));
     assert_eq!(world.may("ann", "a.md"), Some(true));
+}
+
+#[test]
+fn blanking_most_of_a_source_is_stopped_like_removing_it() {
+    let mut world = World::new();
+    for n in 0..3 {
+        world.write(&format!("{n}.md"), "good");
+    }
+    world.ingest().unwrap();
+    world.write("0.md", "");
+    world.write("1.md", "");
+    let error = world.ingest().unwrap_err();
+    assert!(matches!(error, IngestError::MassDelete { would_remove: 2, of: 3, .. }), "{error}");
+    assert_eq!(world.may("ann", "0.md"), Some(true));
+    let source = world.vault.source(&crate::world::by(), world.spec.clone()).unwrap();
+    let failures = world.vault.failures(source).unwrap();
+    assert_eq!(failures.len(), 2);
+    assert!(failures.iter().all(|failure| failure.detail.ends_with("still answers")), "{failures:?}");
+    world.options.allow_mass_delete = true;
+    assert_eq!(world.ingest().unwrap().summary.removed, 2);
+    assert_eq!(world.may("ann", "0.md"), None);
 }
 
 #[test]
