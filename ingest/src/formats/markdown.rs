@@ -55,7 +55,7 @@ impl Extractor for Markdown {
         let mut rendered = String::with_capacity(source.len() + source.len() / 4);
         pulldown_cmark::html::push_html(&mut rendered, events);
         drop(source);
-        html::walk(&rendered, true, &mut meta, sink);
+        html::walk(&rendered, true, &mut meta, sink)?;
         if let Some(title) = front_matter {
             meta.title = Some(mint(title));
         }

@@ -126,6 +126,9 @@ pub enum FailReason {
     /// More text came out than the limit allows.
     #[error("more text came out of it than the limit for one document")]
     TooMuchText,
+    /// Elements within elements beyond the limit.
+    #[error("its elements are nested deeper than the limit")]
+    TooDeep,
     /// Too much time.
     #[error("reading it took longer than the limit")]
     Timeout,
@@ -150,7 +153,7 @@ impl FailReason {
             Self::Encrypted => "encrypted",
             Self::Broken | Self::Encoding => "broken",
             Self::Empty => "empty",
-            Self::TooLarge | Self::TooMuchText => "too_large",
+            Self::TooLarge | Self::TooMuchText | Self::TooDeep => "too_large",
             Self::Timeout => "timeout",
             Self::OutOfMemory => "out_of_memory",
             Self::CrashedParser => "crashed_parser",

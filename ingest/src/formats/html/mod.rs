@@ -17,14 +17,75 @@ impl Extractor for Html {
     fn extract(&self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<Meta, FailReason> {
         let mut meta = Meta::default();
         let source = text::decode(bytes, &mut meta)?;
-        walk(&source, false, &mut meta, sink);
+        walk(&source, false, &mut meta, sink)?;
         Ok(meta)
     }
 }
 
+/// Most elements that may be open within each other. The parser looks through all that are open at
+/// each new one, so without a limit its time grows with the square of the depth.
+const MOST_DEPTH: usize = 10_000;
+
+/// Elements that begin a block and must be closed: those for which the parser looks so far.
+const NESTING: [&str; 22] = [
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "center",
+    "details",
+    "dialog",
+    "dir",
+    "div",
+    "dl",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "header",
+    "main",
+    "menu",
+    "nav",
+    "ol",
+    "section",
+    "summary",
+    "ul",
+];
+
 /// Walks HTML text. `rendered` = it was made from Markdown, where a line break in a paragraph stays one.
-pub(super) fn walk(source: &str, rendered: bool, meta: &mut Meta, sink: &mut Sink<'_>) {
+pub(super) fn walk(
+    source: &str,
+    rendered: bool,
+    meta: &mut Meta,
+    sink: &mut Sink<'_>,
+) -> Result<(), FailReason> {
+    if too_deep(source) {
+        return Err(FailReason::TooDeep);
+    }
     let tree = Tree::parse_document(source);
     let sheet = css::Sheet::of(&tree);
     walk::Walk::new(&sheet, rendered, meta, sink).run(&tree);
+    Ok(())
+}
+
+/// Counts tags without parsing. One that stands in a comment or a script counts too: the limit is far
+/// above what pages have.
+fn too_deep(source: &str) -> bool {
+    let mut depth = 0_usize;
+    for after in source.split('<').skip(1) {
+        let (closes, after) = match after.strip_prefix('/') {
+            Some(after) => (true, after),
+            None => (false, after),
+        };
+        let end = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
+        let name = after.get(..end).unwrap_or_default();
+        if !NESTING.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        depth = if closes { depth.saturating_sub(1) } else { depth + 1 };
+        if depth > MOST_DEPTH {
+            return true;
+        }
+    }
+    false
 }

@@ -441,7 +441,7 @@ fn texts_below(node: NodeRef<'_, Node>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Format, extract_for_test};
+    use super::super::super::{FailReason, Format, extract_for_test};
     use super::*;
     use crate::doors::for_pipe;
 
@@ -543,5 +543,20 @@ mod tests {
         assert!(all(&deep).contains("deep"));
         let deep = format!("{}deep", "<b><i>".repeat(30_000));
         assert!(all(&deep).contains("deep"));
+    }
+
+    #[test]
+    fn nesting_beyond_the_limit_is_refused_at_once_and_up_to_it_is_read() {
+        let nested = |tag: &str, depth: usize| format!("{}deep", format!("<{tag}>").repeat(depth));
+        let extract = |page: &str| extract_for_test(Format::Html, page.as_bytes());
+        for tag in ["div", "DIV class=x", "section", "ul"] {
+            let begun = std::time::Instant::now();
+            let refused = extract(&nested(tag, 100_000)).unwrap_err();
+            assert_eq!((refused, refused.code()), (FailReason::TooDeep, "too_large"), "{tag}");
+            assert!(begun.elapsed().as_secs() < 5, "{tag}: {:?}", begun.elapsed());
+        }
+        assert!(all(&nested("div", 9_000)).contains("deep"));
+        // Beside each other is not within each other.
+        assert!(all(&"<div><p>wide</div>".repeat(20_000)).contains("wide"));
     }
 }
