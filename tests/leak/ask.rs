@@ -4,8 +4,9 @@ use crate::dice::Dice;
 use crate::stage::{Stage, document_id};
 use crate::words;
 use crate::world::{BEGIN, Place, State, World};
+use kenward_access::caller::Caller;
 use kenward_vault::knowledge_base::{
-    FetchRequest, Filters, ListDocumentsRequest, ListSourcesRequest, Mode, SearchRequest,
+    FetchRequest, Filters, KnowledgeBase, ListDocumentsRequest, ListSourcesRequest, Mode, SearchRequest,
 };
 use std::collections::BTreeSet;
 
@@ -38,13 +39,17 @@ impl Request {
 pub fn ask(stage: &mut Stage, handle: &str, request: &Request, draw: u64) -> String {
     let caller = stage.caller(handle);
     stage.entropy.reset(draw);
-    let knowledge = stage.vault.knowledge_base();
+    answer(&stage.vault().knowledge_base(), &caller, request)
+}
+
+/// The answer to a caller.
+pub fn answer(knowledge: &KnowledgeBase, caller: &Caller, request: &Request) -> String {
     let answer = match request {
-        Request::Search(request) => knowledge.search(&caller, request),
-        Request::Fetch(request) => knowledge.fetch(&caller, request),
-        Request::ListSources(request) => knowledge.list_sources(&caller, request),
-        Request::ListDocuments(request) => knowledge.list_documents(&caller, request),
-        Request::Resource(uri) => knowledge.read_resource(&caller, uri),
+        Request::Search(request) => knowledge.search(caller, request),
+        Request::Fetch(request) => knowledge.fetch(caller, request),
+        Request::ListSources(request) => knowledge.list_sources(caller, request),
+        Request::ListDocuments(request) => knowledge.list_documents(caller, request),
+        Request::Resource(uri) => knowledge.read_resource(caller, uri),
     };
     match answer {
         Ok(disclosure) => String::from_utf8(disclosure.into_bytes()).unwrap(),

@@ -16,9 +16,13 @@
 )]
 
 mod ask;
+mod at_once;
 mod broken;
+mod cut;
 mod dice;
+mod http;
 mod logs;
+mod maker;
 mod mcp;
 mod play;
 mod seams;
@@ -79,7 +83,7 @@ fn hidden_documents_change_no_byte() {
     };
     println!(
         "{} worlds, {} people, {} requests, {} pages, {} cursors resumed, {} refused, {} bytes compared, \
-         {} documents shown, {} withheld, {:.1} s",
+         {} documents shown, {} withheld, {} runs asked about in their middle, {} people turned away, {:.1} s",
         tally.worlds,
         tally.people,
         tally.requests,
@@ -89,6 +93,8 @@ fn hidden_documents_change_no_byte() {
         tally.bytes,
         tally.shown,
         tally.withheld,
+        tally.within,
+        tally.strangers,
         begun.elapsed().as_secs_f64()
     );
     assert!(
@@ -102,7 +108,7 @@ fn hidden_documents_change_no_byte() {
     if tally.worlds >= 20 {
         assert!(tally.shown > tally.worlds && tally.withheld > tally.worlds, "{tally:?}");
         assert!(tally.resumed > tally.worlds && tally.pages > tally.worlds, "{tally:?}");
-        assert!(tally.refused * 2 < tally.requests, "{tally:?}");
+        assert!(tally.refused * 2 < tally.requests && tally.within * 2 > tally.worlds, "{tally:?}");
     }
     logs.assert_silent();
 }

@@ -55,7 +55,7 @@ fn every_surface_of_the_server_is_driven() {
     assert_eq!(driven, TOOLS.iter().chain(TEMPLATES).copied().collect());
 }
 
-fn surface(request: &Request) -> &'static str {
+pub fn surface(request: &Request) -> &'static str {
     match request {
         Request::Search(_) => "search",
         Request::Fetch(_) => "fetch",
@@ -67,9 +67,9 @@ fn surface(request: &Request) -> &'static str {
 
 /// Answers from a vault of this process, through the product's authenticator.
 #[derive(Clone)]
-struct InProcess {
-    vault: Arc<Vault>,
-    config: Arc<Config>,
+pub struct InProcess {
+    pub vault: Arc<Vault>,
+    pub config: Arc<Config>,
 }
 
 impl Ask for InProcess {
@@ -88,8 +88,8 @@ impl Ask for InProcess {
         Ok(String::from_utf8(bytes).unwrap())
     }
 
-    async fn authenticate(&self, _: Claim) -> Result<bool, AskError> {
-        Ok(true)
+    async fn authenticate(&self, claim: Claim) -> Result<bool, AskError> {
+        Ok(kenward::identity::authenticate(&self.vault, &self.config, &claim, 0).is_ok())
     }
 }
 
@@ -98,7 +98,7 @@ type Client = RunningService<RoleClient, ClientConfig>;
 async fn connect(stage: &mut Stage, handle: &str, lifecycle: ClientLifecycleMode) -> Client {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let claim = stage.claim(handle);
-    let answers = InProcess { vault: Arc::clone(&stage.vault), config: stage.config() };
+    let answers = InProcess { vault: Arc::clone(stage.vault()), config: stage.config() };
     let server = KenwardServer::new(answers, Claims::Process(claim))
         .with_request_ids(RequestIds::from_fn(|| "r_fixed".to_owned()));
     tokio::spawn(async move {
@@ -108,7 +108,7 @@ async fn connect(stage: &mut Stage, handle: &str, lifecycle: ClientLifecycleMode
     ClientConfig::default().serve_with_lifecycle(theirs, lifecycle).await.unwrap()
 }
 
-fn arguments(request: &Request) -> Map<String, Value> {
+pub fn arguments(request: &Request) -> Map<String, Value> {
     let mut arguments = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {

@@ -1,14 +1,19 @@
 //! One world: both acts, every person, every request, A beside B.
 
 use crate::ask::{Request, ask, difference, next_cursor, requests};
+use crate::cut;
 use crate::dice::Dice;
 use crate::stage::{Stage, document_id};
 use crate::words;
 use crate::world::{Place, State, Step, World};
+use kenward::owner::ops::Claim;
+use kenward_vault::knowledge_base::{ListDocumentsRequest, ListSourcesRequest};
 use std::collections::BTreeSet;
 
 /// Deepest page that is followed.
 const PAGES: usize = 14;
+/// Requests in each part of the third act.
+const SAMPLE: usize = 40;
 /// People who ask in one world; others differ from them in nothing that matters here.
 const CALLERS: usize = 2;
 
@@ -24,6 +29,10 @@ pub struct Tally {
     pub refused: u64,
     pub pages: u64,
     pub resumed: u64,
+    /// Runs that were asked about while they were under way.
+    pub within: u64,
+    /// People who may not ask any more, and were refused like strangers.
+    pub strangers: u64,
     /// Worlds with a difference, and the first difference of each.
     pub leaks: Vec<String>,
 }
@@ -39,6 +48,8 @@ impl Tally {
         self.refused += other.refused;
         self.pages += other.pages;
         self.resumed += other.resumed;
+        self.within += other.within;
+        self.strangers += other.strangers;
         self.leaks.extend(other.leaks);
     }
 }
@@ -74,7 +85,8 @@ pub fn play(seed: u64) -> Tally {
 /// What happened to the documents that a difference names, step by step.
 fn history(world: &World, leak: &str) -> String {
     let mut told = Vec::new();
-    for step in world.first.iter().chain(&world.second) {
+    let third = [Step::Run(world.third.run.clone()), Step::Run(world.third.again.clone())];
+    for step in world.first.iter().chain(&world.second).chain(&third) {
         let Step::Run(run) = step else { continue };
         for (id, op) in &run.ops {
             if leak.contains(&document_id(world, &(run.source, id.clone()))) {
@@ -117,6 +129,18 @@ fn compare(world: &World, tally: &mut Tally) -> Result<(), String> {
     a.second_act(world, None);
     for (handle, number, mut b, kept) in waiting {
         if !world.second_state.callers().contains(&handle) {
+            // Disabled meanwhile: refused in the words that a token gets which never was.
+            let claim = a.claim(&handle);
+            let refused = |claim| {
+                kenward::identity::authenticate(a.vault(), &a.config(), claim, 0)
+                    .map(drop)
+                    .map_err(|refusal| serde_json::to_string(&refusal.answer()).unwrap())
+            };
+            let theirs = refused(&claim);
+            if theirs.is_ok() || theirs != refused(&Claim::Bearer(format!("kwt_{}", "a".repeat(52)))) {
+                return Err(format!("{handle} is disabled and is answered {theirs:?}"));
+            }
+            tally.strangers += 1;
             continue;
         }
         let visible = world.second_state.visible(&handle, world.second_asked);
@@ -129,7 +153,40 @@ fn compare(world: &World, tally: &mut Tally) -> Result<(), String> {
         }
         pair.ask_all(&world.second_state, &visible, "second")?;
     }
-    Ok(())
+    in_the_middle(world, &mut a, tally)
+}
+
+/// The third act: asked while a run is under way, after it was cut off, and when the next one has
+/// gone on to its end. Both worlds publish at the same moment: that moment is declassified, for it
+/// is time; what is published then is not.
+fn in_the_middle(world: &World, a: &mut Stage, tally: &mut Tally) -> Result<(), String> {
+    let Some(handle) = cut::asker(world) else { return Ok(()) };
+    let seen = cut::visible_within(world, &handle);
+    let visible: BTreeSet<Place> = seen.iter().map(|(place, _)| place.clone()).collect();
+    let state = cut::state_within(world, &seen);
+    let shown: BTreeSet<u64> = seen.iter().map(|(_, seed)| *seed).collect();
+    let hidden = cut::versions(world).into_iter().filter(|seed| !shown.contains(seed));
+    let forbidden: Vec<String> = hidden.map(words::canary).collect();
+
+    a.middle(world, None);
+    let mut b = Stage::second(world, &handle, &visible);
+    b.middle(world, Some(&visible));
+    let mut pair = Pair { world, handle: handle.clone(), number: 77, a, b, tally, forbidden };
+    pair.ask_some(&state, &visible, "within a run")?;
+    pair.tally.within += 1;
+    pair.a.cut(world);
+    pair.b.cut(world);
+    pair.ask_some(&state, &visible, "after it was cut off")?;
+
+    let end = &world.third.again_state;
+    let visible = end.visible(&handle, world.third.again_asked);
+    pair.forbidden = canaries(&[&world.second_state, end], &visible, end);
+    pair.a.again(world, None);
+    pair.b = Stage::second(world, &handle, &visible);
+    pair.b.middle(world, Some(&visible));
+    pair.b.cut(world);
+    pair.b.again(world, Some(&visible));
+    pair.ask_some(end, &visible, "after the run that went on")
 }
 
 impl Pair<'_> {
@@ -145,6 +202,20 @@ impl Pair<'_> {
             }
         }
         Ok(kept)
+    }
+
+    /// Asks some of it: the lists, and requests picked at random.
+    fn ask_some(&mut self, state: &State, visible: &BTreeSet<Place>, act: &str) -> Result<(), String> {
+        let mut dice = Dice::of(self.world.seed, act);
+        let mut all = requests(self.world, state, visible, &mut dice);
+        dice.shuffle(&mut all);
+        all.truncate(SAMPLE);
+        all.push(Request::ListDocuments(ListDocumentsRequest::default()));
+        all.push(Request::ListSources(ListSourcesRequest::default()));
+        for (at, request) in (0u64..).zip(&all) {
+            self.follow(request, None, at, act)?;
+        }
+        Ok(())
     }
 
     /// Asks both worlds, page by page; gives the cursors to the second page.
@@ -204,13 +275,13 @@ fn worlds_can_be_staged() {
         let world = World::make(seed);
         let mut a = Stage::everything(&world);
         let count = |state: &State| state.sources.iter().map(|s| s.docs.len() as u64).sum::<u64>();
-        assert_eq!(a.vault.stats().unwrap().documents, count(&world.first_state), "world {seed}");
+        assert_eq!(a.vault().stats().unwrap().documents, count(&world.first_state), "world {seed}");
         a.second_act(&world, None);
-        assert_eq!(a.vault.stats().unwrap().documents, count(&world.second_state), "world {seed}");
+        assert_eq!(a.vault().stats().unwrap().documents, count(&world.second_state), "world {seed}");
         for handle in world.first_state.callers() {
             let visible = world.first_state.visible(&handle, world.first_asked);
             let b = Stage::only(&world, &handle, &visible);
-            assert_eq!(b.vault.stats().unwrap().documents, visible.len() as u64, "world {seed}, {handle}");
+            assert_eq!(b.vault().stats().unwrap().documents, visible.len() as u64, "world {seed}, {handle}");
         }
     }
 }

@@ -6,6 +6,7 @@ use kenward_vault::seams::{Clock, Entropy};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::ThreadId;
 
 /// A clock that stands still until it is set.
 pub struct FixedClock(AtomicI64);
@@ -28,21 +29,30 @@ impl Clock for FixedClock {
     }
 }
 
+/// A seed, and how often each length was drawn from it.
+type Drawn = (u64, HashMap<usize, u64>);
+
 /// Bytes that depend on the seed, the length drawn, and how often that length was drawn: so that
-/// the order of two threads makes no difference, and a boundary drawn again is another one.
+/// the order of two threads makes no difference, and a boundary drawn again is another one. Each
+/// thread that has begun from a seed of its own draws from that one: questions asked at once do not
+/// disturb each other.
 #[derive(Default)]
-pub struct FixedEntropy(Mutex<(u64, HashMap<usize, u64>)>);
+pub struct FixedEntropy(Mutex<HashMap<Option<ThreadId>, Drawn>>);
 
 impl FixedEntropy {
-    /// Begins again from a seed. Seeds are used once in each world.
+    /// Begins again from a seed on this thread. Seeds are used once in each world.
     pub fn reset(&self, seed: u64) {
-        *self.0.lock().unwrap() = (seed, HashMap::new());
+        let mut states = self.0.lock().unwrap();
+        states.insert(Some(std::thread::current().id()), (seed, HashMap::new()));
     }
 }
 
 impl Entropy for FixedEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut state = self.0.lock().unwrap();
+        let mut states = self.0.lock().unwrap();
+        let own = Some(std::thread::current().id());
+        let who = if states.contains_key(&own) { own } else { None };
+        let state = states.entry(who).or_default();
         let seed = state.0;
         let drawn = state.1.entry(buffer.len()).or_insert(0);
         *drawn += 1;

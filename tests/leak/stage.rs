@@ -18,7 +18,7 @@ use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Link, NewChunk, NewDocument, SourceSpec};
 use kenward_vault::{OpenOptions, Vault};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
@@ -27,7 +27,9 @@ pub const TENANT: &str = "leak";
 
 /// One vault with the world that was played into it.
 pub struct Stage {
-    pub vault: Arc<Vault>,
+    /// Always there, but while it is closed and opened again.
+    open: Option<Arc<Vault>>,
+    data: PathBuf,
     pub clock: Arc<FixedClock>,
     pub entropy: Arc<FixedEntropy>,
     config: Arc<Config>,
@@ -38,6 +40,8 @@ pub struct Stage {
     embedder: Arc<dyn Embedder>,
     /// World A's own troubles: time that passes, publications, in an order of their own.
     troubles: Dice,
+    /// A run that is under way when questions are asked.
+    going: Option<kenward_vault::writer::Run>,
     _folder: TempDir,
 }
 
@@ -101,17 +105,9 @@ impl Stage {
             (Arc::new(FixedClock::at(crate::world::BEGIN)), Arc::new(FixedEntropy::default()));
         entropy.reset(world.seed ^ u64::from(only.is_some()));
         let embedder = hashing(32);
-        let vault = Vault::open(OpenOptions {
-            data_dir: data,
-            tenant: TenantId::new(TENANT).unwrap(),
-            embedder: Some(Arc::clone(&embedder)),
-            labels: LABELS.iter().map(ToString::to_string).collect(),
-            clock: Arc::<FixedClock>::clone(&clock),
-            entropy: Arc::<FixedEntropy>::clone(&entropy),
-        })
-        .unwrap();
-        Self {
-            vault,
+        let mut stage = Self {
+            open: None,
+            data,
             clock,
             entropy,
             config: Arc::new(config),
@@ -119,9 +115,32 @@ impl Stage {
             tokens: HashMap::new(),
             only: only.map(ToOwned::to_owned),
             embedder,
-            troubles: Dice::of(world.seed, "troubles"),
+            troubles: Dice::of(world.seed, if only.is_some() { "its troubles" } else { "troubles" }),
+            going: None,
             _folder: folder,
-        }
+        };
+        stage.reopen();
+        stage
+    }
+
+    /// What was opened.
+    pub fn vault(&self) -> &Arc<Vault> {
+        self.open.as_ref().unwrap()
+    }
+
+    /// Ends the process, as far as the vault can tell, and starts it again.
+    pub fn reopen(&mut self) {
+        self.going = None;
+        self.open = None;
+        let vault = Vault::open(OpenOptions {
+            data_dir: self.data.clone(),
+            tenant: TenantId::new(TENANT).unwrap(),
+            embedder: Some(Arc::clone(&self.embedder)),
+            labels: LABELS.iter().map(ToString::to_string).collect(),
+            clock: Arc::<FixedClock>::clone(&self.clock),
+            entropy: Arc::<FixedEntropy>::clone(&self.entropy),
+        });
+        self.open = Some(vault.unwrap());
     }
 
     /// World A at its first questions.
@@ -149,6 +168,13 @@ impl Stage {
         stage
     }
 
+    /// World B of one person at the second questions, made from what they see at another moment.
+    pub fn second(world: &World, handle: &str, visible: &BTreeSet<Place>) -> Self {
+        let mut stage = Self::only(world, handle, visible);
+        stage.second_act(world, Some(visible));
+        stage
+    }
+
     /// Goes on to the second questions.
     pub fn second_act(&mut self, world: &World, visible: Option<&BTreeSet<Place>>) {
         self.entropy.reset(world.seed.wrapping_mul(77) ^ 2);
@@ -163,7 +189,7 @@ impl Stage {
     }
 
     fn direct(&self, changes: &[DirectoryChange]) {
-        self.vault.change_directory(&operator(), changes).unwrap();
+        self.vault().change_directory(&operator(), changes).unwrap();
     }
 
     fn source(&mut self, world: &World, number: usize) -> u32 {
@@ -180,13 +206,16 @@ impl Stage {
             tier: named.tier,
             label: named.label.clone(),
         };
-        let id = self.vault.source(&operator(), spec).unwrap();
+        let id = self.vault().source(&operator(), spec).unwrap();
         self.sources.insert(number, id);
         id
     }
 
     fn play(&mut self, world: &World, steps: &[Step], visible: Option<&BTreeSet<Place>>) {
         for step in steps {
+            if self.troubles.percent(4) {
+                self.reopen();
+            }
             match step {
                 Step::Directory { at, changes } if self.only.is_none() => {
                     self.clock.set(*at);
@@ -208,13 +237,14 @@ impl Stage {
         }
         let source = self.source(world, run.source);
         self.clock.set(run.at);
-        let mut going = self.vault.begin_run(&operator(), source).unwrap();
+        let mut going = self.vault().begin_run(&operator(), source).unwrap();
         let mut ops: Vec<&(String, Op)> = run.ops.iter().filter(|(id, _)| shown(id)).collect();
         if self.only.is_some() {
             // The order in which documents come in is the machine's affair, and shows nowhere.
             self.troubles.shuffle(&mut ops);
         }
-        going.set_rights(self.rights(run, &ops)).unwrap();
+        let named = ops.iter().map(|(_, op)| container(op).to_owned()).collect();
+        going.set_rights(self.rights(run, &named)).unwrap();
         for (id, op) in ops {
             if self.only.is_none() {
                 // Only here does time pass within a run, and content come out in pieces.
@@ -223,33 +253,110 @@ impl Stage {
                     going.publish().unwrap();
                 }
             }
-            match op {
-                Op::Put(doc) => going.put(self.document(id, doc)).unwrap(),
-                Op::Unchanged { container, modified } => {
-                    going.unchanged(id, container, Timestamp(*modified)).unwrap();
-                }
-                Op::Failed { container } => {
-                    going.failed(id, container, "broken", "no end of file").unwrap();
-                }
-            }
+            self.tell(&mut going, id, op);
         }
         if run.complete {
             going.finish().unwrap();
         } else {
-            // Cut off after a publication: how far an unpublished tail came is a question of time.
+            // How far its content came out is a question of time; the third act asks in the middle.
             going.publish().unwrap();
         }
     }
 
-    /// In world B every container says "this person may read", and keeps its label.
-    fn rights(&self, run: &Run, ops: &[&(String, Op)]) -> BTreeMap<String, RightsSpec> {
-        let Some(handle) = &self.only else { return run.rights.clone() };
-        let named = |op: &Op| match op {
-            Op::Put(doc) => doc.container.clone(),
-            Op::Unchanged { container, .. } | Op::Failed { container } => container.clone(),
+    fn tell(&self, going: &mut kenward_vault::writer::Run, id: &str, op: &Op) {
+        match op {
+            Op::Put(doc) => going.put(self.document(id, doc)).unwrap(),
+            Op::Unchanged { container, modified } => {
+                going.unchanged(id, container, Timestamp(*modified)).unwrap();
+            }
+            Op::Failed { container } => going.failed(id, container, "broken", "no end of file").unwrap(),
+        }
+    }
+
+    /// Plays the third act up to its middle, and leaves the run under way. In world B the run tells
+    /// what the person may see, and publishes at the same moment.
+    pub fn middle(&mut self, world: &World, visible: Option<&BTreeSet<Place>>) {
+        let (third, run) = (&world.third, &world.third.run);
+        let shown = |id: &String| visible.is_none_or(|v| v.contains(&(run.source, id.clone())));
+        if !self.sources.contains_key(&run.source) && !run.ops.iter().any(|(id, _)| shown(id)) {
+            self.clock.set(third.asked);
+            return;
+        }
+        let source = self.source(world, run.source);
+        self.clock.set(run.at);
+        let mut going = self.vault().begin_run(&operator(), source).unwrap();
+        let before = &world.second_state.sources[run.source].docs;
+        let stood = before.iter().filter(|(id, _)| shown(id)).map(|(_, doc)| doc.container.clone());
+        let named = run.ops.iter().filter(|(id, _)| shown(id)).map(|(_, op)| container(op).to_owned());
+        going.set_rights(self.rights(run, &stood.chain(named).collect())).unwrap();
+        for (number, (id, op)) in run.ops.iter().take(third.told).enumerate() {
+            if number == third.published {
+                going.publish().unwrap();
+            }
+            if self.only.is_none() {
+                self.clock.advance(1 + i64::try_from(self.troubles.below(2_000)).unwrap());
+            }
+            if shown(id) {
+                self.tell(&mut going, id, op);
+            }
+        }
+        if third.published == third.told {
+            going.publish().unwrap();
+        }
+        self.going = Some(going);
+        self.hidden_run();
+        self.clock.set(third.asked);
+    }
+
+    /// Cuts the run off.
+    pub fn cut(&mut self, world: &World) {
+        self.going = None;
+        if world.third.killed {
+            self.reopen();
+        }
+        self.hidden_run();
+    }
+
+    /// Goes on to the end.
+    pub fn again(&mut self, world: &World, visible: Option<&BTreeSet<Place>>) {
+        self.run(world, &world.third.again, visible);
+        self.clock.set(world.third.again_asked);
+    }
+
+    /// Only in world A: a source that nobody may read is read, and its run publishes.
+    pub fn hidden_run(&self) {
+        if self.only.is_some() {
+            return;
+        }
+        let spec = SourceSpec {
+            name: "cellar".to_owned(),
+            kind: "files".to_owned(),
+            root: "/srv/cellar".to_owned(),
+            default_allow: Vec::new(),
+            url_template: None,
+            tier: 2,
+            label: None,
         };
-        let containers: BTreeSet<String> = ops.iter().map(|(_, op)| named(op)).collect();
-        let alone = |container: String| {
+        let source = self.vault().source(&operator(), spec).unwrap();
+        let mut run = self.vault().begin_run(&operator(), source).unwrap();
+        run.set_rights(BTreeMap::from([("cellar".to_owned(), RightsSpec::default())])).unwrap();
+        let seed = words::CELLAR + u64::from(self.vault().stats().unwrap().chunks % 7 == 0);
+        let doc = Doc {
+            container: "cellar".to_owned(),
+            kind: "text",
+            modified: crate::world::BEGIN,
+            seed,
+            twin: seed,
+            held: Vec::new(),
+        };
+        run.put(self.document(&format!("cellar/{seed}.md"), &doc)).unwrap();
+        run.finish().unwrap();
+    }
+
+    /// In world B every container says "this person may read", and keeps its label.
+    fn rights(&self, run: &Run, containers: &BTreeSet<String>) -> BTreeMap<String, RightsSpec> {
+        let Some(handle) = &self.only else { return run.rights.clone() };
+        let alone = |container: &String| {
             let spec = RightsSpec {
                 entries: vec![RightsEntry {
                     effect: Effect::Allow,
@@ -257,7 +364,7 @@ impl Stage {
                     window: Window::ALWAYS,
                     origin: Origin { file: "only".to_owned(), line: 1 },
                 }],
-                labels: run.rights[&container]
+                labels: run.rights[container]
                     .labels
                     .iter()
                     .filter(|(label, _)| LABELS.contains(&label.as_str()))
@@ -265,9 +372,9 @@ impl Stage {
                     .collect(),
                 ..RightsSpec::default()
             };
-            (container, spec)
+            (container.clone(), spec)
         };
-        containers.into_iter().map(alone).collect()
+        containers.iter().map(alone).collect()
     }
 
     #[expect(clippy::disallowed_methods, reason = "the harness stands in the place of the extractors")]
@@ -321,14 +428,14 @@ impl Stage {
     /// The person, proven by the product's own authenticator with a token of theirs.
     pub fn caller(&mut self, handle: &str) -> Caller {
         let claim = self.claim(handle);
-        kenward::identity::authenticate(&self.vault, &self.config, &claim, 0).unwrap()
+        kenward::identity::authenticate(self.vault(), &self.config, &claim, 0).unwrap()
     }
 
     /// The claim that stands for the person.
     pub fn claim(&mut self, handle: &str) -> Claim {
         if !self.tokens.contains_key(handle) {
             let life = std::time::Duration::from_secs(90 * 86_400);
-            let token = self.vault.create_token(&operator(), handle, None, "leak", life).unwrap();
+            let token = self.vault().create_token(&operator(), handle, None, "leak", life).unwrap();
             self.tokens.insert(handle.to_owned(), token.secret);
         }
         Claim::Bearer(self.tokens[handle].clone())
@@ -337,6 +444,14 @@ impl Stage {
     /// The configuration that goes with the vault.
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config)
+    }
+}
+
+/// The container that an operation names.
+fn container(op: &Op) -> &str {
+    match op {
+        Op::Put(doc) => &doc.container,
+        Op::Unchanged { container, .. } | Op::Failed { container } => container,
     }
 }
 

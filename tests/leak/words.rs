@@ -41,6 +41,9 @@ pub const WORDS: &[&str] = &[
 /// What every canary begins with.
 pub const CANARY: &str = "zqx";
 
+/// Seeds of what nobody may ever read.
+pub const CELLAR: u64 = 0xff_0000_0000;
+
 /// What a query that is found nowhere begins with.
 pub const QUERY_CANARY: &str = "zqxq";
 

@@ -4,7 +4,7 @@
 use crate::error::VaultError;
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// The catalog's file.
@@ -16,15 +16,15 @@ const VERSION: &str = "1";
 /// What may lie in a new `data_dir` before its first opening.
 const OURS: [&str; 6] = ["VERSION", "VERSION.new", "keys", "lock", "control.sock", "control.sock.link"];
 
-/// Makes the folder, or makes it private, and says whose it is.
-pub(crate) fn private_dir(dir: &Path) -> Result<u32, VaultError> {
+/// Makes the folder, or makes it private.
+pub(crate) fn private_dir(dir: &Path) -> Result<(), VaultError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(VaultError::io("making", dir))?;
     let found = fs::metadata(dir).map_err(VaultError::io("reading", dir))?;
     if found.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
             .map_err(VaultError::io("making private", dir))?;
     }
-    Ok(found.uid())
+    Ok(())
 }
 
 /// Recognises the folder by its version, or gives an empty one its version.

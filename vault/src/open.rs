@@ -1,6 +1,7 @@
-//! Opening a `data_dir`: made or recognised, swept, its engines brought up to the catalog, and what
-//! a killed process had put published. Another tenant, version or embedding space is refused. It
-//! must never take a folder for a new one, and sweep it, because its catalog is missing.
+//! Opening a `data_dir`: made or recognised, swept, its engines brought up to the catalog. Another
+//! tenant, version or embedding space is refused. It must never take a folder for a new one, and
+//! sweep it, because its catalog is missing; nor publish what a killed run had put: the rights may
+//! have moved with it, so that is for the next run of its source.
 
 use crate::audit::AuditLog;
 use crate::catalog::{
@@ -31,7 +32,7 @@ impl Vault {
     /// [`VaultError`]: another tenant, version or embedding space; damage; an audit log that breaks.
     pub fn open(options: OpenOptions) -> Result<Arc<Self>, VaultError> {
         let dir = &options.data_dir;
-        let owner_uid = private_dir(dir)?;
+        private_dir(dir)?;
         check_version(dir)?;
         let catalog_path = dir.join(CATALOG);
         // INVARIANT: before the catalog is known to be whole, nothing is made anew and nothing removed.
@@ -80,7 +81,6 @@ impl Vault {
             catalog: Mutex::new(catalog),
             retirement: Mutex::new(Retirement::default()),
             running: Mutex::new(HashSet::new()),
-            owner_uid,
             dimension,
         });
         vault.publish(&Ask::default())?;

@@ -45,8 +45,6 @@ pub struct Vault {
     pub(crate) retirement: Mutex<Retirement>,
     /// Sources that a run is on.
     pub(crate) running: Mutex<HashSet<u32>>,
-    /// Whose `data_dir` is, for records of what nobody asked for.
-    pub(crate) owner_uid: u32,
     /// Numbers per vector, if vectors are kept.
     pub(crate) dimension: Option<usize>,
 }
@@ -153,7 +151,7 @@ impl Vault {
             Ok((no, true))
         })?;
         if changed {
-            self.publish(&Ask { always: true, by: Some(by.clone()), ..Ask::default() })?;
+            self.publish(&Ask { always: true, ..Ask::default() })?;
         }
         Ok(no)
     }

@@ -10,9 +10,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// A version waits for the engines.
-pub(crate) const WAITING: u8 = 0;
-/// A version is what is read.
+/// A version is what is read. (0: it waits for publication.)
 pub(crate) const PUBLISHED: u8 = 1;
 /// A version is to be removed once nobody reads it any more.
 pub(crate) const RETIRED: u8 = 2;
@@ -176,11 +174,17 @@ pub(crate) fn set_state(tx: &Tx<'_>, row: i64, state: u8) -> Result<(), VaultErr
     tx.sql(|c| c.execute("UPDATE versions SET state = ?2 WHERE no = ?1", params![row, state])).map(drop)
 }
 
-/// Whether a version waits for publication.
-pub(crate) fn is_waiting(tx: &Tx<'_>, row: i64) -> Result<bool, VaultError> {
-    let state: Option<u8> =
-        tx.sql(|c| c.query_row("SELECT state FROM versions WHERE no = ?1", [row], |r| r.get(0)).optional())?;
-    Ok(state == Some(WAITING))
+/// Versions of a source that wait for publication and that the engines know at this position of
+/// the outbox: document and row.
+pub(crate) fn waiting(tx: &Tx<'_>, source: u32, position: u64) -> Result<Vec<(DocNo, i64)>, VaultError> {
+    tx.sql(|c| {
+        c.prepare(
+            "SELECT no, waiting FROM documents WHERE source = ?1 AND waiting IS NOT NULL
+             AND waiting NOT IN (SELECT version FROM outbox WHERE kind = 1 AND position > ?2) ORDER BY no",
+        )?
+        .query_map(params![source, position.cast_signed()], |r| Ok((DocNo(r.get(0)?), r.get(1)?)))?
+        .collect()
+    })
 }
 
 /// First chunk and count of a version.
@@ -263,10 +267,15 @@ pub(crate) fn texts(tx: &Tx<'_>) -> Result<HashSet<String>, VaultError> {
     tx.sql(|c| c.prepare("SELECT text FROM versions")?.query_map([], |r| r.get(0))?.collect())
 }
 
-/// Counts as embedded only what has nothing to embed: the vectors are lost.
+/// Counts as embedded only what has nothing to embed, or its vectors still in the outbox: those that
+/// the engine had are lost.
 pub(crate) fn forget_embeddings(tx: &Tx<'_>) -> Result<usize, VaultError> {
     tx.sql(|c| {
-        c.execute("UPDATE versions SET embedded = 0 WHERE state = 1 AND count > 0 AND embedded = 1", [])
+        c.execute(
+            "UPDATE versions SET embedded = 0 WHERE state <> 2 AND count > 0 AND embedded = 1
+             AND no NOT IN (SELECT version FROM outbox WHERE kind = 1)",
+            [],
+        )
     })
 }
 
@@ -433,12 +442,16 @@ pub(crate) fn indexable(readers: &super::Readers, row: i64) -> Result<Option<Ind
     Ok(Some(Indexable { title, text, chunks }))
 }
 
-/// Rows of all published versions, for building an engine anew.
-pub(crate) fn published_rows(readers: &super::Readers) -> Result<Vec<i64>, VaultError> {
+/// Rows of all versions that an engine knew before what the outbox holds, for building it anew:
+/// those published, and those that were applied and wait.
+pub(crate) fn indexed_rows(readers: &super::Readers) -> Result<Vec<i64>, VaultError> {
     readers.with("listing versions", |c| {
-        c.prepare("SELECT no FROM versions WHERE state = 1 ORDER BY no")?
-            .query_map([], |r| r.get(0))?
-            .collect()
+        c.prepare(
+            "SELECT no FROM versions
+             WHERE state <> 2 AND no NOT IN (SELECT version FROM outbox WHERE kind = 1) ORDER BY no",
+        )?
+        .query_map([], |r| r.get(0))?
+        .collect()
     })
 }
 

@@ -51,9 +51,58 @@ fn engines_that_lag_behind_are_told_again() {
         copy(&kept.path().join(engine), &data.join(engine));
     }
     let vault = open(&data);
+    assert_eq!(finds(&vault, "dredging"), paths(&[]), "its run was cut off");
+    goes_on(&vault, &["new.txt"]);
     assert_eq!(finds(&vault, "dredging"), paths(&["new.txt"]));
     assert_eq!(vault.stats().unwrap().vectors, 81);
     assert_eq!(vault.stats().unwrap().outbox_waiting, 0);
+}
+
+/// The next run of the source finds these as they were read last, and ends.
+fn goes_on(vault: &Arc<Vault>, besides: &[&str]) {
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    rights(&mut run, &[(".", &["everyone"])]);
+    let filled = (0..40).map(|n| format!("{n}.txt"));
+    for path in filled.chain(besides.iter().map(ToString::to_string)) {
+        run.unchanged(&path, ".", Timestamp(5)).unwrap();
+    }
+    run.finish().unwrap();
+}
+
+/// A version that was applied and waits has no row in the outbox any more: engines that are built
+/// anew must know it too.
+#[test]
+fn engines_built_anew_know_what_was_applied_and_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    filled(&data);
+    {
+        let vault = open(&data);
+        let mut run = vault.begin_run(&by(), 0).unwrap();
+        rights(&mut run, &[(".", &["everyone"])]);
+        run.put(document("new.txt", ".", "dredging\n")).unwrap();
+        drop(run);
+        // Another source's publication tells the engines everything.
+        let other = vault.source(&by(), spec("other", "/srv/other")).unwrap();
+        vault.begin_run(&by(), other).unwrap().finish().unwrap();
+        assert_eq!(vault.stats().unwrap().outbox_waiting, 0);
+    }
+    fs::remove_dir_all(data.join("lexical")).unwrap();
+    {
+        let vault = open(&data);
+        assert!(vault.begin_run(&by(), 0).unwrap().known("new.txt").unwrap().embedded);
+        goes_on(&vault, &["new.txt"]);
+        assert_eq!(finds(&vault, "dredging"), paths(&["new.txt"]));
+        let mut run = vault.begin_run(&by(), 0).unwrap();
+        run.put(document("newer.txt", ".", "pilotage\n")).unwrap();
+        drop(run);
+        let other = vault.source(&by(), spec("other", "/srv/other")).unwrap();
+        vault.begin_run(&by(), other).unwrap().finish().unwrap();
+    }
+    fs::remove_dir_all(data.join("vectors")).unwrap();
+    let vault = open(&data);
+    let known = vault.begin_run(&by(), 0).unwrap().known("newer.txt").unwrap();
+    assert!(!known.embedded, "its vectors are lost, and the next run embeds it");
 }
 
 #[test]
@@ -112,7 +161,8 @@ fn a_lexical_index_that_opens_but_cannot_be_written_is_built_anew() {
         for n in 0..10 {
             run.put(document(&format!("{n}.txt"), ".", &format!("dredging\nberth number{n}\n"))).unwrap();
         }
-        // Killed before publication.
+        run.publish().unwrap();
+        // Killed before the engines were told to drop what it replaced.
     }
     let deletions = |data: &Path| -> BTreeSet<String> {
         let names = fs::read_dir(data.join("lexical")).unwrap().map(|f| f.unwrap().file_name());

@@ -40,7 +40,7 @@ fn an_interrupted_run_keeps_what_was_put_and_the_next_goes_on() {
         // Dropped without an end, and without publication.
     }
     let vault = open(dir.path());
-    assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "b.txt"]), "published at the start");
+    assert_eq!(sees(&vault, "dana"), paths(&[]), "kept, and not let out before its source was read again");
     let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
     assert_eq!(run.known_count(), 2);
     let known = run.known("a.txt").unwrap();
@@ -53,6 +53,51 @@ fn an_interrupted_run_keeps_what_was_put_and_the_next_goes_on() {
     let summary = run.finish().unwrap();
     assert_eq!((summary.added, summary.unchanged, summary.removed), (1, 2, 0));
     assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "b.txt", "c.txt"]));
+}
+
+/// The file became secret, and its folder's rights narrowed, and the process was killed between the
+/// two readings: neither a restart nor another source's run may let the new text out under the old rights.
+#[test]
+fn what_a_cut_off_run_left_is_published_by_a_run_of_its_own_source_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = |vault: &Arc<Vault>| {
+        let other = vault.source(&by(), spec("other", "/srv/other")).unwrap();
+        let mut run = vault.begin_run(&by(), other).unwrap();
+        rights(&mut run, &[("x", &["everyone"])]);
+        run.put(document("x.txt", "x", "elsewhere\n")).unwrap();
+        run.finish().unwrap();
+    };
+    {
+        let vault = open(dir.path());
+        people(&vault, &["dana", "omar"]);
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        rights(&mut run, &[(".", &["everyone"])]);
+        run.put(document("a.txt", ".", "harmless\n")).unwrap();
+        run.finish().unwrap();
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        rights(&mut run, &[(".", &["everyone"])]);
+        run.put(document("a.txt", ".", "secret\n")).unwrap();
+        elsewhere(&vault);
+        assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harmless\n"), "while the run goes on");
+        drop(run);
+        elsewhere(&vault);
+        assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harmless\n"), "cut off");
+    }
+    let vault = open(dir.path());
+    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harmless\n"), "after a restart");
+    elsewhere(&vault);
+    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harmless\n"), "and another source's run");
+    assert_eq!(vault.stats().unwrap().outbox_waiting, 0, "the engines know it all the same");
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    rights(&mut run, &[(".", &["user:dana"])]);
+    assert_eq!(sees(&vault, "omar"), paths(&["x.txt"]));
+    run.unchanged("a.txt", ".", Timestamp(5)).unwrap();
+    run.finish().unwrap();
+    assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("secret\n"));
+    assert_eq!(sees(&vault, "omar"), paths(&["x.txt"]));
+    assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "x.txt"]));
+    assert_eq!(finds(&vault, "secret"), paths(&["a.txt"]));
+    assert_eq!(finds(&vault, "harmless"), paths(&[]));
 }
 
 #[test]

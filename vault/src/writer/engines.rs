@@ -96,7 +96,7 @@ impl Engines {
         text: &TextStore,
         position: u64,
     ) -> Result<(), VaultError> {
-        for row in content::published_rows(readers)? {
+        for row in content::indexed_rows(readers)? {
             self.index(readers, text, row)?;
         }
         self.lexical.commit(position).map_err(|e| VaultError::from(e).or_full(&self.lexical_dir))

@@ -13,17 +13,17 @@ use kenward_indexes::vector::VectorSnapshot;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// What a run asks for beside what waits in the outbox.
+/// What is to be published.
 #[derive(Debug, Default)]
 pub(crate) struct Ask {
+    /// The run that asks: what waits of its source is published, and of no other.
+    pub(crate) run: Option<(u32, Operator)>,
     /// Documents whose row changed without new content.
     pub(crate) refresh: BTreeSet<DocNo>,
     /// Documents that turned out unchanged: a class held for their content is let go.
     pub(crate) free: BTreeSet<DocNo>,
     /// A source whose full listing ended, with its start.
     pub(crate) listed: Option<(u32, Timestamp)>,
-    /// Who asks; `None` at start-up.
-    pub(crate) by: Option<Operator>,
     /// Swap even if nothing waits (sources were changed).
     pub(crate) always: bool,
 }
@@ -40,7 +40,11 @@ pub(crate) struct Retirement {
 }
 
 impl Vault {
-    /// Tells the engines what waits, and publishes it.
+    /// Tells the engines all that waits, and publishes what is asked for.
+    ///
+    /// INVARIANT: a version is published by a run of its own source alone, which has read the rights
+    /// again since the version was read. What a cut-off run left waits for the next one; neither a
+    /// restart nor a run over another source can let it out under rights that may have moved with it.
     pub(crate) fn publish(&self, ask: &Ask) -> Result<(), VaultError> {
         let mut engines = self.engines.lock();
         let position = engines.apply(&self.core.catalog, &self.core.text)?;
@@ -54,8 +58,8 @@ impl Vault {
         let position = engines.apply(&self.core.catalog, &self.core.text)?;
         let mut catalog = self.catalog.lock();
         catalog.transaction("emptying the outbox", |tx| {
-            // Only drops: a version that came in between waits for the next publication.
-            let waits = outbox::upto(tx, position)?.iter().any(|row| row.kind != outbox::DROP);
+            // A document that went in between is taken out of the image by the next publication.
+            let waits = outbox::upto(tx, position)?.iter().any(|row| row.kind == outbox::GONE);
             if waits { Ok(()) } else { outbox::done(tx, position) }
         })
     }
@@ -75,18 +79,19 @@ impl Vault {
         catalog.transaction("publishing", |tx| {
             let rows = outbox::upto(tx, position)?;
             let mut touched: BTreeSet<DocNo> = ask.refresh.union(&ask.free).copied().collect();
-            for row in rows.iter().filter(|r| r.kind == outbox::PUT) {
-                if !content::is_waiting(tx, row.version)? {
-                    continue;
-                }
-                let (replaced, was_held) = content::promote(tx, row.document, row.version)?;
+            let waiting = match &ask.run {
+                Some((source, _)) => content::waiting(tx, *source, position)?,
+                None => Vec::new(),
+            };
+            for (document, version) in waiting {
+                let (replaced, was_held) = content::promote(tx, document, version)?;
                 if was_held {
-                    freed.push(row.document);
+                    freed.push(document);
                 }
-                touched.insert(row.document);
+                touched.insert(document);
                 if let Some(replaced) = replaced {
                     let range = content::chunk_range(tx, replaced)?;
-                    outbox::push(tx, outbox::DROP, row.document, replaced, range, None)?;
+                    outbox::push(tx, outbox::DROP, document, replaced, range, None)?;
                 }
             }
             for no in &ask.free {
@@ -112,10 +117,10 @@ impl Vault {
             }
             image.sources = sources::metas(tx)?;
             retired = content::retired(tx)?;
-            if !freed.is_empty() {
+            if let (Some((_, by)), false) = (&ask.run, freed.is_empty()) {
                 later.epoch = tx.next_epoch()?;
                 // INVARIANT: a widening acts only after its record is durable.
-                core.record_deed(&self.asker(ask), "rights_widened", documents(&image, &freed))?;
+                core.record_deed(by, "rights_widened", documents(&image, &freed))?;
             }
             Ok(())
         })?;
@@ -128,14 +133,6 @@ impl Vault {
         core.rights.store(Arc::new(later));
         self.retirement.lock().add(replaced, retired);
         Ok(())
-    }
-
-    fn asker(&self, ask: &Ask) -> Operator {
-        ask.by.clone().unwrap_or_else(|| Operator {
-            uid: self.owner_uid,
-            user: None,
-            reason: Some("going on after a restart".to_owned()),
-        })
     }
 
     /// Removes what was replaced and is read by nobody any more.

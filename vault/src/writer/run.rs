@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// One run over one source. Dropping it without [`Run::finish`] leaves it interrupted: what was put
-/// stays, and the next run goes on.
+/// stays, what of it was not published waits for the next run's publications, and that run goes on.
 pub struct Run {
     vault: Arc<Vault>,
     by: Operator,
@@ -226,7 +226,7 @@ impl Run {
     /// # Errors
     /// [`VaultError`].
     pub fn publish(&mut self) -> Result<(), VaultError> {
-        self.ask.by = Some(self.by.clone());
+        self.ask.run = Some((self.place.source, self.by.clone()));
         self.vault.publish(&self.ask)?;
         self.ask = Ask::default();
         Ok(())

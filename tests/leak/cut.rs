@@ -1,0 +1,203 @@
+//! The third act: a run that is cut off in the middle, with content published on the way, and the
+//! run that goes on. Who sees what *within* a run is said here, by names, lists and loops.
+//!
+//! Within a run everything that it says of rights acts at once, as old AND new; content acts when it
+//! is published; nothing is removed or widened before the end. It must share nothing with the
+//! product but that meaning.
+
+use crate::dice::Dice;
+use crate::maker::{Maker, stays};
+use crate::world::{Doc, MINUTE, Op, Place, Run, State, World};
+use kenward_access::rights::RightsSpec;
+use std::collections::BTreeSet;
+
+/// The third act.
+pub struct Third {
+    /// The listing, in the order in which its documents are told; not all of them are.
+    pub run: Run,
+    /// How many are told before the run is cut off.
+    pub told: usize,
+    /// How many were told when content was published for the last time.
+    pub published: usize,
+    /// Cut off by the end of its process; otherwise by an error.
+    pub killed: bool,
+    /// When the middle is asked about.
+    pub asked: i64,
+    /// The run that goes on to the end.
+    pub again: Run,
+    pub again_state: State,
+    pub again_asked: i64,
+}
+
+impl Maker {
+    /// Reads one source once more, with every kind of change.
+    pub fn third_act(&mut self, source: usize) -> Third {
+        self.tick();
+        let before = self.state.sources[source].clone();
+        self.move_rights(source, 40);
+        let mut ops: Vec<(String, Op)> = Vec::new();
+        for (id, old) in &before.docs {
+            if stays(&old.container) {
+                continue;
+            }
+            let elsewhere =
+                if self.dice.percent(50) { old.container.clone() } else { self.container(source) };
+            match self.dice.below(100) {
+                0..=34 => ops.push((id.clone(), Op::Put(self.version(&elsewhere)))),
+                35..=49 => ops.push((id.clone(), Op::Failed { container: elsewhere })),
+                50..=69 => {
+                    ops.push((id.clone(), Op::Unchanged { container: elsewhere, modified: old.modified }));
+                }
+                // Not listed any more.
+                70..=79 => {}
+                _ => {
+                    let container = old.container.clone();
+                    ops.push((id.clone(), Op::Unchanged { container, modified: old.modified }));
+                }
+            }
+        }
+        for _ in 0..1 + self.dice.below(5) {
+            let container = self.container(source);
+            let id = self.fresh_id(&container);
+            ops.push((id, Op::Put(self.version(&container))));
+        }
+        self.dice.shuffle(&mut ops);
+        let told = self.dice.below(ops.len() + 1);
+        let published = self.dice.below(told + 1);
+        let rights = self.state.sources[source].rights.clone();
+        let run = Run { at: self.now, source, rights, ops, complete: false };
+        let asked = self.now + MINUTE;
+        self.now += 2 * MINUTE;
+        self.tick();
+        let again = self.go_on(&before.docs, &before.rights, &run, told);
+        Third {
+            told,
+            published,
+            killed: self.dice.percent(50),
+            asked,
+            again_state: self.state.clone(),
+            again_asked: self.now + MINUTE,
+            again,
+            run,
+        }
+    }
+
+    /// The same listing once more: what was put is found unchanged, what failed fails again.
+    fn go_on(
+        &mut self,
+        docs: &std::collections::BTreeMap<String, Doc>,
+        rights: &std::collections::BTreeMap<String, RightsSpec>,
+        run: &Run,
+        told: usize,
+    ) -> Run {
+        let source = run.source;
+        let mut ops = Vec::new();
+        let mut now = std::collections::BTreeMap::new();
+        for (id, old) in docs.iter().filter(|(_, old)| stays(&old.container)) {
+            now.insert(id.clone(), old.clone());
+            let container = old.container.clone();
+            ops.push((id.clone(), Op::Unchanged { container, modified: old.modified }));
+        }
+        for (number, (id, op)) in run.ops.iter().enumerate() {
+            match op {
+                Op::Put(doc) if number < told => {
+                    let container = doc.container.clone();
+                    ops.push((id.clone(), Op::Unchanged { container, modified: doc.modified }));
+                }
+                op => ops.push((id.clone(), op.clone())),
+            }
+            let doc = match op {
+                Op::Put(doc) => doc.clone(),
+                Op::Unchanged { container, .. } => Doc { container: container.clone(), ..docs[id].clone() },
+                Op::Failed { container } => {
+                    let old = &docs[id];
+                    let held = vec![rights[&old.container].clone(), run.rights[&old.container].clone()];
+                    Doc { container: container.clone(), held, ..old.clone() }
+                }
+            };
+            now.insert(id.clone(), doc);
+        }
+        self.state.sources[source].docs = now;
+        self.dice.shuffle(&mut ops);
+        Run { at: self.now, source, rights: run.rights.clone(), ops, complete: true }
+    }
+}
+
+/// What one person may see of a source in the middle of the run, and which version of it.
+pub fn visible_within(world: &World, handle: &str) -> BTreeSet<(Place, u64)> {
+    let (third, state) = (&world.third, &world.second_state);
+    let (run, before) = (&third.run, &state.sources[third.run.source]);
+    let mut seen: BTreeSet<(Place, u64)> = state
+        .visible(handle, third.asked)
+        .into_iter()
+        .filter(|(source, _)| *source != run.source)
+        .map(|place| (place.clone(), state.sources[place.0].docs[&place.1].seed))
+        .collect();
+    // Old AND new, where something stands that was read under the old ones.
+    let in_force = |container: &String| -> Vec<&RightsSpec> {
+        let holds = before.docs.values().any(|doc| doc.container == *container);
+        let old = before.rights.get(container).filter(|_| holds);
+        run.rights.get(container).into_iter().chain(old).collect()
+    };
+    let mut guarded: Vec<(&String, u64, Vec<&RightsSpec>)> = Vec::new();
+    for (id, old) in &before.docs {
+        let at = run.ops[..third.told].iter().position(|(told, _)| told == id);
+        let stayed = in_force(&old.container);
+        let with = |container: &String| stayed.iter().copied().chain(run.rights.get(container)).collect();
+        let (seed, guards) = match at.map(|at| (at < third.published, &run.ops[at].1)) {
+            None => (old.seed, stayed),
+            Some((true, Op::Put(new))) => (new.seed, in_force(&new.container)),
+            Some((true, Op::Unchanged { container, .. })) => (old.seed, in_force(container)),
+            Some((false, Op::Put(Doc { container, .. }) | Op::Unchanged { container, .. }))
+            | Some((_, Op::Failed { container })) => (old.seed, with(container)),
+        };
+        guarded.push((id, seed, guards));
+    }
+    for (id, op) in &run.ops[..third.published] {
+        if let Op::Put(new) = op
+            && !before.docs.contains_key(id)
+        {
+            guarded.push((id, new.seed, in_force(&new.container)));
+        }
+    }
+    for (id, seed, guards) in guarded {
+        if guards.into_iter().all(|rights| state.directory.sees(handle, rights, third.asked)) {
+            seen.insert(((run.source, id.clone()), seed));
+        }
+    }
+    seen
+}
+
+/// Somebody of the first two acts who can still ask.
+pub fn asker(world: &World) -> Option<String> {
+    let mut still = world.second_state.callers();
+    still.retain(|handle| world.first_state.callers().contains(handle));
+    (!still.is_empty()).then(|| Dice::of(world.seed, "asker of the third act").pick(&still).clone())
+}
+
+/// The middle as a state to ask about: what is shown in the version that is shown.
+pub fn state_within(world: &World, seen: &BTreeSet<(Place, u64)>) -> State {
+    let run = &world.third.run;
+    let mut state = world.second_state.clone();
+    let source = &mut state.sources[run.source];
+    source.rights.clone_from(&run.rights);
+    for (id, op) in &run.ops {
+        if let Op::Put(new) = op {
+            let shown = seen.contains(&((run.source, id.clone()), new.seed));
+            if shown || !source.docs.contains_key(id) {
+                source.docs.insert(id.clone(), new.clone());
+            }
+        }
+    }
+    state
+}
+
+/// The seeds of all versions that the second and third act know.
+pub fn versions(world: &World) -> BTreeSet<u64> {
+    let stood = world.second_state.sources.iter().flat_map(|s| s.docs.values()).map(|doc| doc.seed);
+    let put = world.third.run.ops.iter().filter_map(|(_, op)| match op {
+        Op::Put(doc) => Some(doc.seed),
+        _ => None,
+    });
+    stood.chain(put).chain([crate::words::CELLAR, crate::words::CELLAR + 1]).collect()
+}
