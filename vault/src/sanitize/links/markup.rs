@@ -1,0 +1,119 @@
+//! What begins with an angle bracket: comments, autolinks, tags. Markup goes, what it links to becomes a
+//! marker, what it hides goes with it; a tag without an end is broken so that a reader sees it.
+
+use super::super::chars::{CLOSE, OPEN};
+use super::super::{count, html};
+use super::bare::autolink;
+use super::scan::Scan;
+
+impl Scan<'_> {
+    pub(super) fn angle(&mut self) {
+        let here = self.rest(0);
+        if here.starts_with("<!--") {
+            let end = if self.never_closes.contains("-->") { None } else { here.find("-->") };
+            match end {
+                Some(end) => self.drop_markup("html_comment", end + 3),
+                None => {
+                    self.never_closes.insert("-->".to_owned());
+                    self.break_angle();
+                }
+            }
+            return;
+        }
+        if here.starts_with("<!") || here.starts_with("<?") {
+            let word =
+                here.get(2..).is_some_and(|t| t.starts_with(|c: char| c.is_ascii_alphabetic() || c == '['));
+            let end = here.char_indices().take(1000).find(|(_, c)| *c == '>').map(|(at, _)| at + 1);
+            match end.filter(|_| word) {
+                Some(end) => self.drop_markup("html_tag", end),
+                None => self.push(1),
+            }
+            return;
+        }
+        if let Some((url, shown, length)) = autolink(here) {
+            let (url, shown) = (url.to_owned(), shown.map(str::to_owned));
+            self.out.push_str(shown.as_deref().unwrap_or_default());
+            self.at += length;
+            self.marker(&url);
+            return;
+        }
+        match html::parse(here) {
+            Some(tag) => self.tag(&tag),
+            None if html::begins(here) => self.break_angle(),
+            None => self.push(1),
+        }
+    }
+
+    fn break_angle(&mut self) {
+        count(self.counts, "html_tag", 1);
+        self.out.push('‹');
+        self.at += 1;
+    }
+
+    fn drop_markup(&mut self, kind: &str, length: usize) {
+        count(self.counts, kind, 1);
+        self.at += length;
+    }
+
+    fn tag(&mut self, tag: &html::Tag) {
+        if let Some(kind) = tag.swallows()
+            && !self.never_closes.contains(&tag.name)
+        {
+            if let Some(end) = html::closing(self.rest(tag.length), &tag.name) {
+                self.drop_markup(kind, tag.length + end);
+                return;
+            }
+            self.never_closes.insert(tag.name.clone());
+        }
+        self.drop_markup("html_tag", tag.length);
+        match (tag.name.as_str(), tag.closing) {
+            ("a" | "area", false) => {
+                if let Some(url) = tag.attribute("href") {
+                    self.anchors.push(url.to_owned());
+                }
+            }
+            ("a", true) => {
+                if let Some(url) = self.anchors.pop() {
+                    self.marker(&url);
+                }
+            }
+            ("img" | "image", false) => {
+                let alt = tag.attribute("alt").unwrap_or_default().to_owned();
+                self.image(&alt);
+            }
+            (_, false) => {
+                let url = [
+                    "src",
+                    "href",
+                    "data",
+                    "action",
+                    "formaction",
+                    "poster",
+                    "background",
+                    "cite",
+                    "xlink:href",
+                ]
+                .iter()
+                .find_map(|name| tag.attribute(name));
+                if let Some(url) = url {
+                    self.marker(url);
+                }
+            }
+            (_, true) => {}
+        }
+        let joined = self.out.chars().next_back().is_some_and(|c| !c.is_whitespace());
+        if tag.is_block() && joined && !self.rest(0).starts_with(char::is_whitespace) {
+            self.out.push(' ');
+        }
+    }
+
+    pub(super) fn image(&mut self, alt: &str) {
+        count(self.counts, "image", 1);
+        let alt: String = alt.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
+        let alt = alt.replace(['[', ']'], "'");
+        self.out.push(OPEN);
+        self.out.push('i');
+        self.out.push_str(&alt.replace([OPEN, CLOSE], "'"));
+        self.out.push(CLOSE);
+    }
+}

@@ -1,0 +1,133 @@
+//! The one pass: a place in the text, what was written so far, and what stands open. Each character
+//! that may begin a link is handed to the part that knows its form; a step must always move forward.
+
+use super::super::Counts;
+use super::super::chars::{CLOSE, OPEN};
+use std::collections::{HashMap, HashSet};
+
+const LONGEST_CODE: usize = 4000;
+
+pub(super) struct Scan<'a> {
+    pub(super) text: &'a str,
+    bytes: &'a [u8],
+    pub(super) at: usize,
+    pub(super) out: String,
+    /// Where in `out` a bracket was opened, and whether a `!` stands before it.
+    pub(super) open: Vec<(usize, bool)>,
+    pub(super) anchors: Vec<String>,
+    /// Names of elements (and `-->`) that have no end after this place.
+    pub(super) never_closes: HashSet<String>,
+    pub(super) definitions: HashMap<String, String>,
+    pub(super) urls: &'a mut Vec<String>,
+    pub(super) counts: &'a mut Counts,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(
+        text: &'a str,
+        definitions: HashMap<String, String>,
+        urls: &'a mut Vec<String>,
+        counts: &'a mut Counts,
+    ) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            out: String::with_capacity(text.len()),
+            open: Vec::new(),
+            anchors: Vec::new(),
+            never_closes: HashSet::new(),
+            definitions,
+            urls,
+            counts,
+        }
+    }
+
+    fn byte(&self, ahead: usize) -> u8 {
+        self.bytes.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    pub(super) fn rest(&self, ahead: usize) -> &str {
+        self.text.get(self.at + ahead..).unwrap_or_default()
+    }
+
+    pub(super) fn push(&mut self, length: usize) {
+        self.out.push_str(self.text.get(self.at..self.at + length).unwrap_or_default());
+        self.at += length;
+    }
+
+    /// Writes a marker for the URL, with a blank before it if a word stands there.
+    pub(super) fn marker(&mut self, url: &str) {
+        let url: String = url.chars().filter(|c| !matches!(*c, OPEN | CLOSE) && !c.is_control()).collect();
+        if self
+            .out
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_alphanumeric() || matches!(c, CLOSE | '*' | '_' | '`' | '!' | ']' | ')'))
+        {
+            self.out.push(' ');
+        }
+        let number = self.urls.len();
+        self.urls.push(url);
+        self.out.push(OPEN);
+        self.out.push_str(&number.to_string());
+        self.out.push(CLOSE);
+    }
+
+    pub(super) fn step(&mut self) {
+        match self.byte(0) {
+            b'\\' if self.byte(1).is_ascii_punctuation() && self.byte(1) != b'<' => self.push(2),
+            b'`' => self.code_span(),
+            b'<' => self.angle(),
+            b'!' if self.byte(1) == b'[' => {
+                self.open.push((self.out.len(), true));
+                self.push(2);
+            }
+            b'[' => {
+                self.open.push((self.out.len(), false));
+                self.push(1);
+            }
+            b']' => self.close(),
+            b':' => self.scheme(),
+            b'w' | b'W' => self.www(),
+            b'\n' => {
+                self.push(1);
+                let line = self.rest(0).split('\n').next().unwrap_or_default();
+                if line.trim().is_empty() {
+                    self.open.clear();
+                }
+            }
+            _ => {
+                let rest = self.rest(1);
+                let special =
+                    |c: char| matches!(c, '\\' | '`' | '<' | '!' | '[' | ']' | ':' | 'w' | 'W' | '\n');
+                // From the next character's start on, whatever its length.
+                let first = self.rest(0).chars().next().map_or(1, char::len_utf8);
+                let rest = if first == 1 { rest } else { self.rest(first) };
+                let length = first + rest.find(special).unwrap_or(rest.len());
+                self.push(length);
+            }
+        }
+    }
+
+    fn code_span(&mut self) {
+        let run = self.rest(0).bytes().take_while(|b| *b == b'`').count();
+        let after = self.rest(run);
+        let mut length = None;
+        let mut at = 0;
+        while let Some(next) = after.get(at..).and_then(|t| t.find(['`', '\n'])) {
+            at += next;
+            let here = after.get(at..).unwrap_or_default();
+            if at > LONGEST_CODE || here.starts_with("\n\n") {
+                break;
+            }
+            let ticks = here.bytes().take_while(|b| *b == b'`').count();
+            if ticks == run {
+                length = Some(run + at + run);
+                break;
+            }
+            at += ticks.max(1);
+        }
+        self.push(length.unwrap_or(run));
+    }
+}
