@@ -1,0 +1,52 @@
+//! What the engines are told of a version. It must never hold anything about rights.
+
+use crate::catalog::{Readers, json};
+use crate::error::VaultError;
+use kenward_access::ids::ChunkNo;
+use rusqlite::OptionalExtension;
+
+/// What the lexical engine is told of a version.
+pub(crate) struct Indexable {
+    pub(crate) title: String,
+    pub(crate) text: String,
+    /// Number, span, heading path.
+    pub(crate) chunks: Vec<(ChunkNo, (u32, u32), Vec<String>)>,
+}
+
+/// A version as the engines index it; `None` if it is retired or gone.
+pub(crate) fn indexable(readers: &Readers, row: i64) -> Result<Option<Indexable>, VaultError> {
+    let found = readers.with("reading a version", |c| {
+        let Some((title, text)) = c
+            .query_row("SELECT title, text FROM versions WHERE no = ?1 AND state <> 2", [row], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
+            .optional()?
+        else {
+            return Ok(None);
+        };
+        let chunks: Vec<(u32, u32, u32, String)> = c
+            .prepare("SELECT no, start, stop, headings FROM chunks WHERE version = ?1 ORDER BY no")?
+            .query_map([row], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Some((title, text, chunks)))
+    })?;
+    let Some((title, text, rows)) = found else { return Ok(None) };
+    let chunks = rows
+        .into_iter()
+        .map(|(no, start, stop, headings)| Ok((ChunkNo(no), (start, stop), json(&headings)?)))
+        .collect::<Result<_, VaultError>>()?;
+    Ok(Some(Indexable { title, text, chunks }))
+}
+
+/// Rows of all versions that an engine knew before what the outbox holds, for building it anew:
+/// those published, and those that were applied and wait.
+pub(crate) fn indexed_rows(readers: &Readers) -> Result<Vec<i64>, VaultError> {
+    readers.with("listing versions", |c| {
+        c.prepare(
+            "SELECT no FROM versions
+             WHERE state <> 2 AND no NOT IN (SELECT version FROM outbox WHERE kind = 1) ORDER BY no",
+        )?
+        .query_map([], |r| r.get(0))?
+        .collect()
+    })
+}
