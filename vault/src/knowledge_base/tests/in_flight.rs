@@ -1,0 +1,86 @@
+//! Rights that change while an answer is being made, and rights that end by themselves.
+
+use super::*;
+
+#[test]
+fn a_right_revoked_between_record_and_release_gives_no_old_answer() {
+    let world = world(HANDBOOK);
+    let vault = Arc::clone(&world.vault);
+    let once = AtomicBool::new(true);
+    let spec = world.vault.sources().unwrap()[0].clone();
+    let gap = move || {
+        if once.swap(false, Ordering::Relaxed) {
+            let mut run = vault.begin_run(&by(), spec.0).unwrap();
+            run.set_rights([("user:dana".to_owned(), rights("user:omar", Window::ALWAYS))].into()).unwrap();
+        }
+    };
+    let kb = world.vault.knowledge_base().with_gap(Arc::new(gap));
+    let answer = json(kb.search(&world.caller("dana"), &asking("salaries")).unwrap());
+    let text = serde_json::to_string(&answer).unwrap();
+    assert!(!text.contains("Salaries"), "{text}");
+    drop(kb);
+    let kinds: Vec<_> = world.log().iter().map(|r| r["kind"].as_str().unwrap().to_owned()).collect();
+    assert!(kinds.contains(&"withdrawn".to_owned()), "{kinds:?}");
+}
+
+#[test]
+fn what_they_could_not_see_changing_in_the_gap_does_not_matter() {
+    let world = world(HANDBOOK);
+    let vault = Arc::clone(&world.vault);
+    let gap = move || {
+        let handle = format!("new{}", vault.users().unwrap().len());
+        let add = DirectoryChange::AddUser {
+            handle: handle.clone(),
+            name: handle,
+            clearance: Clearance::default(),
+        };
+        vault.change_directory(&by(), &[add]).unwrap();
+    };
+    let kb = world.vault.knowledge_base().with_gap(Arc::new(gap));
+    let answer = json(kb.search(&world.caller("omar"), &asking("harbor dues")).unwrap());
+    assert_eq!(answer["results"][0]["title"], "About dues.md");
+    assert_eq!(world.vault.users().unwrap().len(), 3, "answered at the first attempt");
+}
+
+#[test]
+fn a_disabled_person_and_a_revoked_token_end_an_answer_in_flight() {
+    let world = world(HANDBOOK);
+    let life = Duration::from_secs(3600);
+    let token = world.vault.create_token(&by(), "omar", None, "laptop", life).unwrap();
+    let subject = world.vault.token_subject(&token.secret).unwrap();
+    let caller = || {
+        let tenant = TenantId::new("harbor").unwrap();
+        Caller::authenticated(
+            tenant,
+            Subject::User(subject.user.clone()),
+            None,
+            Credential::Token(subject.hash),
+        )
+    };
+    assert!(world.vault.knowledge_base().search(&caller(), &asking("dues")).is_ok());
+    let vault = Arc::clone(&world.vault);
+    let gap = move || {
+        vault.change_directory(&by(), &[DirectoryChange::RevokeToken { id: token.token.id.clone() }]).ok();
+    };
+    let kb = world.vault.knowledge_base().with_gap(Arc::new(gap));
+    assert_eq!(kb.search(&caller(), &asking("dues")).unwrap_err().code, ErrorCode::Unauthenticated);
+    let dana = world.caller("dana");
+    let disable = DirectoryChange::SetDisabled { handle: "dana".into(), disabled: true };
+    world.vault.change_directory(&by(), &[disable]).unwrap();
+    let error = world.vault.knowledge_base().fetch(&dana, &fetching("kd_x")).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Unauthenticated);
+}
+
+#[test]
+fn a_window_ends_when_it_says() {
+    let world = world(&[]);
+    let until = Some(Timestamp(1_790_000_000_000 + 1000));
+    world.ingest(HANDBOOK, Window { from: None, until });
+    assert_eq!(world.search("omar", "harbor dues")["results"].as_array().unwrap().len(), 2);
+    world.clock.0.store(999, Ordering::Relaxed);
+    assert_eq!(world.search("omar", "harbor dues")["results"].as_array().unwrap().len(), 2);
+    world.clock.0.store(1000, Ordering::Relaxed);
+    let after = world.search("omar", "harbor dues");
+    assert_eq!(after["results"].as_array().unwrap().len(), 0);
+    assert!(after["notice"].as_str().unwrap().starts_with("0 passages."));
+}

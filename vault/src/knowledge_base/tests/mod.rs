@@ -1,0 +1,183 @@
+//! Answers over real vaults: what a caller gets, and what they must not be able to tell. Here is the
+//! world that the tests share: a handbook, two people, a clock that stands and randomness that repeats.
+
+#![expect(clippy::disallowed_methods, reason = "tests play the authenticator and the extractor")]
+
+mod answers;
+mod in_flight;
+mod records;
+mod requests;
+
+use super::{FetchRequest, Filters, ListDocumentsRequest, ListSourcesRequest, Mode, SearchRequest};
+use crate::directory::DirectoryChange;
+use crate::error::{AnswerError, ErrorCode};
+use crate::gate::Disclosure;
+use crate::sanitize;
+use crate::seams::{Clock, Entropy};
+use crate::vault::{OpenOptions, Operator, Vault};
+use crate::writer::{Link, NewChunk, NewDocument, SourceSpec};
+use kenward_access::acl::{Clearance, Effect, Window};
+use kenward_access::caller::{Caller, Credential, Subject};
+use kenward_access::ids::{TenantId, Timestamp};
+use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::untrusted::UntrustedText;
+use kenward_indexes::embedding::hashing;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+#[derive(Default)]
+struct TestClock(AtomicI64);
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_790_000_000_000 + self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Always the same bytes: whole answers can then be compared.
+struct Fixed;
+impl Entropy for Fixed {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0x5A);
+    }
+}
+
+struct World {
+    vault: Arc<Vault>,
+    clock: Arc<TestClock>,
+    dir: tempfile::TempDir,
+}
+
+fn by() -> Operator {
+    Operator { uid: 0, user: None, reason: None }
+}
+
+fn rights(principal: &str, window: Window) -> RightsSpec {
+    let origin = Origin { file: ".access.toml".into(), line: 1 };
+    let entry = RightsEntry { effect: Effect::Allow, principal: principal.into(), window, origin };
+    RightsSpec { entries: vec![entry], ..RightsSpec::default() }
+}
+
+fn document(path: &str, container: &str, raw: &str) -> NewDocument {
+    let clean = sanitize::text(raw, 1);
+    let length = u32::try_from(clean.text.chars().count()).unwrap();
+    let half = length / 2;
+    let spans = if length > 400 { vec![(0, half), (half, length)] } else { vec![(0, length)] };
+    let chunks = spans.into_iter().map(|span| {
+        let body: String =
+            clean.text.chars().skip(span.0 as usize).take((span.1 - span.0) as usize).collect();
+        let vector = hashing(32).embed(&[&body]).unwrap().remove(0);
+        NewChunk { span, page: None, headings: vec![UntrustedText::mint("Top".into())], vector: Some(vector) }
+    });
+    NewDocument {
+        source_id: path.into(),
+        path: path.into(),
+        title: UntrustedText::mint(format!("About {path}")),
+        kind: "markdown",
+        modified: Timestamp(1_780_000_000_000),
+        length: raw.len() as u64,
+        raw_hash: *blake3::hash(raw.as_bytes()).as_bytes(),
+        pipeline: 1,
+        container: container.into(),
+        chunks: chunks.collect(),
+        links: (1..).zip(clean.links).map(|(n, url)| Link { n, url }).collect(),
+        text: UntrustedText::mint(clean.text),
+        flags: Vec::new(),
+        removed: clean.removed,
+    }
+}
+
+/// (path, container, text); a container's name is who may read it.
+fn world(documents: &[(&str, &str, &str)]) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(TestClock::default());
+    let vault = open(dir.path(), &clock);
+    let people = ["dana", "omar"].map(|h| DirectoryChange::AddUser {
+        handle: h.into(),
+        name: h.into(),
+        clearance: Clearance::default(),
+    });
+    vault.change_directory(&by(), &people).unwrap();
+    let world = World { vault, clock, dir };
+    world.ingest(documents, Window::ALWAYS);
+    world
+}
+
+fn open(dir: &Path, clock: &Arc<TestClock>) -> Arc<Vault> {
+    Vault::open(OpenOptions {
+        data_dir: dir.to_owned(),
+        tenant: TenantId::new("harbor").unwrap(),
+        embedder: Some(hashing(32)),
+        labels: vec!["public".into(), "internal".into()],
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        entropy: Arc::new(Fixed),
+    })
+    .unwrap()
+}
+
+impl World {
+    fn ingest(&self, documents: &[(&str, &str, &str)], window: Window) {
+        let spec = SourceSpec {
+            name: "handbook".into(),
+            kind: "files".into(),
+            root: "/srv/handbook".into(),
+            default_allow: Vec::new(),
+            url_template: None,
+            tier: 2,
+            label: Some("internal".into()),
+        };
+        let source = self.vault.source(&by(), spec).unwrap();
+        let mut run = self.vault.begin_run(&by(), source).unwrap();
+        let containers = documents.iter().map(|(_, c, _)| ((*c).to_owned(), rights(c, window)));
+        run.set_rights(containers.collect()).unwrap();
+        for (path, container, text) in documents {
+            run.put(document(path, container, text)).unwrap();
+        }
+        run.finish().unwrap();
+    }
+
+    fn caller(&self, handle: &str) -> Caller {
+        let id = self.vault.user_by_handle(handle).unwrap().id;
+        let tenant = TenantId::new("harbor").unwrap();
+        Caller::authenticated(tenant, Subject::User(id), None, Credential::Peer { uid: 1 })
+    }
+
+    fn log(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.dir.path().join("audit/log.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["record"].clone()).collect()
+    }
+
+    fn search(&self, handle: &str, query: &str) -> Value {
+        json(self.vault.knowledge_base().search(&self.caller(handle), &asking(query)).unwrap())
+    }
+}
+
+fn asking(query: &str) -> SearchRequest {
+    SearchRequest {
+        query: query.into(),
+        limit: None,
+        cursor: None,
+        filters: Filters::default(),
+        mode: Mode::Hybrid,
+    }
+}
+
+fn fetching(id: &str) -> FetchRequest {
+    FetchRequest { id: id.into(), offset: None, max_chars: None, around: None }
+}
+
+fn json(disclosure: Disclosure) -> Value {
+    serde_json::from_slice(disclosure.as_bytes()).unwrap()
+}
+
+const HANDBOOK: &[(&str, &str, &str)] = &[
+    (
+        "dues.md",
+        "everyone",
+        "Harbor dues are paid on the fifth. See [the table](https://wiki.example.com/t).\n",
+    ),
+    ("pay.md", "user:dana", "Salaries of harbor staff are paid monthly, dues withheld.\n"),
+    ("berths.md", "everyone", "A berth is booked with the harbor master.\n"),
+];
