@@ -92,6 +92,7 @@ impl Rules {
         }
         parts.mentions(in_force);
         // INVARIANT: the default is for what nobody spoke of. An empty list speaks: it names nobody.
+        // A label does not, and stays a layer beside the default.
         let unsaid = cut.is_none() && !parts.said;
         if unsaid {
             parts.spec.entries.extend(self.defaults.allow.iter().map(|principal| RightsEntry {
@@ -120,7 +121,8 @@ impl Rules {
 #[derive(Default)]
 struct Parts {
     spec: RightsSpec,
-    /// A `[[file]]` rule matches: the file does not hang on its folder's rights.
+    /// A `[[file]]` rule matches: the file does not hang on its folder's rights, which lack the rule's
+    /// entries and its label.
     own: bool,
     /// Something in force says who may read it, even if that is nobody.
     said: bool,
@@ -132,7 +134,8 @@ impl Parts {
         let nearest_first = || in_force.iter().rev();
         for link in nearest_first() {
             for rule in link.matching(file) {
-                (self.own, self.said) = (true, true);
+                self.own = true;
+                self.said |= rule.said;
                 self.entries(Effect::Deny, link, &rule.deny, rule.window);
             }
         }
@@ -335,7 +338,13 @@ mod tests {
             ("[[file]]\nmatch = '*'\ndeny = []".to_owned(), 0),
             (format!("[[file]]\nmatch = '*'\n{until}"), 1),
             ("[[file]]\nmatch = '*'\nonly = true".to_owned(), 0),
-            ("[[file]]\nmatch = '*'".to_owned(), 0),
+            ("[[file]]\nmatch = '*'\nonly = true\nlabel = 'internal'".to_owned(), 0),
+            ("[[file]]\nmatch = '*'\nlabel = 'internal'\nallow = []".to_owned(), 0),
+            ("[[file]]\nmatch = '*'\nlabel = 'internal'\ndeny = []".to_owned(), 0),
+            (format!("[[file]]\nmatch = '*'\nlabel = 'internal'\n{until}"), 1),
+            // Begun and not finished: nobody's, and told.
+            ("[[file]]\nmatch = '*'".to_owned(), 1),
+            ("[[file]]\nmatch = '*'\nonly = false".to_owned(), 1),
         ] {
             for at in ["", "a"] {
                 let rules = rules(&[(at, &text)]);
@@ -356,6 +365,40 @@ mod tests {
         assert!(told.len() == 1 && told[0].0 == file && told[0].1 == line && told[0].2.contains(what));
         // An end with somebody to end for is none of this.
         assert_eq!(rules(&[("", "until = 2027-01-31\ndeny = ['group:guests']")]).problems().count(), 0);
+    }
+
+    #[test]
+    fn a_label_alone_leaves_the_readers_to_the_default_and_is_a_layer() {
+        let rule = "[[file]]\nmatch = 'pay*'\nlabel = 'internal'\n";
+        let labels = |rights: &ItemRights| -> Vec<String> {
+            rights.spec.labels.iter().map(|(label, origin)| format!("{label}@{}", origin.line)).collect()
+        };
+        for at in ["", "a"] {
+            for text in [rule.to_owned(), format!("inherit = true\n{rule}only = false\n")] {
+                let rules = rules(&[(at, &text)]);
+                let rights = rules.of_file("a/b/pay.md");
+                assert!(rights.unsaid, "{at}: {text}");
+                assert_eq!(entries(&rights), ["+everyone@default_allow:0"], "{at}: {text}");
+                assert_eq!(labels(&rights).len(), 1, "{at}: {text}");
+                // The folder lacks the label, so the file hangs on a container of its own.
+                assert_eq!(rights.container, "a/b/pay.md");
+                let beside = rules.of_file("a/b/open.md");
+                assert_eq!((beside.container.as_str(), labels(&beside).len()), ("a/b", 0));
+                assert_eq!(rules.problems().count(), 0);
+            }
+        }
+        // Each label is a layer of its own; another rule that speaks is heard.
+        let both = rules(&[("", &format!("label = 'public'\n{rule}")), ("a", "allow = ['group:a']")]);
+        let rights = both.of_file("a/pay.md");
+        assert_eq!(labels(&rights), ["public@1", "internal@4"]);
+        assert_eq!(entries(&rights), ["+group:a@a/.access.toml:1"]);
+        let closed = rules(&[("", &format!("{rule}[[file]]\nmatch = '*.md'\nallow = []"))]);
+        assert_eq!(entries(&closed.of_file("pay.md")), Vec::<String>::new());
+        // Above a cut, the label stays and the readers are nobody.
+        let cut = rules(&[("", rule), ("a", "inherit = false")]);
+        let rights = cut.of_file("a/pay.md");
+        assert_eq!((entries(&rights), rights.unsaid), (Vec::new(), false));
+        assert_eq!((labels(&rights).len(), rights.container.as_str()), (1, "a/pay.md"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! are its chain. The deepest one with `inherit = false` cuts off the entries (never the labels) of
 //! those above it. All denies in force come first, then all allows; each label is a layer. A
 //! `[[file]]` rule that matches gives the file a container of its own. If nothing in the chain speaks
-//! of who may read it (an empty list does, and a matching rule), the source's `default_allow` decides.
+//! of who may read it (an empty list does, a label alone does not), the source's `default_allow` decides.
 //!
 //! It must never widen: whatever cannot be understood makes everything below it visible to nobody.
 

@@ -33,6 +33,9 @@ pub(super) struct FolderRules {
 #[derive(Debug, Clone)]
 pub(super) struct FileRule {
     pub matcher: GlobMatcher,
+    /// It speaks of who may read. A rule that has a label and nothing else does not; one that has
+    /// nothing at all does: whoever began it meant to, and the default would guess what.
+    pub said: bool,
     pub allow: Vec<Written>,
     pub deny: Vec<Written>,
     pub only: bool,
@@ -87,8 +90,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
     idle.extend(endless(text, &raw.until, &raw.allow, &raw.deny));
     for rule in raw.file {
         idle.extend(endless(text, &rule.until, &rule.allow, &rule.deny));
+        let speaks = rule.only || speaks(&rule.allow, &rule.deny, &rule.until);
+        if !speaks && rule.label.is_none() {
+            let what = "`[[file]]` says nothing of what it matches; add an `allow`, a `deny` or a `label`";
+            let line = line_of(text, rule.pattern.span().start);
+            idle.push(Unusable { what: what.to_owned(), line });
+        }
         files.push(FileRule {
             matcher: matcher(text, &rule.pattern)?,
+            said: speaks || rule.label.is_none(),
             allow: written(text, rule.allow),
             deny: written(text, rule.deny),
             only: rule.only,
@@ -98,7 +108,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
     }
     Ok(FolderRules {
         inherit: raw.inherit.unwrap_or(true),
-        said: raw.allow.is_some() || raw.deny.is_some() || raw.until.is_some(),
+        said: speaks(&raw.allow, &raw.deny, &raw.until),
         allow: written(text, raw.allow),
         deny: written(text, raw.deny),
         window: window(text, raw.until)?,
@@ -106,6 +116,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
         files,
         idle,
     })
+}
+
+/// Whether these keys speak of who may read. A label never does: it only narrows.
+fn speaks(allow: &Names, deny: &Names, until: &Option<Spanned<Datetime>>) -> bool {
+    allow.is_some() || deny.is_some() || until.is_some()
 }
 
 /// An `until` beside which nobody is named: it ends nothing.

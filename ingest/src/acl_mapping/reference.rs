@@ -18,7 +18,7 @@ struct Rule {
     /// `None` = the key is not written at all.
     allow: Option<Vec<u8>>,
     deny: Option<Vec<u8>>,
-    only: bool,
+    only: Option<bool>,
     until: Option<i64>,
     label: bool,
 }
@@ -108,7 +108,7 @@ fn may(
         .iter()
         .flat_map(|folder| tree[folder].rules.iter().filter(|rule| hits(rule, folder, path)))
         .collect();
-    let only: Vec<&&Rule> = matching.iter().filter(|rule| rule.only).collect();
+    let only: Vec<&&Rule> = matching.iter().filter(|rule| rule.only == Some(true)).collect();
     let names = |list: &Option<Vec<u8>>| list.iter().flatten().any(|id| held.contains(id));
     let denied = live.iter().any(|folder| names(&tree[folder].deny) && in_time(tree[folder].until, now))
         || matching.iter().any(|rule| names(&rule.deny) && in_time(rule.until, now));
@@ -123,16 +123,31 @@ fn may(
         })
     };
     // Whoever writes `allow`, `deny` or `until`, with whatever in it, has spoken of readers; so has
-    // whoever names the file in a rule, and whoever cuts off what is above. A label has not.
+    // whoever cuts off what is above, and whoever names the file in a rule, unless all that the rule
+    // gives it is a label.
     let spoken = live.iter().any(|folder| {
         let Folder { allow, deny, until, .. } = &tree[folder];
         allow.is_some() || deny.is_some() || until.is_some()
     });
-    let silent = !spoken && matching.is_empty() && stop.is_none();
-    if silent {
+    let named = matching.iter().any(|rule| {
+        let only_a_label = matches!(
+            rule,
+            Rule { allow: None, deny: None, only: None | Some(false), until: None, label: true, .. }
+        );
+        !only_a_label
+    });
+    if !spoken && !named && stop.is_none() {
         return None;
     }
     Some(allowed && !denied)
+}
+
+/// Whether a rule gives the file a label that its folder lacks.
+fn labelled(tree: &BTreeMap<&str, Folder>, path: &str) -> bool {
+    tree.iter().any(|(at, folder)| {
+        let below = at.is_empty() || path.starts_with(&format!("{at}/"));
+        below && folder.rules.iter().any(|rule| rule.label && hits(rule, at, path))
+    })
 }
 
 fn toml_of(folder: &Folder) -> String {
@@ -160,7 +175,10 @@ fn toml_of(folder: &Folder) -> String {
         writeln!(text, "alow = []").unwrap();
     }
     for rule in &folder.rules {
-        writeln!(text, "[[file]]\nmatch = '{}'\nonly = {}", rule.pattern, rule.only).unwrap();
+        writeln!(text, "[[file]]\nmatch = '{}'", rule.pattern).unwrap();
+        if let Some(only) = rule.only {
+            writeln!(text, "only = {only}").unwrap();
+        }
         for (key, ids) in [("allow", &rule.allow), ("deny", &rule.deny)] {
             if let Some(ids) = ids {
                 writeln!(text, "{key} = {}", list(ids)).unwrap();
@@ -186,7 +204,8 @@ fn days() -> impl Strategy<Value = Option<i64>> {
 
 fn rule() -> impl Strategy<Value = Rule> {
     let pattern = prop::sample::select(PATTERNS.to_vec());
-    (pattern, ids(), ids(), prop::bool::weighted(0.3), days(), prop::bool::weighted(0.2)).prop_map(
+    let only = prop_oneof![5 => Just(None), 2 => Just(Some(false)), 3 => Just(Some(true))];
+    (pattern, ids(), ids(), only, days(), prop::bool::weighted(0.4)).prop_map(
         |(pattern, allow, deny, only, until, label)| Rule { pattern, allow, deny, only, until, label },
     )
 }
@@ -242,6 +261,7 @@ proptest! {
                 } else {
                     prop_assert_eq!(&rights.container, &path);
                 }
+                prop_assert!(rights.spec.problem.is_some() || rights.container == path || !labelled(&tree, &path));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Rights from the tree to the vault's decision.
 
 use crate::world::{World, by};
+use kenward_access::acl::{Clearance, Level};
 use kenward_ingest::pipeline::{IngestError, Progress, ingest};
 use kenward_vault::directory::DirectoryChange;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,6 +118,33 @@ fn a_rights_file_that_names_nobody_is_not_a_silent_one() {
     world.write("silent/.access.toml", "deny = []\n");
     world.ingest().unwrap();
     assert_eq!(world.may("ann", "silent/a.md"), Some(false));
+}
+
+#[test]
+fn a_rule_that_has_only_a_label_narrows_what_the_default_allows() {
+    let world = World::new();
+    let clearance = Clearance { level: Level(1), ..Clearance::default() };
+    let cleared = DirectoryChange::SetClearance { handle: "ann".into(), clearance };
+    world.vault.change_directory(&by(), &[cleared]).unwrap();
+    world.write("pay/.access.toml", "[[file]]\nmatch = 'salaries*'\nlabel = 'internal'\n");
+    world.write("pay/salaries.md", "salaries");
+    world.write("pay/dates.md", "dates");
+    let report = world.ingest().unwrap();
+    assert_eq!(report.rights_problems, []);
+    for (path, ann, bob) in [("pay/salaries.md", true, false), ("pay/dates.md", true, true)] {
+        assert_eq!((world.may("ann", path), world.may("bob", path)), (Some(ann), Some(bob)), "{path}");
+    }
+    // The rule goes: nothing is narrowed any more, and nothing is read again.
+    world.write("pay/.access.toml", "");
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.unchanged, report.summary.chunks), (2, 0));
+    assert_eq!(world.may("bob", "pay/salaries.md"), Some(true));
+    // Begun and not finished: nobody's, and told.
+    world.write("pay/.access.toml", "[[file]]\nmatch = 'salaries*'\n");
+    let report = world.ingest().unwrap();
+    assert_eq!((world.may("ann", "pay/salaries.md"), world.may("ann", "pay/dates.md")), (Some(false), Some(true)));
+    assert_eq!(report.rights_problems.len(), 1, "{:?}", report.rights_problems);
+    assert_eq!(report.rights_problems[0].0, "pay/.access.toml:2");
 }
 
 #[test]
