@@ -1,0 +1,139 @@
+//! Documents as they come out of the stages: what each came to is told to the vault, and published
+//! when enough was put. It must never publish under rights that moved while the content was read.
+
+use super::Drive;
+use crate::doors::mint;
+use crate::pipeline::embed::{Busy, Embedded};
+use crate::pipeline::read::{Arrival, Outcome, Prepared};
+use crate::pipeline::{IngestError, PIPELINE, Progress};
+use crossbeam_channel::Receiver;
+use kenward_vault::writer::{NewChunk, NewDocument};
+use std::time::{Duration, Instant};
+
+/// What was put is published after this many documents, bytes of text, or this long.
+const PUBLISH_DOCUMENTS: u64 = 500;
+const PUBLISH_BYTES: usize = 64 << 20;
+const PUBLISH_AFTER: Duration = Duration::from_secs(5);
+/// Progress is told at most this often.
+const TELL: Duration = Duration::from_millis(100);
+
+impl Drive<'_> {
+    /// Takes documents as they are ready. Returning early closes the channel, which ends all stages.
+    pub(super) fn put_all(&mut self, documents: Receiver<Embedded>, busy: &Busy) -> Result<(), IngestError> {
+        for Embedded { read, vectors } in documents {
+            let Arrival { path, container, outcome, permit } = read;
+            if !matches!(outcome, Outcome::Blank) {
+                self.blanked.remove(&path);
+            }
+            match outcome {
+                Outcome::Fatal(error) => return Err(error),
+                Outcome::Blank => self.blank(path, container)?,
+                Outcome::Failed(reason) => {
+                    self.fail(&path, &container, reason.code(), &reason.to_string())?
+                }
+                Outcome::Unknown => {
+                    self.tally.done += 1;
+                    self.tally.unknown.insert(path);
+                }
+                Outcome::Unchanged(modified) => {
+                    self.run.unchanged(&path, &container, modified)?;
+                    self.tally.done += 1;
+                    self.tally.summary.unchanged += 1;
+                }
+                Outcome::Ready(prepared) => self.put(path, container, *prepared, vectors)?,
+            }
+            drop(permit);
+            self.tell(busy, false);
+            self.publish_if_due()?;
+        }
+        self.tell(busy, true);
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        path: String,
+        container: String,
+        prepared: Prepared,
+        vectors: Vec<Vec<f32>>,
+    ) -> Result<(), IngestError> {
+        let new = self.run.known(&path).is_none();
+        let size = prepared.text.len();
+        let mut vectors = vectors.into_iter();
+        let chunks: Vec<NewChunk> = prepared
+            .chunks
+            .into_iter()
+            .map(|chunk| NewChunk {
+                span: chunk.span,
+                page: chunk.page,
+                headings: chunk.headings.into_iter().map(mint).collect(),
+                vector: vectors.next(),
+            })
+            .collect();
+        let summary = &mut self.tally.summary;
+        summary.chunks += chunks.len() as u64;
+        if new {
+            summary.added += 1
+        } else {
+            summary.changed += 1
+        }
+        self.tally.done += 1;
+        self.tally.put_documents += 1;
+        self.tally.put_bytes += size;
+        self.run.put(NewDocument {
+            source_id: path.clone(),
+            path,
+            title: mint(prepared.title),
+            kind: prepared.format.name(),
+            modified: prepared.modified,
+            length: prepared.length,
+            raw_hash: prepared.raw_hash,
+            pipeline: PIPELINE,
+            container,
+            text: mint(prepared.text),
+            chunks,
+            links: prepared.links,
+            flags: prepared.flags,
+            removed: prepared.removed,
+        })?;
+        Ok(())
+    }
+
+    fn tell(&mut self, busy: &Busy, now: bool) {
+        if now || self.tally.told.is_none_or(|told| told.elapsed() >= TELL) {
+            self.tally.told = Some(Instant::now());
+            let embedded =
+                if self.options.embedder.is_some() { busy.chunks() } else { self.tally.summary.chunks };
+            (self.progress)(Progress::Documents {
+                done: self.tally.done,
+                of: self.tally.of,
+                failed: self.tally.summary.failed,
+                chunks: embedded,
+            });
+        }
+    }
+
+    /// Publishes what was put, if there is enough of it and the rights still are what they were.
+    fn publish_if_due(&mut self) -> Result<(), IngestError> {
+        let tally = &mut self.tally;
+        let since = tally.published.get_or_insert_with(Instant::now);
+        let due = tally.put_documents >= PUBLISH_DOCUMENTS
+            || tally.put_bytes >= PUBLISH_BYTES
+            || (tally.put_documents > 0 && since.elapsed() >= PUBLISH_AFTER);
+        if !due {
+            return Ok(());
+        }
+        (tally.put_documents, tally.put_bytes, tally.published) = (0, 0, None);
+        self.publish_if_rights_hold()
+    }
+
+    pub(super) fn publish_if_rights_hold(&mut self) -> Result<(), IngestError> {
+        // INVARIANT: content becomes visible only under rights that were the same before and after
+        // it was read. If they are not, the round's end sorts it out.
+        if self.connector.rights(self.listing).raw == self.rights.raw {
+            (self.progress)(Progress::Publishing);
+            self.run.publish()?;
+        }
+        Ok(())
+    }
+}

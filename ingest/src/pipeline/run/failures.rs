@@ -1,0 +1,103 @@
+//! What could not be read: failures, whether an older version goes on answering, and documents that
+//! were blanked. It must never say of a version that it answers when it does not.
+
+use super::Drive;
+use crate::formats::FailReason;
+use crate::pipeline::{IngestError, Progress};
+use kenward_vault::writer::Failure;
+
+/// Added to a failure of a document that was read before.
+const STILL_ANSWERS: &str = "the version read before still answers";
+
+impl Drive<'_> {
+    /// What could not even be listed.
+    pub(super) fn unlisted(&mut self) -> Result<(), IngestError> {
+        for failure in &self.listing.failures {
+            let container = self.rights_of(&failure.path).container;
+            self.fail(&failure.path, &container, failure.reason, failure.detail)?;
+        }
+        // What is known below a folder that cannot be read is not gone: it fails with its folder.
+        for (id, folder) in self.below_unreadable() {
+            self.fail_as(&id, &folder, FailReason::Unreadable.code(), "its folder cannot be read")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn below_unreadable(&self) -> Vec<(String, String)> {
+        let folders = &self.listing.unreadable_folders;
+        if folders.is_empty() {
+            return Vec::new();
+        }
+        let above = |id: &str| {
+            let folder = folders
+                .iter()
+                .find(|folder| id.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/')));
+            folder.cloned()
+        };
+        self.run.known_ids().into_iter().filter_map(|id| above(&id).map(|folder| (id, folder))).collect()
+    }
+
+    /// A failure; says so if an older version goes on answering.
+    pub(super) fn fail(
+        &mut self,
+        path: &str,
+        container: &str,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), IngestError> {
+        // Under rights that cannot be used nothing answers.
+        let answers = self.run.known(path).is_some() && self.rights_of(path).spec.problem.is_none();
+        if answers {
+            self.fail_as(path, container, reason, &format!("{detail}; {STILL_ANSWERS}"))
+        } else {
+            self.fail_as(path, container, reason, detail)
+        }
+    }
+
+    fn fail_as(
+        &mut self,
+        path: &str,
+        container: &str,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), IngestError> {
+        self.run.failed(path, container, reason, detail)?;
+        self.tell_failure(path, reason, detail);
+        Ok(())
+    }
+
+    fn tell_failure(&mut self, path: &str, reason: &str, detail: &str) -> Failure {
+        self.tally.summary.failed += 1;
+        self.tally.done += 1;
+        let attempts = self.attempts.get(path).copied().unwrap_or(0).saturating_add(1);
+        let failure =
+            Failure { path: path.to_owned(), reason: reason.to_owned(), detail: detail.to_owned(), attempts };
+        (self.progress)(Progress::Failed(failure.clone()));
+        failure
+    }
+
+    /// A document without a byte. What it was goes at the run's end, counted by the guard.
+    pub(super) fn blank(&mut self, path: String, container: String) -> Result<(), IngestError> {
+        let (reason, detail) = (FailReason::Empty.code(), FailReason::Empty.to_string());
+        if self.blanked.contains_key(&path) {
+            self.tally.done += 1;
+            return Ok(());
+        }
+        // Put in an earlier round, it counts as seen: the next run removes it.
+        if self.again || self.run.known(&path).is_none() {
+            return self.fail(&path, &container, reason, &detail);
+        }
+        let failure = self.tell_failure(&path, reason, &detail);
+        self.blanked.insert(path, (container, failure));
+        Ok(())
+    }
+
+    /// The run removes nothing after all: blanked documents are failures like others.
+    pub(super) fn keep_blanked(&mut self) -> Result<(), IngestError> {
+        for (path, (container, failure)) in std::mem::take(&mut self.blanked) {
+            let detail = format!("{}; {STILL_ANSWERS}", failure.detail);
+            self.run.failed(&path, &container, &failure.reason, &detail)?;
+        }
+        Ok(())
+    }
+}

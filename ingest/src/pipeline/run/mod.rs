@@ -1,0 +1,196 @@
+//! One run from its listing to its report: the order in which rights, content and removals are told
+//! to the vault. Narrowings act before anything is read; nothing is removed before the guard agreed.
+
+mod arrivals;
+mod failures;
+mod report;
+mod stages;
+
+use super::embed::Busy;
+use super::{IngestError, IngestOptions, Progress, RunReport};
+use crate::connectors::{Item, ItemRights, Listing, Rights, SourceConnector};
+use crate::formats::FailReason;
+use kenward_access::rights::{Origin, RightsSpec};
+use kenward_vault::Vault;
+use kenward_vault::vault::Operator;
+use kenward_vault::writer::{Failure, Run, RunSummary, SourceSpec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How often documents are read again because their rights changed meanwhile.
+const ROUNDS: usize = 3;
+
+pub(super) fn drive(
+    vault: &Arc<Vault>,
+    by: &Operator,
+    source: u32,
+    spec: &SourceSpec,
+    options: &IngestOptions,
+    connector: &dyn SourceConnector,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<RunReport, IngestError> {
+    let begun = Instant::now();
+    progress(Progress::Started { source: spec.name.clone() });
+    let listing = connector.list().map_err(|error| IngestError::Root {
+        source_name: spec.name.as_str().into(),
+        root: spec.root.as_str().into(),
+        problem: error.problem.into(),
+        hint: error.hint.into(),
+    })?;
+    let rights = connector.rights(&listing);
+    let unsaid = listing.items.iter().filter(|item| rights.rules.of_file(&item.path).unsaid).count();
+    if unsaid > 0 && spec.default_allow.is_empty() {
+        return Err(IngestError::NoDefault { source_name: spec.name.as_str().into(), files: unsaid as u64 });
+    }
+    let attempts =
+        vault.failures(source)?.into_iter().map(|failure| (failure.path, failure.attempts)).collect();
+    let mut drive = Drive {
+        run: vault.begin_run(by, source)?,
+        spec,
+        options,
+        connector,
+        progress,
+        listing: &listing,
+        rights,
+        tally: Tally { of: (listing.items.len() + listing.failures.len()) as u64, ..Tally::default() },
+        attempts,
+        busy: Busy::default(),
+        cancelled: false,
+        blanked: BTreeMap::new(),
+        again: false,
+    };
+    progress(Progress::Listed { files: listing.items.len() as u64, skipped_unknown: 0 });
+    drive.state_rights()?;
+    drive.guard_listing()?;
+    drive.unlisted()?;
+    drive.rounds()?;
+    let report = drive.finish(vault, source, begun)?;
+    progress(Progress::Finished(report.clone()));
+    Ok(report)
+}
+
+/// A run under way.
+struct Drive<'a> {
+    run: Run,
+    spec: &'a SourceSpec,
+    options: &'a IngestOptions,
+    connector: &'a dyn SourceConnector,
+    progress: &'a (dyn Fn(Progress) + Sync),
+    listing: &'a Listing,
+    rights: Rights,
+    tally: Tally,
+    attempts: BTreeMap<String, u32>,
+    busy: Busy,
+    cancelled: bool,
+    /// Documents that had text and have no byte now: path, container and failure. The vault is not
+    /// told that they were seen, so the run's end removes what they were.
+    blanked: BTreeMap<String, (String, Failure)>,
+    /// A round after the first: what was put before may be read once more.
+    again: bool,
+}
+
+/// Counts of our own: for progress, and for a run that was cancelled.
+#[derive(Default)]
+struct Tally {
+    of: u64,
+    done: u64,
+    unknown: BTreeSet<String>,
+    summary: RunSummary,
+    told: Option<Instant>,
+    put_documents: u64,
+    put_bytes: usize,
+    published: Option<Instant>,
+}
+
+impl Drive<'_> {
+    fn rights_of(&self, path: &str) -> ItemRights {
+        self.rights.rules.of_file(path)
+    }
+
+    /// States the rights of every container that holds something. Narrowings act now.
+    fn state_rights(&mut self) -> Result<(), IngestError> {
+        let paths = self.listing.items.iter().map(|item| item.path.as_str());
+        let paths = paths.chain(self.listing.failures.iter().map(|failure| failure.path.as_str()));
+        let mut containers: BTreeMap<String, RightsSpec> = BTreeMap::new();
+        for path in paths {
+            let rights = self.rights_of(path);
+            containers.entry(rights.container).or_insert(rights.spec);
+        }
+        // INVARIANT (I3): of a folder that cannot be read the rights are unknown.
+        for folder in &self.listing.unreadable_folders {
+            containers.insert(folder.clone(), unreadable(folder));
+        }
+        self.run.set_rights(containers)?;
+        Ok(())
+    }
+
+    /// Refuses before any work if the listing alone would remove too much.
+    fn guard_listing(&self) -> Result<(), IngestError> {
+        let listed = self.listing.items.iter().filter(|item| self.run.known(&item.path).is_some()).count();
+        let unreadable = self.below_unreadable().len();
+        self.guard(self.run.known_count().saturating_sub(listed + unreadable))
+    }
+
+    fn guard(&self, would_remove: usize) -> Result<(), IngestError> {
+        let known = self.run.known_count();
+        if self.options.allow_mass_delete || would_remove * 2 <= known {
+            return Ok(());
+        }
+        Err(IngestError::MassDelete {
+            source_name: self.spec.name.as_str().into(),
+            would_remove: would_remove as u64,
+            of: known as u64,
+        })
+    }
+
+    /// Reads everything; then again what had its rights changed while it was read, until they hold.
+    fn rounds(&mut self) -> Result<(), IngestError> {
+        let mut items: Vec<Item> = self.listing.items.clone();
+        for round in 0..=ROUNDS {
+            self.pass(&items)?;
+            if self.cancelled {
+                return Ok(());
+            }
+            let now = self.connector.rights(self.listing);
+            if now.raw == self.rights.raw {
+                return Ok(());
+            }
+            // INVARIANT: nothing is published under a reading of rights older than its content's.
+            let before = std::mem::replace(&mut self.rights, now);
+            items.retain(|item| before.rules.of_file(&item.path) != self.rights.rules.of_file(&item.path));
+            // Rights that were read in the last round only were not read before the content.
+            if round == ROUNDS {
+                self.hide(&items)?
+            } else {
+                self.state_rights()?
+            }
+            self.tally.done = self.tally.of.saturating_sub(items.len() as u64);
+            self.again = true;
+        }
+        Ok(())
+    }
+
+    /// Rights that do not hold still: visible to nobody until a run finds them so.
+    fn hide(&mut self, items: &[Item]) -> Result<(), IngestError> {
+        let mut containers = BTreeMap::new();
+        for item in items {
+            let container = self.rights_of(&item.path).container;
+            let problem =
+                (FailReason::RightsChanging.to_string(), Origin { file: container.clone(), line: 0 });
+            containers.insert(container, RightsSpec { problem: Some(problem), ..RightsSpec::default() });
+        }
+        self.run.set_rights(containers)?;
+        Ok(())
+    }
+}
+
+/// The rights of a folder that cannot be read: nobody.
+fn unreadable(folder: &str) -> RightsSpec {
+    let origin = Origin { file: folder.to_owned(), line: 0 };
+    RightsSpec { problem: Some(("the folder cannot be read".to_owned(), origin)), ..RightsSpec::default() }
+}
+
+fn place(file: &str, line: u32) -> String {
+    if line == 0 { file.to_owned() } else { format!("{file}:{line}") }
+}

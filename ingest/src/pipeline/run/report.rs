@@ -1,0 +1,79 @@
+//! The end of a run and its report: what was removed after the guard agreed, what failed, and why
+//! rights hide documents.
+
+use super::{Drive, place};
+use crate::pipeline::{IngestError, Progress, RunReport};
+use kenward_access::acl::Effect;
+use kenward_vault::Vault;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Drive<'_> {
+    /// Ends the run, unless it was cancelled or would remove too much, and says what it came to.
+    pub(super) fn finish(
+        mut self,
+        vault: &Arc<Vault>,
+        source: u32,
+        begun: Instant,
+    ) -> Result<RunReport, IngestError> {
+        let rights_problems = self.rights_problems()?;
+        let summary = if !self.cancelled {
+            if let Err(refused) = self.guard(self.run.would_remove()) {
+                self.keep_blanked()?;
+                return Err(refused);
+            }
+            (self.progress)(Progress::Publishing);
+            let mut summary = self.run.finish()?;
+            summary.failed += self.blanked.len() as u64;
+            summary
+        } else {
+            self.keep_blanked()?;
+            self.publish_if_rights_hold()?;
+            drop(self.run);
+            self.tally.summary
+        };
+        // The vault records them from the next run on, when they are failures without an older version.
+        let mut failures = vault.failures(source)?;
+        failures.extend(self.blanked.into_values().map(|(_, failure)| failure));
+        failures.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(RunReport {
+            source: self.spec.name.clone(),
+            summary,
+            failures,
+            skipped_unknown: self.tally.unknown.len() as u64,
+            skipped_links: self.listing.links.len() as u64,
+            rights_problems,
+            embedder: self.options.embedder.as_ref().map(|embedder| {
+                let space = embedder.space();
+                format!("{} ({})", space.model, space.engine)
+            }),
+            seconds: begun.elapsed().as_secs_f64(),
+            embedder_seconds: self.busy.seconds(),
+            cancelled: self.cancelled,
+        })
+    }
+
+    /// Why rights hide documents: rights files that cannot be used, names that nobody knows, and
+    /// entries that deny without allowing anybody.
+    fn rights_problems(&self) -> Result<Vec<(String, String)>, IngestError> {
+        let mut problems: BTreeSet<(String, String)> = self.run.rights_problems()?.into_iter().collect();
+        for (file, line, what) in self.rights.rules.problems() {
+            problems.insert((place(&file, line), what.to_owned()));
+        }
+        for path in &self.listing.near_rights {
+            let what = "is not read: a rights file is named exactly `.access.toml`; rename or remove it";
+            problems.insert((path.clone(), what.to_owned()));
+        }
+        for item in &self.listing.items {
+            let rights = self.rights_of(&item.path);
+            let denies = rights.spec.entries.first().filter(|entry| entry.effect == Effect::Deny);
+            let allows = rights.spec.entries.iter().any(|entry| entry.effect == Effect::Allow);
+            if let (Some(deny), false) = (denies, allows) {
+                let what = "denies and allows nobody: what it governs is visible to nobody; add an `allow`";
+                problems.insert((place(&deny.origin.file, deny.origin.line), what.to_owned()));
+            }
+        }
+        Ok(problems.into_iter().collect())
+    }
+}

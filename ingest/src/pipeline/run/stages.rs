@@ -1,0 +1,83 @@
+//! The stages of one pass, joined by bounded channels: readers, each with a worker process, embedders,
+//! and this thread, which puts. No stage may outlive the pass.
+
+use super::Drive;
+use crate::chunking::Sizer;
+use crate::connectors::Item;
+use crate::pipeline::IngestError;
+use crate::pipeline::budget::Budget;
+use crate::pipeline::embed::{Batch, Embedded, dispatch, embed};
+use crate::pipeline::read::{Reader, Task};
+use crate::worker::Worker;
+use crossbeam_channel::bounded;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Readers, each with a worker process.
+const READERS: usize = 2;
+
+impl Drive<'_> {
+    /// Reads, embeds and puts these documents, all stages at once.
+    pub(super) fn pass(&mut self, items: &[Item]) -> Result<(), IngestError> {
+        let tasks: Vec<Task> =
+            items.iter().map(|item| Task { item: item.clone(), known: self.run.known(&item.path) }).collect();
+        let rights = self.rights.clone();
+        let sizer = Sizer::new(self.options.embedder.clone());
+        let stop = AtomicBool::new(false);
+        let busy = std::mem::take(&mut self.busy);
+        let (options, connector) = (self.options, self.connector);
+        let stopped = || stop.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
+        let result = std::thread::scope(|scope| {
+            let (to_read, tasks_in) = bounded::<Task>(16);
+            let (to_embed, batches_in) = bounded::<Batch>(32);
+            let (to_put, documents_in) = bounded::<Embedded>(16);
+            let (stopped, busy, sizer, rights) = (&stopped, &busy, &sizer, &rights);
+            scope.spawn(move || {
+                for task in tasks {
+                    if stopped() || to_read.send(task).is_err() {
+                        return;
+                    }
+                }
+            });
+            let budget = Budget::new();
+            for _ in 0..READERS {
+                let (tasks_in, to_embed, to_put) = (tasks_in.clone(), to_embed.clone(), to_put.clone());
+                let mut reader = Reader {
+                    connector,
+                    rights,
+                    options,
+                    sizer: sizer.clone(),
+                    budget: budget.clone(),
+                    worker: Worker::new(options.worker.clone(), options.limits),
+                };
+                scope.spawn(move || {
+                    let embeds = options.embedder.is_some();
+                    for task in tasks_in {
+                        if stopped() || !dispatch(reader.read(&task), embeds, &to_embed, &to_put) {
+                            return;
+                        }
+                    }
+                });
+            }
+            if let Some(embedder) = &options.embedder {
+                for _ in 0..embedder.workers().max(1) {
+                    let (batches_in, to_put) = (batches_in.clone(), to_put.clone());
+                    scope.spawn(move || {
+                        for batch in batches_in {
+                            if !embed(batch, embedder.as_ref(), sizer, busy, &to_put) {
+                                return;
+                            }
+                        }
+                    });
+                }
+            }
+            // Only the stages hold the ends now: the channels close when they are through.
+            drop((tasks_in, to_embed, to_put, batches_in));
+            let result = self.put_all(documents_in, busy);
+            stop.store(true, Ordering::Relaxed);
+            result
+        });
+        self.busy = busy;
+        self.cancelled = options.cancel.load(Ordering::Relaxed);
+        result
+    }
+}
