@@ -68,12 +68,14 @@ fn a_blanked_document_answers_no_more_and_is_a_failure() {
     world.write("a.md", "good");
     world.write("b.md", "good too");
     world.ingest().unwrap();
-    // It failed in another way before: that record does not stay.
+    // It failed in another way before: that record is replaced, and the attempts go on.
     world.write("a.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
     world.ingest().unwrap();
     world.write("a.md", "");
-    for (removed, attempts) in [(1, 2), (0, 1)] {
+    let source = world.vault.source(&crate::world::by(), world.spec.clone()).unwrap();
+    for (removed, attempts) in [(1, 2), (0, 3)] {
         let report = world.ingest().unwrap();
+        assert_eq!(world.vault.failures(source).unwrap(), report.failures, "what is told is recorded");
         assert_eq!((report.summary.failed, report.summary.removed), (1, removed));
         assert_eq!(World::failures(&report), [("a.md".to_owned(), "empty".to_owned())]);
         assert_eq!(report.failures[0].attempts, attempts);
@@ -85,6 +87,13 @@ fn a_blanked_document_answers_no_more_and_is_a_failure() {
     let report = world.ingest().unwrap();
     assert_eq!((report.summary.added, report.failures.len()), (1, 0));
     assert_eq!(world.may("ann", "a.md"), Some(true));
+    // Blanked without having failed before, and then gone: nothing is recorded of it any more.
+    world.write("a.md", "");
+    assert_eq!(world.ingest().unwrap().summary.removed, 1);
+    let recorded = world.vault.failures(source).unwrap();
+    assert_eq!((recorded.len(), recorded[0].attempts), (1, 1), "{recorded:?}");
+    world.remove("a.md");
+    assert_eq!(world.ingest().unwrap().failures, []);
 }
 
 #[test]

@@ -118,6 +118,18 @@ pub(crate) fn fail(
     .map(drop)
 }
 
+/// Records a failed document as it is given; what a later run recorded of it stays.
+pub(crate) fn add_failure(tx: &Tx<'_>, source: u32, failure: &Failure) -> Result<(), VaultError> {
+    tx.sql(|c| {
+        c.execute(
+            "INSERT INTO failures (source, source_id, reason, detail, attempts) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (source, source_id) DO NOTHING",
+            params![source, failure.path, failure.reason, failure.detail, failure.attempts],
+        )
+    })
+    .map(drop)
+}
+
 /// Forgets a failure.
 pub(crate) fn unfail(tx: &Tx<'_>, source: u32, source_id: &str) -> Result<(), VaultError> {
     tx.sql(|c| {

@@ -84,7 +84,8 @@ struct Drive<'a> {
     busy: Busy,
     cancelled: bool,
     /// Documents that had text and have no byte now: path, container and failure. The vault is not
-    /// told that they were seen, so the run's end removes what they were.
+    /// told that they were seen, so the run's end removes what they were; their failures are recorded
+    /// after it.
     blanked: BTreeMap<String, (String, Failure)>,
     /// A round after the first: what was put before may be read once more.
     again: bool,

@@ -5,6 +5,7 @@ use super::{Drive, place};
 use crate::pipeline::{IngestError, Progress, RunReport};
 use kenward_access::acl::Effect;
 use kenward_vault::Vault;
+use kenward_vault::writer::Failure;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +26,11 @@ impl Drive<'_> {
             }
             (self.progress)(Progress::Publishing);
             let mut summary = self.run.finish()?;
-            summary.failed += self.blanked.len() as u64;
+            // The run's end removed what they were and forgot what was recorded of them, so that what
+            // is recorded now stays: that the file is still to be mended.
+            let blanked: Vec<Failure> = self.blanked.into_values().map(|(_, failure)| failure).collect();
+            vault.record_failures(source, &blanked)?;
+            summary.failed += blanked.len() as u64;
             summary
         } else {
             self.keep_blanked()?;
@@ -33,14 +38,10 @@ impl Drive<'_> {
             drop(self.run);
             self.tally.summary
         };
-        // The vault records them from the next run on, when they are failures without an older version.
-        let mut failures = vault.failures(source)?;
-        failures.extend(self.blanked.into_values().map(|(_, failure)| failure));
-        failures.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(RunReport {
             source: self.spec.name.clone(),
             summary,
-            failures,
+            failures: vault.failures(source)?,
             skipped_unknown: self.tally.unknown.len() as u64,
             skipped_links: self.listing.links.len() as u64,
             rights_problems,
