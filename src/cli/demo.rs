@@ -2,7 +2,7 @@
 //! output. The temporary folder goes away whatever happens.
 
 use super::fail::want;
-use super::{Context, Outcome, directory_file, models, out};
+use super::{Context, Outcome, directory_file, models, out, tokens};
 use crate::app;
 use crate::config::Config;
 use crate::demo::agent::{Agent, Passage};
@@ -168,8 +168,7 @@ async fn ask(backend: &Backend, url: &str) -> anyhow::Result<Vec<[Vec<Passage>; 
 }
 
 async fn agent(backend: &Backend, url: &str, handle: &str) -> anyhow::Result<Agent> {
-    let op = Op::CreateToken { user: handle.to_owned(), agent: None, label: "demo".to_owned(), days: DAYS };
-    let token = want!(backend.ask(op).await?, Reply::NewToken(token) => token);
+    let token = tokens::create(backend, handle.to_owned(), None, "demo".to_owned(), DAYS).await?;
     Ok(Agent::connect(url, &token.secret).await?)
 }
 

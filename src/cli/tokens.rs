@@ -1,5 +1,5 @@
-//! `kenward tokens`: bearer tokens of directory people, for agents. A secret is shown once, on
-//! standard output, and kept nowhere.
+//! `kenward tokens`: bearer tokens of directory people, for agents. A secret is drawn here, shown once,
+//! on standard output, and kept nowhere: it never leaves this process in any other way.
 
 use super::fail::want;
 use super::users::change_directory;
@@ -8,7 +8,8 @@ use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use clap::Subcommand;
 use kenward_access::ids::Timestamp;
-use kenward_vault::directory::DirectoryChange;
+use kenward_vault::directory::{DirectoryChange, NewToken, TokenSecret};
+use kenward_vault::seams::SystemEntropy;
 use std::collections::HashMap;
 
 #[derive(clap::Args)]
@@ -60,8 +61,7 @@ async fn act(verb: Verb, backend: &Backend) -> anyhow::Result<Outcome> {
     match verb {
         Verb::List { json } => list(json, backend).await?,
         Verb::Create { user, agent, label, days, json } => {
-            let op = Op::CreateToken { user: user.clone(), agent, label, days };
-            let made = want!(backend.ask(op).await?, Reply::NewToken(made) => made);
+            let made = create(backend, user.clone(), agent, label, days).await?;
             let (id, ends) = (&made.token.id, out::time(made.token.expires));
             if json {
                 out::json(&made)?;
@@ -77,6 +77,20 @@ async fn act(verb: Verb, backend: &Backend) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Draws a secret and has its token made.
+pub(super) async fn create(
+    backend: &Backend,
+    user: String,
+    agent: Option<String>,
+    label: String,
+    days: u32,
+) -> anyhow::Result<NewToken> {
+    let secret = TokenSecret::draw(&SystemEntropy);
+    let op = Op::CreateToken { hash: secret.hash(), user, agent, label, days };
+    let token = want!(backend.ask(op).await?, Reply::Token(token) => token);
+    Ok(NewToken { secret: secret.into_text(), token })
 }
 
 async fn list(json: bool, backend: &Backend) -> anyhow::Result<()> {

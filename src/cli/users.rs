@@ -7,7 +7,8 @@ use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use clap::Subcommand;
 use kenward_access::acl::{Clearance, Level};
-use kenward_vault::directory::DirectoryChange;
+use kenward_vault::directory::{DirectoryChange, OperationId};
+use kenward_vault::seams::SystemEntropy;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -110,7 +111,8 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
 
 /// Changes the directory, all or nothing; acknowledged when the old rights are out of use.
 pub(super) async fn change_directory(backend: &Backend, changes: Vec<DirectoryChange>) -> anyhow::Result<()> {
-    want!(backend.ask(Op::ChangeDirectory { changes }).await?, Reply::Done => ());
+    let operation = OperationId::draw(&SystemEntropy);
+    want!(backend.ask(Op::ChangeDirectory { operation, changes }).await?, Reply::Done => ());
     Ok(())
 }
 

@@ -1,9 +1,14 @@
 //! The operations that a front sends to the owner of the data: typed, retryable, one reply each.
 //! A claim says who is asking; only the owner's authenticator turns it into a caller.
+//!
+//! The owner may die after it has done an operation and before its reply arrives, and the front then
+//! sends the same operation again. So each must be one that can be done twice: it only reads (what is
+//! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`), or it
+//! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::AnswerError;
-use kenward_vault::directory::{DirectoryChange, Group, NewToken, Token, User};
+use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::vault::{Stats, Why};
 use kenward_vault::writer::{Failure, SourceSpec};
@@ -69,6 +74,8 @@ pub enum Op {
     },
     /// Changes to the directory, all or none.
     ChangeDirectory {
+        /// What it is known by when it is sent again.
+        operation: OperationId,
         /// In order.
         changes: Vec<DirectoryChange>,
     },
@@ -78,8 +85,11 @@ pub enum Op {
     Groups,
     /// All tokens, without secrets.
     Tokens,
-    /// A new token.
+    /// A new token. The front draws its secret and keeps it; the owner learns the hash, by which it
+    /// knows the token again.
     CreateToken {
+        /// SHA-256 of the secret.
+        hash: [u8; 32],
         /// For whom, by handle.
         user: String,
         /// For which agent.
@@ -217,8 +227,8 @@ pub enum Reply {
     Groups(Vec<Group>),
     /// Tokens.
     Tokens(Vec<Token>),
-    /// A new token with its secret.
-    NewToken(NewToken),
+    /// The new token, without its secret.
+    Token(Token),
     /// An explanation.
     Why(Why),
     /// Sources.

@@ -12,6 +12,7 @@ use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
 use kenward_ingest::pipeline::{IngestError, IngestOptions, Progress, ingest as run_ingest};
 use kenward_ingest::worker::{Limits, WorkerCommand};
+use kenward_vault::directory::TokenOrder;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::SourceSpec;
 use kenward_vault::{AnswerError, Disclosure, ErrorCode, VaultError};
@@ -45,20 +46,20 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::Authenticate { claim } => {
             return Ok(Reply::Authenticated(authenticated(asked, &claim).is_ok()));
         }
-        Op::ChangeDirectory { changes } => {
-            vault.change_directory(&asked.operator()?, &changes).map(|()| Reply::Done)
+        Op::ChangeDirectory { operation, changes } => {
+            vault.change_directory_once(&asked.operator()?, &operation, &changes).map(|()| Reply::Done)
         }
         Op::Users => asked.operator().map(|_| vault.users().map(Reply::Users))?,
         Op::Groups => asked.operator().map(|_| vault.groups().map(Reply::Groups))?,
         Op::Tokens => asked.operator().map(|_| vault.tokens().map(Reply::Tokens))?,
-        Op::CreateToken { user, agent, label, days } => {
+        Op::CreateToken { hash, user, agent, label, days } => {
             let by = asked.operator()?;
             let agent = agent.map(AgentId::new).transpose().map_err(|_| Reply::Failed {
                 message: "the agent's id is not valid".to_owned(),
                 hint: Some("give 1 to 200 visible ASCII characters with `--agent`".to_owned()),
             })?;
             let life = Duration::from_secs(u64::from(days) * 86_400);
-            vault.create_token(&by, &user, agent, &label, life).map(Reply::NewToken)
+            vault.add_token(&by, &TokenOrder { hash, user, agent, label, life }).map(Reply::Token)
         }
         Op::Why { user, document } => vault.why(&asked.operator()?, &user, &document).map(Reply::Why),
         Op::Sources => {

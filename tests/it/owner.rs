@@ -4,7 +4,7 @@
 use crate::machine::{Machine, Ran};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
@@ -170,6 +170,89 @@ fn operations_under_way_outlive_their_owner() {
         std::thread::sleep(Duration::from_millis(700));
         drop(first);
     });
+}
+
+/// Stands between fronts and the owner, and loses the first reply of each kind of operation: to the
+/// front it is as if the owner had died after it had done what it was asked for.
+struct Lossy {
+    lost: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl Lossy {
+    fn between(machine: &Machine) -> Self {
+        let (socket, real) = (machine.data().join("control.sock"), machine.data().join("real.sock"));
+        std::fs::rename(&socket, &real).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
+        let lost = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let noted = std::sync::Arc::clone(&lost);
+        std::thread::spawn(move || {
+            for front in listener.incoming() {
+                let (front, owner) = (front.unwrap(), UnixStream::connect(&real).unwrap());
+                let noted = std::sync::Arc::clone(&noted);
+                std::thread::spawn(move || pass_on(front, owner, &noted));
+            }
+        });
+        Self { lost }
+    }
+
+    fn lost(&self) -> Vec<String> {
+        self.lost.lock().unwrap().clone()
+    }
+}
+
+/// One frame with its length.
+fn frame(stream: &mut UnixStream) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 4];
+    stream.read_exact(&mut bytes).ok()?;
+    let length = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+    bytes.resize(4 + length, 0);
+    stream.read_exact(&mut bytes[4..]).ok()?;
+    Some(bytes)
+}
+
+/// One connection: hello, hello, the operation, and what comes back.
+fn pass_on(mut front: UnixStream, mut owner: UnixStream, lost: &std::sync::Mutex<Vec<String>>) -> Option<()> {
+    owner.write_all(&frame(&mut front)?).ok()?;
+    front.write_all(&frame(&mut owner)?).ok()?;
+    let op = frame(&mut front)?;
+    owner.write_all(&op).ok()?;
+    let op: serde_json::Value = serde_json::from_slice(&op[4..]).ok()?;
+    let name = match &op["Op"] {
+        serde_json::Value::Object(op) => op.keys().next()?.clone(),
+        other => other.as_str()?.to_owned(),
+    };
+    loop {
+        let back = frame(&mut owner)?;
+        let reply: serde_json::Value = serde_json::from_slice(&back[4..]).ok()?;
+        if !reply["Reply"].is_null() {
+            let mut lost = lost.lock().unwrap();
+            if name != "ping" && !lost.contains(&name) {
+                lost.push(name);
+                return None;
+            }
+        }
+        front.write_all(&back).ok()?;
+    }
+}
+
+#[test]
+fn an_operation_whose_reply_was_lost_is_done_once() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    let mut front = Front::start(&machine);
+    front.list_sources();
+    let between = Lossy::between(&machine);
+    machine.run(&["users", "add", "dana@acorn.example"]).done();
+    let made = machine.run(&["tokens", "create", "dana@acorn.example", "--json"]).done().json();
+    assert_eq!(between.lost(), ["change_directory", "create_token"]);
+    assert!(made["secret"].as_str().unwrap().starts_with("kwt_"), "{made}");
+    let tokens = machine.run(&["tokens", "list", "--json"]).done().json();
+    assert_eq!(tokens.as_array().unwrap().len(), 1, "{tokens}");
+    assert_eq!(tokens[0]["id"], made["token"]["id"]);
+    machine.run(&["tokens", "revoke", made["token"]["id"].as_str().unwrap()]).done();
+    let users = machine.run(&["users", "list", "--json"]).done().json();
+    assert_eq!(users.as_array().unwrap().len(), 2, "{users}");
+    front.list_sources();
 }
 
 #[test]

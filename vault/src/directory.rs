@@ -2,9 +2,13 @@
 //! acknowledged only after the release lock has been free once.
 
 use crate::error::VaultError;
+use crate::seams::Entropy;
 use kenward_access::acl::Clearance;
-use kenward_access::ids::{GroupId, Timestamp, UserId};
+use kenward_access::ids::{AgentId, GroupId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::time::Duration;
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,13 +91,96 @@ pub enum DirectoryChange {
     RevokeToken { id: String },
 }
 
-/// A token that was just made; its secret is shown once.
+/// The name of one operation, drawn by whoever asks for it and kept for every further try: what was
+/// done under a name is not done twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(String);
+
+impl OperationId {
+    /// Draws a name.
+    #[must_use]
+    pub fn draw(entropy: &dyn Entropy) -> Self {
+        let mut random = [0u8; 16];
+        entropy.fill(&mut random);
+        Self(data_encoding::HEXLOWER.encode(&random))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What every secret of a token begins with.
+const SECRET: &str = "kwt_";
+
+/// A token's secret. Whoever makes a token draws it and keeps it to themselves; the vault is given
+/// its hash, so that nothing on the way can log or keep the secret.
+pub struct TokenSecret(String);
+
+impl TokenSecret {
+    /// Draws 32 random bytes.
+    #[must_use]
+    pub fn draw(entropy: &dyn Entropy) -> Self {
+        let mut random = [0u8; 32];
+        entropy.fill(&mut random);
+        Self(format!("{SECRET}{}", data_encoding::BASE64URL_NOPAD.encode(&random)))
+    }
+
+    /// What the vault knows it by.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// The hash of what a bearer brought; `None` if it has not the form of a secret.
+    pub(crate) fn hash_of(brought: &str) -> Option<[u8; 32]> {
+        brought.starts_with(SECRET).then(|| Sha256::digest(brought.as_bytes()).into())
+    }
+
+    /// The secret itself, to be shown once.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    /// INVARIANT (I11): a secret is in no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret(hidden)")
+    }
+}
+
+/// A token to be made. It does not hold the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOrder {
+    /// [`TokenSecret::hash`].
+    pub hash: [u8; 32],
+    /// For whom, by handle.
+    pub user: String,
+    /// For which agent (client id).
+    pub agent: Option<AgentId>,
+    /// A label.
+    pub label: String,
+    /// How long it holds.
+    pub life: Duration,
+}
+
+/// A token that was just made; its secret is shown once.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct NewToken {
     /// `kwt_…`
     pub secret: String,
     /// Everything else about it.
     pub token: Token,
+}
+
+impl fmt::Debug for NewToken {
+    /// INVARIANT (I11): a secret is in no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewToken").field("token", &self.token).finish_non_exhaustive()
+    }
 }
 
 /// Kept so that the module's error type is named in one place.

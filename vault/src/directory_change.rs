@@ -1,19 +1,17 @@
 //! Changing the directory: all or none, and acknowledged only when no answer with the old rights can
 //! be given any more. A change that can widen waits for its record; one that only narrows never does.
 
-use crate::catalog::{Tx, people, rights as rights_sql};
-use crate::directory::{DirectoryChange, Group, NewToken, Token, TokenSubject, User};
+use crate::catalog::{Tx, operations, people, rights as rights_sql};
+use crate::directory::{DirectoryChange, Group, OperationId, User};
 use crate::error::VaultError;
 use crate::published::Rights;
 use crate::vault::{Operator, Vault};
 use kenward_access::acl::{AclLayer, Effect};
 use kenward_access::groups::Member;
-use kenward_access::ids::{AgentId, GroupId, Timestamp, UserId};
+use kenward_access::ids::{GroupId, UserId};
 use kenward_access::principal::Principal;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Handles longer than this are refused.
 const LONGEST_HANDLE: usize = 200;
@@ -25,11 +23,41 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Name`] for unknown or duplicate names; nothing is then changed.
     pub fn change_directory(&self, by: &Operator, changes: &[DirectoryChange]) -> Result<(), VaultError> {
+        self.change_unless_done(by, None, changes)
+    }
+
+    /// [`Vault::change_directory`] for whoever may have to ask again because no reply came: what was
+    /// done under this name is not done twice, and is acknowledged like the first time.
+    ///
+    /// # Errors
+    /// As [`Vault::change_directory`].
+    pub fn change_directory_once(
+        &self,
+        by: &Operator,
+        operation: &OperationId,
+        changes: &[DirectoryChange],
+    ) -> Result<(), VaultError> {
+        self.change_unless_done(by, Some(operation), changes)
+    }
+
+    fn change_unless_done(
+        &self,
+        by: &Operator,
+        operation: Option<&OperationId>,
+        changes: &[DirectoryChange],
+    ) -> Result<(), VaultError> {
         if changes.is_empty() {
             return Ok(());
         }
         let about = serde_json::json!({ "changes": changes });
         let widening = self.change_rights("changing the directory", |tx, change| {
+            // INVARIANT: noted in the transaction that does it. Whoever is told so here waited for the
+            // writer's lock, which the first time held until no answer with the old rights could be given.
+            if let Some(operation) = operation
+                && !operations::first_time(tx, operation)?
+            {
+                return Ok(None);
+            }
             let mut widening = false;
             let mut names = BTreeSet::new();
             for one in changes {
@@ -42,9 +70,9 @@ impl Vault {
             if widening {
                 change.widens(&self.core, by, "directory_changed", about.clone())?;
             }
-            Ok(widening)
+            Ok(Some(widening))
         })?;
-        if !widening {
+        if widening == Some(false) {
             self.core.note_deed(by, "directory_changed", about);
         }
         Ok(())
@@ -202,79 +230,6 @@ impl Vault {
         Ok(groups)
     }
 
-    /// All tokens, newest first.
-    ///
-    /// # Errors
-    /// [`VaultError::Catalog`].
-    pub fn tokens(&self) -> Result<Vec<Token>, VaultError> {
-        self.catalog.lock().transaction("listing tokens", people::tokens)
-    }
-
-    /// Makes a token for a person (by handle). Its secret is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// [`VaultError::Name`] for an unknown or disabled person.
-    pub fn create_token(
-        &self,
-        by: &Operator,
-        handle: &str,
-        agent: Option<AgentId>,
-        label: &str,
-        life: Duration,
-    ) -> Result<NewToken, VaultError> {
-        let mut random = [0u8; 32];
-        self.core.entropy.fill(&mut random);
-        let secret = format!("kwt_{}", data_encoding::BASE64URL_NOPAD.encode(&random));
-        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let created = self.core.now();
-        let life = i64::try_from(life.as_millis()).unwrap_or(i64::MAX);
-        let token = self.change_rights("making a token", |tx, change| {
-            let id = user(change.rights(), handle)?;
-            if change.rights().active(&id).is_none() {
-                return Err(VaultError::name(
-                    format!("the person `{handle}` is disabled"),
-                    "enable them first with `kenward users enable`",
-                ));
-            }
-            let token = Token {
-                id: people::token_id(&hash),
-                user: id,
-                agent: agent.as_ref().map(ToString::to_string),
-                label: label.to_owned(),
-                created,
-                expires: Timestamp(created.0.saturating_add(life)),
-                revoked: None,
-            };
-            people::add_token(tx, &hash, &token)?;
-            people::load_tokens(tx, change.rights_mut())?;
-            // A token opens something: it is a widening.
-            change.widens(
-                &self.core,
-                by,
-                "token_made",
-                serde_json::json!({ "token": token.id, "user": token.user, "agent": token.agent, "expires": token.expires }),
-            )?;
-            Ok(token)
-        })?;
-        Ok(NewToken { secret, token })
-    }
-
-    /// What a bearer token stands for now; `None` if unknown, expired, revoked or its person disabled.
-    #[must_use]
-    pub fn token_subject(&self, secret: &str) -> Option<TokenSubject> {
-        if !secret.starts_with("kwt_") {
-            return None;
-        }
-        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let rights = self.core.rights.load();
-        let token = rights.token(&hash, self.core.now())?;
-        Some(TokenSubject {
-            user: token.user.clone(),
-            agent: token.agent.as_ref().map(ToString::to_string),
-            hash,
-        })
-    }
-
     /// The person with this handle, if there is one and they are not disabled.
     #[must_use]
     pub fn user_by_handle(&self, handle: &str) -> Option<User> {
@@ -311,7 +266,8 @@ fn denies_a_group(rights: &Rights) -> bool {
     })
 }
 
-fn user(rights: &Rights, handle: &str) -> Result<UserId, VaultError> {
+/// The id behind a person's handle.
+pub(crate) fn user(rights: &Rights, handle: &str) -> Result<UserId, VaultError> {
     rights
         .handles
         .get(handle)

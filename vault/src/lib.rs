@@ -28,6 +28,7 @@ mod receipt;
 pub mod sanitize;
 pub mod seams;
 mod text;
+mod tokens;
 pub mod vault;
 mod why;
 pub mod writer;

@@ -3,6 +3,7 @@
 
 pub(crate) mod content;
 pub(crate) mod open;
+pub(crate) mod operations;
 pub(crate) mod outbox;
 pub(crate) mod people;
 mod readers;

@@ -112,31 +112,42 @@ pub(crate) fn revoke_token(tx: &Tx<'_>, id: &str, now: Timestamp) -> Result<usiz
     })
 }
 
+const TOKENS: &str = "SELECT hash, user, agent, label, created, expires, revoked FROM tokens";
+
+/// A token's row.
+type TokenRow = (Vec<u8>, String, Option<String>, String, i64, i64, Option<i64>);
+
+fn token_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<TokenRow> {
+    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?))
+}
+
+fn token_of(row: TokenRow) -> Result<Token, VaultError> {
+    let (hash, user, agent, label, created, expires, revoked) = row;
+    Ok(Token {
+        id: token_id(&hash),
+        user: UserId::new(user).map_err(damaged)?,
+        agent,
+        label,
+        created: Timestamp(created),
+        expires: Timestamp(expires),
+        revoked: revoked.map(Timestamp),
+    })
+}
+
 /// All tokens, newest first.
 pub(crate) fn tokens(tx: &Tx<'_>) -> Result<Vec<Token>, VaultError> {
-    type Row = (Vec<u8>, String, Option<String>, String, i64, i64, Option<i64>);
-    let rows: Vec<Row> = tx.sql(|c| {
-        c.prepare(
-            "SELECT hash, user, agent, label, created, expires, revoked FROM tokens ORDER BY created DESC, hash",
-        )?
-        .query_map([], |r| {
-            Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?))
-        })?
-        .collect()
+    let rows: Vec<TokenRow> = tx.sql(|c| {
+        c.prepare(&format!("{TOKENS} ORDER BY created DESC, hash"))?.query_map([], token_row)?.collect()
     })?;
-    rows.into_iter()
-        .map(|(hash, user, agent, label, created, expires, revoked)| {
-            Ok(Token {
-                id: token_id(&hash),
-                user: UserId::new(user).map_err(damaged)?,
-                agent,
-                label,
-                created: Timestamp(created),
-                expires: Timestamp(expires),
-                revoked: revoked.map(Timestamp),
-            })
-        })
-        .collect()
+    rows.into_iter().map(token_of).collect()
+}
+
+/// The token with this hash.
+pub(crate) fn token(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<Token>, VaultError> {
+    let row = tx.sql(|c| {
+        c.query_row(&format!("{TOKENS} WHERE hash = ?1"), [hash.as_slice()], token_row).optional()
+    })?;
+    row.map(token_of).transpose()
 }
 
 /// The name of a token: the first 12 hex digits of its hash.

@@ -1,6 +1,7 @@
-//! The directory: all or none, tokens, explanations, and what is recorded.
+//! The directory: all or none, once, tokens, explanations, and what is recorded.
 
 use super::*;
+use crate::directory::{OperationId, TokenOrder, TokenSecret};
 use kenward_access::ids::AgentId;
 
 fn change(vault: &Vault, changes: &[DirectoryChange]) -> Result<(), VaultError> {
@@ -121,6 +122,111 @@ fn tokens_work_until_they_end_are_revoked_or_their_person_is_disabled() {
         let secret = live.secret.trim_start_matches("kwt_").as_bytes();
         assert!(!bytes.windows(secret.len()).any(|w| w == secret), "in {}", path.display());
     }
+}
+
+/// The records of this kind in the audit log. Call it when the vault is closed.
+fn recorded(dir: &Path, act: &str) -> usize {
+    let log = std::fs::read_to_string(dir.join("audit/log.jsonl")).unwrap();
+    log.lines().filter(|line| line.contains(&format!("\"{act}\""))).count()
+}
+
+#[test]
+fn a_token_that_is_asked_for_again_is_the_same_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = TokenSecret::draw(&SystemEntropy);
+    let order = TokenOrder {
+        hash: secret.hash(),
+        user: "dana".into(),
+        agent: Some(AgentId::new("helper").unwrap()),
+        label: "laptop".into(),
+        life: Duration::from_secs(3600),
+    };
+    let (first, epoch) = {
+        let vault = open(dir.path());
+        people(&vault, &["dana", "omar"]);
+        (vault.add_token(&by(), &order).unwrap(), vault.core.rights.load().epoch)
+    };
+    // Its owner died before the reply; the next one is asked.
+    let vault = open(dir.path());
+    for _ in 0..2 {
+        assert_eq!(vault.add_token(&by(), &order).unwrap(), first);
+    }
+    assert_eq!(vault.tokens().unwrap(), std::slice::from_ref(&first));
+    assert_eq!(vault.core.rights.load().epoch, epoch, "nothing has changed");
+    // Under the same hash another token is nobody's retry.
+    for other in [
+        TokenOrder { user: "omar".into(), ..order.clone() },
+        TokenOrder { agent: None, ..order.clone() },
+        TokenOrder { label: "phone".into(), ..order.clone() },
+        TokenOrder { life: Duration::from_secs(7200), ..order.clone() },
+    ] {
+        assert!(matches!(vault.add_token(&by(), &other), Err(VaultError::Name { .. })), "{other:?}");
+    }
+    // What was revoked meanwhile stays revoked, and the answer says so.
+    change(&vault, &[DirectoryChange::RevokeToken { id: first.id.clone() }]).unwrap();
+    assert!(vault.add_token(&by(), &order).unwrap().revoked.is_some());
+    let text = secret.into_text();
+    assert!(vault.token_subject(&text).is_none());
+    assert_eq!(vault.tokens().unwrap().len(), 1);
+    drop(vault);
+    assert_eq!(recorded(dir.path(), "token_made"), 1);
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let secret = TokenSecret::draw(&SystemEntropy);
+    let shown = format!("{secret:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana"]);
+    let token = vault.create_token(&by(), "dana", None, "laptop", Duration::from_secs(60)).unwrap();
+    assert!(!format!("{token:?}").contains(&token.secret[4..]), "{token:?}");
+    assert!(!shown.contains(&secret.into_text()[4..]), "{shown}");
+}
+
+#[test]
+fn a_change_that_is_asked_for_again_is_done_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let add = |handle: &str| DirectoryChange::AddUser {
+        handle: handle.into(),
+        name: handle.into(),
+        clearance: Clearance::default(),
+    };
+    let (first, second) = (OperationId::draw(&SystemEntropy), OperationId::draw(&SystemEntropy));
+    {
+        let vault = open(dir.path());
+        vault.change_directory_once(&by(), &first, &[add("dana")]).unwrap();
+    }
+    let vault = open(dir.path());
+    let id = vault.user_by_handle("dana").unwrap().id;
+    vault.change_directory_once(&by(), &first, &[add("dana")]).unwrap();
+    // Under another name it is another wish, and fails as it should; what failed is not done.
+    assert!(matches!(
+        vault.change_directory_once(&by(), &second, &[add("dana")]),
+        Err(VaultError::Name { .. })
+    ));
+    vault
+        .change_directory_once(&by(), &second, &[DirectoryChange::RemoveUser { handle: "dana".into() }])
+        .unwrap();
+    // Late, and out of order: a removed person does not come back.
+    vault.change_directory_once(&by(), &first, &[add("dana")]).unwrap();
+    vault
+        .change_directory_once(&by(), &second, &[DirectoryChange::RemoveUser { handle: "dana".into() }])
+        .unwrap();
+    assert!(vault.user_by_handle("dana").is_none());
+    people(&vault, &["dana"]);
+    assert_ne!(vault.user_by_handle("dana").unwrap().id, id);
+    // The names do not pile up, and the last ones are remembered.
+    for n in 0..300 {
+        vault
+            .change_directory_once(&by(), &OperationId::draw(&SystemEntropy), &[add_group(&format!("g{n}"))])
+            .unwrap();
+    }
+    let last = OperationId::draw(&SystemEntropy);
+    vault.change_directory_once(&by(), &last, &[add_group("last")]).unwrap();
+    vault.change_directory_once(&by(), &last, &[add_group("last")]).unwrap();
+    let noted = vault.catalog.lock().transaction("test", |tx| tx.meta("operations")).unwrap().unwrap();
+    assert!(noted.len() < 256 * 36, "{}", noted.len());
 }
 
 #[test]
