@@ -147,6 +147,7 @@ const fn code_name(code: ErrorCode) -> &'static str {
         ErrorCode::InvalidCursor => "invalid_cursor",
         ErrorCode::Unauthenticated => "unauthenticated",
         ErrorCode::TryAgain => "try_again",
+        ErrorCode::Unreadable => "unreadable",
         ErrorCode::Internal => "internal",
     }
 }

@@ -77,17 +77,29 @@ impl Core {
         }
     }
 
-    /// The canonical text of a span (Unicode scalars) of a version, cut to what there is. `None` if
-    /// the version was replaced or removed meanwhile and its text is gone: start the request again.
+    /// The canonical text of a span (Unicode scalars) of a version, cut to what there is. `None` if it
+    /// is not there, or not as it was written: [`Core::is_current`] tells which of the two it is, a
+    /// version that was replaced or removed meanwhile, or a text that is lost.
     pub(crate) fn text_span(
         &self,
         document: &DocMeta,
         span: Range<u32>,
     ) -> Result<Option<UntrustedText>, VaultError> {
-        match self.text.reader(&document.text)? {
-            Some(mut reader) => reader.span(span).map(Some),
-            None => Ok(None),
+        let read = match self.text.reader(&document.text) {
+            Ok(Some(mut reader)) => reader.span(span).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match read {
+            Err(VaultError::Damaged { .. }) => Ok(None),
+            read => read,
         }
+    }
+
+    /// Whether this version is what is published now.
+    pub(crate) fn is_current(&self, document: &DocMeta) -> bool {
+        let published = self.published.load();
+        published.image.documents.get(&document.no).is_some_and(|now| now.row == document.row)
     }
 
     /// Links, flags and counts of a version; `None` if it is gone: start the request again.

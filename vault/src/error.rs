@@ -137,6 +137,8 @@ pub enum ErrorCode {
     Unauthenticated,
     /// Try again: rights kept changing, or the server is busy.
     TryAgain,
+    /// The document is there and its stored text is not: only an operator can mend it.
+    Unreadable,
     /// Something failed inside; the log has more under the request id.
     Internal,
 }

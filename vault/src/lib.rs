@@ -21,6 +21,7 @@ mod folder;
 pub mod gate;
 pub mod keys;
 pub mod knowledge_base;
+pub mod lost;
 mod open;
 pub mod paged;
 pub mod published;

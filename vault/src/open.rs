@@ -5,7 +5,7 @@
 
 use crate::audit::AuditLog;
 use crate::catalog::{
-    Catalog, Readers, Tx, content, json, outbox, people, rights as rights_sql, sources, to_json,
+    Catalog, Readers, Tx, content, json, lost, outbox, people, rights as rights_sql, sources, to_json,
 };
 use crate::core::Core;
 use crate::error::VaultError;
@@ -49,8 +49,8 @@ impl Vault {
             .transaction("choosing the embedding space", |tx| choose_space(tx, space, &vectors_dir))?;
         let dimension = space.map(|s| s.dimension);
         let bounds = catalog.transaction("reading the outbox", outbox::bounds)?;
-        let (mut engines, lost) = Engines::open(dir, dimension, bounds)?;
-        recover(&mut catalog, &mut engines, lost, &readers, &text, bounds.0)?;
+        let (mut engines, anew) = Engines::open(dir, dimension, bounds)?;
+        recover(&mut catalog, &mut engines, anew, &readers, &text, bounds.0)?;
 
         let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&options.clock))?;
         let mut image = ContentImage { generation: 1, ..ContentImage::default() };
@@ -91,15 +91,20 @@ impl Vault {
     }
 }
 
-/// Removes versions and texts that nobody can name any more. Nobody reads yet.
+/// Removes versions and texts that nobody can name any more, and marks what has lost its text. Nobody
+/// reads yet.
 fn sweep(catalog: &mut Catalog, text: &TextStore) -> Result<(), VaultError> {
     let keep = catalog.transaction("sweeping replaced versions", |tx| {
         for (row, _) in content::retired(tx)? {
             content::forget(tx, row)?;
         }
-        content::texts(tx)
+        lost::texts(tx)
     })?;
-    text.sweep(&keep).map(drop)
+    let rows = text.sweep(&keep)?;
+    if !rows.is_empty() {
+        crate::lost::say(catalog.transaction("marking lost texts", |tx| lost::mark(tx, &rows))?);
+    }
+    Ok(())
 }
 
 /// The embedding space of this vault. Two are never mixed.
@@ -138,16 +143,16 @@ fn choose_space(
 fn recover(
     catalog: &mut Catalog,
     engines: &mut Engines,
-    lost: Lost,
+    anew: Lost,
     readers: &Readers,
     text: &TextStore,
     applied: u64,
 ) -> Result<(), VaultError> {
-    if lost.lexical {
+    if anew.lexical {
         tracing::warn!("the lexical index is built anew from catalog and text");
         engines.rebuild_lexical(readers, text, applied)?;
     }
-    if lost.vectors {
+    if anew.vectors {
         let documents = catalog.transaction("forgetting lost vectors", content::forget_embeddings)?;
         if documents > 0 {
             tracing::warn!(

@@ -7,7 +7,8 @@
 //! bad document.
 //!
 //! What is unchanged is told by its bytes: every file is read and hashed on every run, because a
-//! modification time can be set back, and content that was taken out must not stay answerable.
+//! modification time can be set back, and content that was taken out must not stay answerable. A
+//! document whose stored text is lost is read again like a changed one.
 
 mod budget;
 mod embed;
@@ -26,7 +27,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// The extraction pipeline's version: documents made by another one are read again.
+/// The extraction pipeline's version, from 1: documents made by another one are read again, and 0
+/// stands for a document whose stored text is lost.
 pub const PIPELINE: u32 = 1;
 
 /// Text of one document up to this many bytes is read by default.

@@ -142,7 +142,10 @@ fn a_rule_that_has_only_a_label_narrows_what_the_default_allows() {
     // Begun and not finished: nobody's, and told.
     world.write("pay/.access.toml", "[[file]]\nmatch = 'salaries*'\n");
     let report = world.ingest().unwrap();
-    assert_eq!((world.may("ann", "pay/salaries.md"), world.may("ann", "pay/dates.md")), (Some(false), Some(true)));
+    assert_eq!(
+        (world.may("ann", "pay/salaries.md"), world.may("ann", "pay/dates.md")),
+        (Some(false), Some(true))
+    );
     assert_eq!(report.rights_problems.len(), 1, "{:?}", report.rights_problems);
     assert_eq!(report.rights_problems[0].0, "pay/.access.toml:2");
 }

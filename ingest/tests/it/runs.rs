@@ -135,3 +135,51 @@ fn a_root_that_is_suddenly_empty_or_gone_removes_nothing() {
     assert!(error.to_string().contains("does not exist") && error.to_string().contains("hint:"), "{error}");
     assert_eq!(world.vault.stats().unwrap().documents, 1);
 }
+
+/// The stored texts of the vault, by what they hold.
+fn texts(world: &World) -> Vec<std::path::PathBuf> {
+    let folders = fs::read_dir(world.data().join("text")).unwrap().map(|folder| folder.unwrap().path());
+    let mut all: Vec<_> =
+        folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path())).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_document_whose_stored_text_is_lost_is_read_again_though_it_has_not_changed() {
+    let world = World::new();
+    three_formats(&world);
+    world.ingest().unwrap();
+    let before = texts(&world);
+    fs::remove_file(&before[0]).unwrap();
+    let report = world.ingest().unwrap();
+    let s = &report.summary;
+    assert_eq!((s.added, s.changed, s.unchanged, s.failed), (0, 1, 2, 0), "{s:?}");
+    assert_eq!(texts(&world).len(), 3);
+    assert_eq!(world.vault.read_again().unwrap(), []);
+    // All of them, and nothing is removed for it.
+    fs::remove_dir_all(world.data().join("text")).unwrap();
+    let s = world.ingest().unwrap().summary;
+    assert_eq!((s.changed, s.unchanged, s.removed), (3, 0, 0), "{s:?}");
+    assert_eq!(world.ingest().unwrap().summary.unchanged, 3);
+    let stats = world.vault.stats().unwrap();
+    assert_eq!((stats.documents, stats.vectors), (3, stats.chunks));
+}
+
+#[test]
+fn a_failure_never_says_that_a_version_answers_whose_text_is_lost() {
+    let world = World::new();
+    world.write("a.md", "good");
+    world.write("b.md", "good too");
+    world.ingest().unwrap();
+    fs::remove_dir_all(world.data().join("text")).unwrap();
+    world.write("a.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    let report = world.ingest().unwrap();
+    assert_eq!(World::failures(&report), [("a.md".to_owned(), "broken".to_owned())]);
+    assert!(!report.failures[0].detail.contains("still answers"), "{:?}", report.failures);
+    // It is tried again until it can be read, and then all is well.
+    assert_eq!(world.vault.read_again().unwrap()[0].text_lost, 1);
+    world.write("a.md", "good again");
+    assert_eq!(world.ingest().unwrap().summary.changed, 1);
+    assert_eq!(world.vault.read_again().unwrap(), []);
+}

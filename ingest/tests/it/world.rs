@@ -23,7 +23,7 @@ pub struct World {
     pub spec: SourceSpec,
     pub options: IngestOptions,
     pub progress: Mutex<Vec<Progress>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 pub fn worker() -> WorkerCommand {
@@ -70,7 +70,7 @@ impl World {
             allow_mass_delete: false,
             cancel: Arc::new(AtomicBool::new(false)),
         };
-        let world = Self { vault, root, spec, options, progress: Mutex::new(Vec::new()), _dir: dir };
+        let world = Self { vault, root, spec, options, progress: Mutex::new(Vec::new()), dir };
         let mut changes: Vec<_> = ["ann", "bob"]
             .into_iter()
             .map(|handle| DirectoryChange::AddUser {
@@ -83,6 +83,11 @@ impl World {
         changes.push(DirectoryChange::AddMember { group: "staff".into(), member: "user:ann".into() });
         world.vault.change_directory(&by(), &changes).unwrap();
         world
+    }
+
+    /// The folder of the vault.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {

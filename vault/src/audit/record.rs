@@ -55,7 +55,8 @@ pub(crate) struct Answer {
     pub(crate) asked: Asked,
     pub(crate) policy: Policy,
     pub(crate) returned: Vec<Returned>,
-    /// The path of the decision of each class in `returned`, by class number.
+    /// The path of the decision of each class that was opened, by class number: of what was returned,
+    /// left out, or spoken of by an error.
     pub(crate) decisions: BTreeMap<u32, DecisionPath>,
     pub(crate) outcome: Outcome,
 }

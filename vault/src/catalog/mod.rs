@@ -2,6 +2,7 @@
 //! It is the source of truth for rights, versions and the outbox; nothing else may be.
 
 pub(crate) mod content;
+pub(crate) mod lost;
 pub(crate) mod open;
 pub(crate) mod operations;
 pub(crate) mod outbox;

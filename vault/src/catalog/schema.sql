@@ -57,7 +57,7 @@ CREATE TABLE versions (
   ingested INTEGER NOT NULL,              -- start of the run
   bytes    INTEGER NOT NULL,
   raw_hash BLOB NOT NULL,
-  pipeline INTEGER NOT NULL,
+  pipeline INTEGER NOT NULL,              -- that made it; 0 = its text is lost, it is read again
   embedded INTEGER NOT NULL,              -- 1 = every chunk has a vector of the space in meta
   first    INTEGER NOT NULL,              -- its chunks are first .. first + count
   count    INTEGER NOT NULL,

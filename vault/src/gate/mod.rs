@@ -54,8 +54,10 @@ impl Disclosure {
 pub(crate) enum Stop {
     /// Something that was pinned is no more so: begin again.
     Again,
-    /// The caller is told this.
+    /// The caller is told this. It holds whatever they may see.
     Told(AnswerError),
+    /// The caller is told this of something that they may see, if they still may at the hand-over.
+    ToldOf(AnswerError),
     /// Something failed inside.
     Failed(VaultError),
 }
@@ -173,15 +175,18 @@ impl<'a> Gate<'a> {
     }
 
     /// Reads a span of an opened document's text (Unicode scalars), and what the catalog keeps beside it.
+    /// `None` if the stored text is lost or damaged: trying again would not help.
     pub(crate) fn read(
         &self,
         opened: &Opened<'a>,
         document: &DocMeta,
         span: Range<u32>,
         chunk: Option<ChunkNo>,
-    ) -> Result<Shown, Stop> {
-        // What has gone was replaced or removed since the pin.
-        let text = self.core.text_span(document, span)?.ok_or(Stop::Again)?;
+    ) -> Result<Option<Shown>, Stop> {
+        let Some(text) = self.core.text_span(document, span)? else {
+            // What is no more the current version was replaced or removed since the pin.
+            return if self.core.is_current(document) { Ok(None) } else { Err(Stop::Again) };
+        };
         let details = self.core.details(document)?.ok_or(Stop::Again)?;
         let headings = match chunk {
             Some(chunk) => self.core.headings(chunk)?.ok_or(Stop::Again)?,
@@ -190,7 +195,7 @@ impl<'a> Gate<'a> {
         let part = Part { document: document.no, text, details, headings };
         // INVARIANT (I4): a text that is not this grant's document's cannot pass here.
         let visible = opened.grant.admit(part).ok_or(Stop::Again)?;
-        Ok(show(&visible))
+        Ok(Some(show(&visible)))
     }
 
     /// Notes for the record that this is going to leave.

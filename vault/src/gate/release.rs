@@ -34,17 +34,18 @@ enum Verdict {
 }
 
 impl Gate<'_> {
-    /// Makes the record durable, then checks and hands over. `between` runs after the record and
-    /// before the check: tests revoke there.
+    /// Makes the record durable, then checks and hands over. `code` is `ok`, or the code of an error
+    /// that speaks of something that the caller may see. `between` runs after the record and before
+    /// the check: tests revoke there.
     pub(crate) fn release(
         self,
-        bytes: Vec<u8>,
+        (code, bytes): (&str, Vec<u8>),
         asked: Asked,
         attempt: u32,
         between: &dyn Fn(),
     ) -> Result<Released, VaultError> {
         let leaving = self.leaving.take();
-        let answer = record(&self, leaving, asked, attempt, "ok", &bytes);
+        let answer = record(&self, leaving, asked, attempt, code, &bytes);
         let id = self.record.text();
         // INVARIANT (I6): durable before anything is handed over; an error here is no answer.
         self.core.audit.write(&Record::Answer(Box::new(answer)))?;
@@ -129,8 +130,8 @@ fn record(gate: &Gate<'_>, leaving: Leaving, asked: Asked, attempt: u32, code: &
     }
 }
 
-/// Records an error that a caller is going to be told. It carries nothing of any document, so there
-/// is no final check.
+/// Records an error that a caller is going to be told. It says nothing of any document, so there is no
+/// final check.
 pub(crate) fn record_error(
     core: &Core,
     caller: &Caller,

@@ -111,9 +111,12 @@ impl KnowledgeBase {
     ) -> Result<Disclosure, AnswerError> {
         for attempt in 1..=ATTEMPTS {
             match self.attempt(caller, question, attempt, &build) {
-                Ok(disclosure) => return Ok(disclosure),
+                Ok(answer) => return answer,
                 Err(Stop::Again) => {}
-                Err(Stop::Told(error)) => return Err(self.told(caller, question, error)),
+                // An attempt hands `ToldOf` over by itself.
+                Err(Stop::Told(error) | Stop::ToldOf(error)) => {
+                    return Err(self.told(caller, question, error));
+                }
                 Err(Stop::Failed(failure)) => {
                     return Err(self.told(caller, question, errors::failed(&failure)));
                 }
@@ -130,13 +133,15 @@ impl KnowledgeBase {
         self.told(caller, question, if known { error } else { errors::unauthenticated() })
     }
 
+    /// One attempt: an answer, or an error about something that the caller may see. Both are recorded
+    /// and checked at the hand-over.
     fn attempt<T: Serialize>(
         &self,
         caller: &Caller,
         question: &Question,
         attempt: u32,
         build: &impl Fn(&Attempt<'_>) -> Result<T, Stop>,
-    ) -> Result<Disclosure, Stop> {
+    ) -> Result<Result<Disclosure, AnswerError>, Stop> {
         let core = self.core.as_ref();
         let pin = Pin::take(core);
         let scope = Gate::scope(core, caller, &pin.rights, pin.now)
@@ -145,12 +150,19 @@ impl KnowledgeBase {
         let receipt = receipt::make(&core.keys.receipts, core.entropy.as_ref(), &core.tenant, record)
             .ok_or_else(|| VaultError::damaged("the receipt key", "put `keys/` back from a backup"))?;
         let gate = Gate::new(core, caller, &pin, &scope, record);
-        let body = build(&Attempt { gate: &gate, receipt: &receipt, question })?;
-        let bytes = serde_json::to_vec(&body)
+        let built = match build(&Attempt { gate: &gate, receipt: &receipt, question }) {
+            Err(Stop::ToldOf(error)) => Err(error),
+            built => Ok(built?),
+        };
+        let (code, rendered) = match &built {
+            Ok(body) => ("ok", serde_json::to_vec(body)),
+            Err(error) => (errors::code_name(error.code), serde_json::to_vec(error)),
+        };
+        let bytes = rendered
             .map_err(|_| VaultError::damaged("an answer's rendering", "report it with the request id"))?;
-        let released = gate.release(bytes, question.asked(&core.keys.audit), attempt, &|| self.gap())?;
-        match released {
-            Released::Given(disclosure) => Ok(disclosure),
+        let asked = question.asked(&core.keys.audit);
+        match gate.release((code, bytes), asked, attempt, &|| self.gap())? {
+            Released::Given(disclosure) => Ok(built.map(|_| disclosure)),
             Released::Again => Err(Stop::Again),
             Released::Gone => Err(Stop::Told(errors::unauthenticated())),
         }

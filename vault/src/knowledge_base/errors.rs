@@ -26,6 +26,19 @@ pub(super) fn not_found() -> AnswerError {
     )
 }
 
+/// The stored text of a document that the caller may see is lost or damaged. The log has it under the
+/// request id.
+pub(super) fn unreadable() -> AnswerError {
+    tracing::error!("the stored text of a document is lost or damaged; ingest its source again");
+    error(
+        ErrorCode::Unreadable,
+        None,
+        "the stored text of this document is lost or damaged; nothing about the request is wrong",
+        "asking again will not help before an operator has ingested the document's source again: give them the request \
+         id, and go on with other documents",
+    )
+}
+
 pub(super) fn cursor() -> AnswerError {
     error(
         ErrorCode::InvalidCursor,
@@ -95,6 +108,7 @@ pub(crate) fn code_name(code: ErrorCode) -> &'static str {
         ErrorCode::InvalidCursor => "invalid_cursor",
         ErrorCode::Unauthenticated => "unauthenticated",
         ErrorCode::TryAgain => "try_again",
+        ErrorCode::Unreadable => "unreadable",
         ErrorCode::Internal => "internal",
     }
 }

@@ -108,7 +108,7 @@ impl Plan {
                 // A cite of an older version may name a passage that is gone: from the beginning then.
                 None if self.around.is_none() => (0, None),
                 None => {
-                    return Err(Stop::Told(errors::argument(
+                    return Err(Stop::ToldOf(errors::argument(
                         "around",
                         "this document has no passage with that number",
                         "take the number from a `cite`, between `#` and `@`, or leave `around` out",
@@ -119,6 +119,7 @@ impl Plan {
         let start = start.min(document.length);
         let end = start.saturating_add(self.chars).min(document.length);
         let shown = gate.read(&opened, document, start..end, None)?;
+        let shown = shown.ok_or_else(|| Stop::ToldOf(errors::unreadable()))?;
         let labels = Labels::of(gate, document);
         gate.leaves(Returned {
             document: labels.id.clone(),

@@ -5,6 +5,7 @@
 mod directory;
 mod disk;
 mod folder;
+mod lost;
 mod restart;
 mod rights;
 mod runs;

@@ -1,19 +1,26 @@
 //! The text store: each version's canonical text once, in compressed frames, read by span. It must
 //! never hold the only copy of a decision: which text is which version's is the catalog's to say,
 //! and who may read it the gate's.
+//!
+//! A text that turns out damaged is noted by a mark beside it, so that every later look finds it,
+//! however this process ends. What is whole of it is still read.
 
 mod frames;
 
 use crate::error::VaultError;
+use crate::seams::{Entropy, SystemEntropy};
 use frames::Frames;
 use kenward_access::untrusted::{UntrustedText, expose_for_indexing};
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// Ending of the mark beside a text that was found damaged.
+const DAMAGED: &str = ".damaged";
 
 /// The folder of canonical texts.
 pub(crate) struct TextStore {
@@ -66,13 +73,17 @@ impl TextStore {
             .mode(0o700)
             .create(&folder)
             .map_err(VaultError::io("making", &folder))?;
-        let mut n = 0u32;
         let (path, name, file) = loop {
-            let name = format!("{stem}-{n}");
+            // INVARIANT: a name is never given out twice, also when its file was lost: the version that
+            // had it takes it along when it goes, and must not take another's text. A name is never
+            // shown, so it may be random where a test fixes everything else.
+            let mut random = [0u8; 8];
+            SystemEntropy.fill(&mut random);
+            let name = format!("{stem}-{}", data_encoding::HEXLOWER.encode(&random));
             let path = folder.join(&name);
             match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => break (path, name, file),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => n += 1,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(VaultError::io("making", &path)(error)),
             }
         };
@@ -97,49 +108,87 @@ impl TextStore {
         }
     }
 
-    /// Opens a text for reading spans; `None` if it is gone (its version was replaced or removed).
+    /// Opens a text for reading spans; `None` if it is not there: its version was replaced or removed,
+    /// or it is lost.
     pub(crate) fn reader(&self, name: &str) -> Result<Option<TextReader>, VaultError> {
         let path = self.path(name);
         match fs::File::open(&path) {
             Ok(file) => match Frames::open(file) {
                 Ok(frames) => Ok(Some(TextReader { frames, path })),
-                Err(error) => Err(unreadable(&path, error)),
+                Err(error) => Err(failed(&path, error)),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(VaultError::io("opening", &path)(error)),
         }
     }
 
-    /// Removes a text; one that is not there is as good as removed.
+    /// Removes a text and its mark; what is not there is as good as removed.
     pub(crate) fn remove(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(VaultError::io("removing", &path)(error))
+        for path in [mark(&path), path] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(VaultError::io("removing", &path)(error));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    /// Removes all texts but those named. For start-up, when nobody reads or writes.
-    pub(crate) fn sweep(&self, keep: &HashSet<String>) -> Result<u64, VaultError> {
-        let mut removed = 0;
-        let list = |dir: &Path| -> Result<Vec<fs::DirEntry>, VaultError> {
-            fs::read_dir(dir).and_then(Iterator::collect).map_err(VaultError::io("listing", dir))
-        };
+    /// Removes all texts but those named, and gives what belongs to those of the named that are lost.
+    /// For start-up, when nobody reads or writes.
+    pub(crate) fn sweep<T: Copy>(&self, named: &HashMap<String, T>) -> Result<Vec<T>, VaultError> {
+        self.look(named, |stray| fs::remove_file(stray).map_err(VaultError::io("removing", stray)))
+    }
+
+    /// What belongs to those of the named texts that are lost: they are not there, or marked.
+    pub(crate) fn lost<T: Copy>(&self, named: &HashMap<String, T>) -> Result<Vec<T>, VaultError> {
+        self.look(named, |_| Ok(()))
+    }
+
+    fn look<T: Copy>(
+        &self,
+        named: &HashMap<String, T>,
+        stray: impl Fn(&Path) -> Result<(), VaultError>,
+    ) -> Result<Vec<T>, VaultError> {
+        let (mut there, mut marked) = (HashSet::new(), HashSet::new());
         for folder in list(&self.dir)? {
             if !folder.path().is_dir() {
                 continue;
             }
             for file in list(&folder.path())? {
-                if file.file_name().to_str().is_none_or(|name| !keep.contains(name)) {
-                    fs::remove_file(file.path()).map_err(VaultError::io("removing", &file.path()))?;
-                    removed += 1;
+                let found = file.file_name();
+                let found = found.to_str().unwrap_or_default();
+                let (name, set) = match found.strip_suffix(DAMAGED) {
+                    Some(name) => (name, &mut marked),
+                    None => (found, &mut there),
+                };
+                match named.get_key_value(name) {
+                    Some((name, _)) => {
+                        set.insert(name.as_str());
+                    }
+                    None => stray(&file.path())?,
                 }
             }
         }
-        Ok(removed)
+        let sound = |name: &str| there.contains(name) && !marked.contains(name);
+        Ok(named.iter().filter(|(name, _)| !sound(name)).map(|(_, of)| *of).collect())
     }
+}
+
+/// A folder's entries; one that is gone has none.
+fn list(dir: &Path) -> Result<Vec<fs::DirEntry>, VaultError> {
+    match fs::read_dir(dir).and_then(Iterator::collect) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(VaultError::io("listing", dir)),
+    }
+}
+
+fn mark(text: &Path) -> PathBuf {
+    let mut path = text.as_os_str().to_owned();
+    path.push(DAMAGED);
+    path.into()
 }
 
 /// One text, opened; remembers the frame it read last.
@@ -160,20 +209,25 @@ impl TextReader {
     pub(crate) fn span(&mut self, span: Range<u32>) -> Result<UntrustedText, VaultError> {
         match self.frames.span(span) {
             Ok(text) => Ok(UntrustedText::mint(text)),
-            Err(error) => Err(unreadable(&self.path, error)),
+            Err(error) => Err(failed(&self.path, error)),
         }
     }
 }
 
-fn unreadable(path: &Path, error: std::io::Error) -> VaultError {
-    if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) {
-        VaultError::damaged(
-            format!("the stored text {}", path.display()),
-            "ingest its source again, or put it back from a backup",
-        )
-    } else {
-        VaultError::io("reading", path)(error)
+/// An error of reading; damage is noted.
+fn failed(path: &Path, error: std::io::Error) -> VaultError {
+    if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) {
+        return VaultError::io("reading", path)(error);
     }
+    let noted = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(mark(path));
+    if let Err(error) = noted {
+        // Whoever reads it next tries again.
+        tracing::warn!(kind = ?error.kind(), "that a stored text is damaged could not be noted");
+    }
+    VaultError::damaged(
+        format!("the stored text {}", path.display()),
+        "ingest its source again, or put it back from a backup",
+    )
 }
 
 #[cfg(test)]
@@ -228,6 +282,10 @@ mod tests {
         assert!(reader.frames.frames_read() <= 2);
     }
 
+    fn files(store: &TextStore) -> usize {
+        list(&store.dir).unwrap().iter().map(|folder| list(&folder.path()).unwrap().len()).sum()
+    }
+
     #[test]
     fn the_same_text_twice_has_two_names_and_the_sweep_keeps_what_is_named() {
         let (_dir, store) = store();
@@ -235,12 +293,55 @@ mod tests {
         let a = store.write(&[1; 32], &text).unwrap().name;
         let b = store.write(&[1; 32], &text).unwrap().name;
         assert_ne!(a, b);
-        assert_eq!(store.sweep(&HashSet::from([b.clone()])).unwrap(), 1);
+        assert!(store.sweep(&HashMap::from([(b.clone(), 2)])).unwrap().is_empty());
         assert!(store.reader(&a).unwrap().is_none());
         assert!(store.reader(&b).unwrap().is_some());
         store.remove(&b).unwrap();
         store.remove(&b).unwrap();
         assert!(store.reader(&b).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_lost_text_leaves_its_name_to_nobody() {
+        let (_dir, store) = store();
+        let text = UntrustedText::mint("one".to_owned());
+        let old = store.write(&[1; 32], &text).unwrap().name;
+        fs::remove_file(store.path(&old)).unwrap();
+        let new = store.write(&[1; 32], &text).unwrap().name;
+        // The version that was lost goes when it is replaced.
+        store.remove(&old).unwrap();
+        assert!(store.reader(&new).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_missing_or_was_found_damaged_is_lost_until_its_version_goes() {
+        let (_dir, store) = store();
+        let write = |n: u8| store.write(&[n; 32], &UntrustedText::mint(format!("text {n}"))).unwrap().name;
+        let names: Vec<String> = (0..4).map(write).collect();
+        let named: HashMap<String, usize> = (0..).zip(&names).map(|(n, name)| (name.clone(), n)).collect();
+        let lost = |named: &HashMap<String, usize>| {
+            let mut lost = store.lost(named).unwrap();
+            lost.sort_unstable();
+            lost
+        };
+        assert_eq!(lost(&named), Vec::<usize>::new());
+        fs::remove_file(store.path(&names[1])).unwrap();
+        fs::write(store.path(&names[2]), b"not what was written").unwrap();
+        assert_eq!(lost(&named), [1], "nobody has read the other one");
+        assert!(matches!(store.reader(&names[2]), Err(VaultError::Damaged { .. })));
+        assert_eq!(lost(&named), [1, 2]);
+        assert_eq!(files(&store), 4, "a look removes nothing");
+        let fewer: HashMap<String, usize> =
+            named.iter().filter(|(_, n)| **n != 3).map(|(name, n)| (name.clone(), *n)).collect();
+        let mut swept = store.sweep(&fewer).unwrap();
+        swept.sort_unstable();
+        assert_eq!((swept, files(&store)), (vec![1, 2], 3), "the mark of what is named stays");
+        store.remove(&names[2]).unwrap();
+        assert_eq!(files(&store), 1);
+        // The whole folder may be gone.
+        fs::remove_dir_all(&store.dir).unwrap();
+        assert_eq!(lost(&named), [0, 1, 2, 3]);
+        write(9);
     }
 
     #[test]

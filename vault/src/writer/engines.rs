@@ -213,16 +213,12 @@ impl Engines {
     #[expect(clippy::disallowed_methods, reason = "text goes into the index here")]
     fn index(&mut self, readers: &Readers, text: &TextStore, version: i64) -> Result<(), VaultError> {
         let Some(found) = content::indexable(readers, version)? else { return Ok(()) };
-        let Some(mut reader) = text.reader(&found.text)? else {
-            // Replaced or removed since: the row that says so follows.
-            return if content::indexable(readers, version)?.is_none() {
-                Ok(())
-            } else {
-                Err(missing_text())
-            };
-        };
+        // Not there: replaced or removed since, and the row that says so follows; or lost. What is lost
+        // or damaged must not keep the rest from being found: the next look for lost texts marks it, and
+        // the next run of its source brings it back.
+        let Some(mut reader) = whole(text.reader(&found.text))?.flatten() else { return Ok(()) };
         for (chunk, (start, stop), headings) in &found.chunks {
-            let body = reader.span(*start..*stop)?;
+            let Some(body) = whole(reader.span(*start..*stop))? else { continue };
             let text = ChunkText {
                 chunk: *chunk,
                 title: &found.title,
@@ -243,8 +239,12 @@ impl Engines {
     }
 }
 
-fn missing_text() -> VaultError {
-    VaultError::damaged("the text store (a text is missing)", "put `text/` back from a backup")
+/// What was read of a stored text; `None` if it is damaged, which the text store has noted.
+fn whole<T>(read: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
+    match read {
+        Err(VaultError::Damaged { .. }) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// The chunks of an outbox row.

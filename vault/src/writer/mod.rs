@@ -48,8 +48,17 @@ pub struct Known {
     pub container: String,
     /// Whether it has vectors of the current embedding space.
     pub embedded: bool,
-    /// Hash of the extraction pipeline that made it (a newer pipeline reads again).
+    /// The extraction pipeline that made it (another pipeline reads again); see [`Known::answers`].
     pub pipeline: u32,
+}
+
+impl Known {
+    /// Whether its stored text is there, as far as is known. One whose text is lost has the number of
+    /// no pipeline, so that it is read again.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.pipeline != crate::catalog::lost::TEXT_LOST
+    }
 }
 
 /// One chunk to be kept.
@@ -91,7 +100,7 @@ pub struct NewDocument {
     pub length: u64,
     /// SHA-256 of its bytes.
     pub raw_hash: [u8; 32],
-    /// Hash of the extraction pipeline.
+    /// The extraction pipeline, from 1.
     pub pipeline: u32,
     /// Key of the container whose rights guard it; its rights were given by [`Run::set_rights`].
     pub container: String,

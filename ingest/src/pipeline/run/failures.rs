@@ -45,12 +45,18 @@ impl Drive<'_> {
         reason: &str,
         detail: &str,
     ) -> Result<(), IngestError> {
-        // Under rights that cannot be used nothing answers.
-        let answers = self.run.known(path).is_some() && self.rights_of(path).spec.problem.is_none();
-        if answers {
-            self.fail_as(path, container, reason, &format!("{detail}; {STILL_ANSWERS}"))
+        let detail = self.with_what_answers(path, detail);
+        self.fail_as(path, container, reason, &detail)
+    }
+
+    /// The detail of a failure, and that an older version goes on answering if it does. Under rights
+    /// that cannot be used nothing answers, nor does a version whose stored text is lost.
+    fn with_what_answers(&self, path: &str, detail: &str) -> String {
+        let answers = self.run.known(path).is_some_and(|known| known.answers());
+        if answers && self.rights_of(path).spec.problem.is_none() {
+            format!("{detail}; {STILL_ANSWERS}")
         } else {
-            self.fail_as(path, container, reason, detail)
+            detail.to_owned()
         }
     }
 
@@ -95,7 +101,7 @@ impl Drive<'_> {
     /// The run removes nothing after all: blanked documents are failures like others.
     pub(super) fn keep_blanked(&mut self) -> Result<(), IngestError> {
         for (path, (container, failure)) in std::mem::take(&mut self.blanked) {
-            let detail = format!("{}; {STILL_ANSWERS}", failure.detail);
+            let detail = self.with_what_answers(&path, &failure.detail);
             self.run.failed(&path, &container, &failure.reason, &detail)?;
         }
         Ok(())

@@ -45,6 +45,8 @@ pub(super) fn drive(
     }
     let attempts =
         vault.failures(source)?.into_iter().map(|failure| (failure.path, failure.attempts)).collect();
+    // Whose text is lost is read again, though its bytes are the same.
+    vault.find_lost_texts()?;
     let mut drive = Drive {
         run: vault.begin_run(by, source)?,
         spec,

@@ -16,5 +16,5 @@ pub(crate) use indexable::{indexable, indexed_rows};
 pub(crate) use places::{find, place};
 pub(crate) use versions::{
     RETIRED, Stored, add_version, any_embedded, chunk_range, drop_waiting_vectors, forget, forget_embeddings,
-    retired, set_modified, set_state, texts, waiting,
+    retired, set_modified, set_state, waiting,
 };

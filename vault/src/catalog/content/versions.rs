@@ -7,7 +7,6 @@ use crate::writer::NewDocument;
 use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::untrusted::expose_for_indexing;
 use rusqlite::{OptionalExtension, params};
-use std::collections::HashSet;
 
 /// A version is what is read. (0: it waits for publication.)
 pub(super) const PUBLISHED: u8 = 1;
@@ -149,11 +148,6 @@ pub(crate) fn retired(tx: &Tx<'_>) -> Result<Vec<(i64, String)>, VaultError> {
 /// Forgets a retired version and its chunks.
 pub(crate) fn forget(tx: &Tx<'_>, row: i64) -> Result<(), VaultError> {
     tx.sql(|c| c.execute("DELETE FROM versions WHERE no = ?1 AND state = 2", [row])).map(drop)
-}
-
-/// Names of all texts that the catalog knows.
-pub(crate) fn texts(tx: &Tx<'_>) -> Result<HashSet<String>, VaultError> {
-    tx.sql(|c| c.prepare("SELECT text FROM versions")?.query_map([], |r| r.get(0))?.collect())
 }
 
 /// Counts as embedded only what has nothing to embed, or its vectors still in the outbox: those that

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests play the authenticator and the extractor")]
 
+mod lost;
 mod answers;
 mod in_flight;
 mod records;
