@@ -6,6 +6,7 @@ use super::{Context, Outcome, models, out};
 use crate::app;
 use crate::config::{Config, ConfigError, Engine};
 use crate::owner::ops::{EmbeddingState, Health, Op, Reply};
+use kenward_vault::lost::ReadAgain;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -255,6 +256,8 @@ fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         let detail = format!("{} changes are not published yet", stats.outbox_waiting);
         checks.push(wrong("publication", State::Warning, detail, "run `kenward ingest` again"));
     }
+    let embeds = matches!(health.embedding, EmbeddingState::Running { .. });
+    checks.extend(health.read_again.iter().flat_map(|again| read_again(again, embeds)));
     if stats.rights_unresolved > 0 {
         checks.push(wrong(
             "rights",
@@ -274,4 +277,48 @@ fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// What the next run of a source mends.
+fn read_again(again: &ReadAgain, embeds: bool) -> Vec<Check> {
+    let run = format!("`kenward ingest {}`", quoted(&again.source));
+    let mut checks = Vec::new();
+    if again.text_lost > 0 {
+        checks.push(wrong(
+            "texts",
+            State::Warning,
+            format!(
+                "source `{}`: the stored text of {} is lost or damaged and cannot be read by anybody",
+                again.source,
+                documents(again.text_lost)
+            ),
+            format!("{run} reads them again"),
+        ));
+    }
+    if embeds && again.not_embedded > 0 {
+        checks.push(wrong(
+            "embeddings",
+            State::Warning,
+            format!(
+                "source `{}`: {} not embedded by this model: only their words are searched, not their meaning",
+                again.source,
+                match again.not_embedded {
+                    1 => "1 document is".to_owned(),
+                    n => format!("{n} documents are"),
+                }
+            ),
+            format!("{run} embeds them"),
+        ));
+    }
+    checks
+}
+
+fn documents(n: u64) -> String {
+    if n == 1 { "1 document".to_owned() } else { format!("{n} documents") }
+}
+
+/// A source's name as a shell takes it for one word.
+fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "._-/".contains(c);
+    if name.chars().all(plain) { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
 }

@@ -10,6 +10,7 @@ use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
+use kenward_vault::lost::ReadAgain;
 use kenward_vault::vault::{Stats, Why};
 use kenward_vault::writer::{Failure, SourceSpec};
 use serde::{Deserialize, Serialize};
@@ -205,6 +206,8 @@ pub struct Health {
     pub stats: Stats,
     /// Failed documents.
     pub failures: Vec<SourceFailures>,
+    /// What the next runs read again although it has not changed.
+    pub read_again: Vec<ReadAgain>,
 }
 
 /// The reply to an [`Op`].

@@ -131,6 +131,7 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
         embedding: asked.opened.embedding.clone(),
+        read_again: vault.read_again()?,
         stats: vault.stats()?,
         failures,
     })

@@ -19,6 +19,7 @@ mod eval_k8s;
 mod eval_rmc;
 mod flow;
 mod harbor;
+mod lost;
 mod machine;
 mod mcp_http;
 mod owner;
