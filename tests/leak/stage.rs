@@ -340,7 +340,7 @@ impl Stage {
         let source = self.vault().source(&operator(), spec).unwrap();
         let mut run = self.vault().begin_run(&operator(), source).unwrap();
         run.set_rights(BTreeMap::from([("cellar".to_owned(), RightsSpec::default())])).unwrap();
-        let seed = words::CELLAR + u64::from(self.vault().stats().unwrap().chunks % 7 == 0);
+        let seed = words::CELLAR + u64::from(self.vault().stats().unwrap().chunks.is_multiple_of(7));
         let doc = Doc {
             container: "cellar".to_owned(),
             kind: "text",

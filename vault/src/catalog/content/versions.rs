@@ -6,7 +6,7 @@ use crate::error::VaultError;
 use crate::writer::NewDocument;
 use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::untrusted::expose_for_indexing;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 /// A version is what is read. (0: it waits for publication.)
 pub(super) const PUBLISHED: u8 = 1;

@@ -56,31 +56,6 @@ fn an_answer_has_the_shape_that_was_promised_and_its_record() {
     }
 }
 
-/// All answers to one person on every surface, byte for byte.
-fn everything(world: &World, handle: &str, ids: &[String]) -> Vec<Result<Vec<u8>, AnswerError>> {
-    let kb = world.vault.knowledge_base();
-    let caller = world.caller(handle);
-    let bytes = |answer: Result<Disclosure, AnswerError>| answer.map(Disclosure::into_bytes);
-    let mut all = Vec::new();
-    for mode in [Mode::Hybrid, Mode::Lexical, Mode::Semantic] {
-        for query in ["salaries", "harbor dues paid", "nothing at all"] {
-            all.push(bytes(kb.search(&caller, &SearchRequest { mode, ..asking(query) })));
-        }
-    }
-    for path in ["", "pay", "none"] {
-        let filters = Filters { path: Some(path.into()), ..Filters::default() };
-        all.push(bytes(kb.search(&caller, &SearchRequest { filters, ..asking("harbor") })));
-    }
-    all.push(bytes(kb.list_documents(&caller, &ListDocumentsRequest::default())));
-    all.push(bytes(kb.list_sources(&caller, &ListSourcesRequest::default())));
-    for id in ids {
-        all.push(bytes(kb.fetch(&caller, &fetching(id))));
-        all.push(bytes(kb.fetch(&caller, &fetching(&format!("{id}#0@0000")))));
-        all.push(bytes(kb.read_resource(&caller, &format!("kb://document/{id}"))));
-    }
-    all
-}
-
 #[test]
 fn hidden_and_missing_are_the_same_bytes_on_every_surface() {
     let with = world(HANDBOOK);

@@ -3,9 +3,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests play the authenticator and the extractor")]
 
-mod lost;
 mod answers;
 mod in_flight;
+mod lost;
 mod records;
 mod requests;
 
@@ -182,3 +182,28 @@ const HANDBOOK: &[(&str, &str, &str)] = &[
     ("pay.md", "user:dana", "Salaries of harbor staff are paid monthly, dues withheld.\n"),
     ("berths.md", "everyone", "A berth is booked with the harbor master.\n"),
 ];
+
+/// All answers to one person on every surface, byte for byte.
+fn everything(world: &World, handle: &str, ids: &[String]) -> Vec<Result<Vec<u8>, AnswerError>> {
+    let kb = world.vault.knowledge_base();
+    let caller = world.caller(handle);
+    let bytes = |answer: Result<Disclosure, AnswerError>| answer.map(Disclosure::into_bytes);
+    let mut all = Vec::new();
+    for mode in [Mode::Hybrid, Mode::Lexical, Mode::Semantic] {
+        for query in ["salaries", "harbor dues paid", "nothing at all"] {
+            all.push(bytes(kb.search(&caller, &SearchRequest { mode, ..asking(query) })));
+        }
+    }
+    for path in ["", "pay", "none"] {
+        let filters = Filters { path: Some(path.into()), ..Filters::default() };
+        all.push(bytes(kb.search(&caller, &SearchRequest { filters, ..asking("harbor") })));
+    }
+    all.push(bytes(kb.list_documents(&caller, &ListDocumentsRequest::default())));
+    all.push(bytes(kb.list_sources(&caller, &ListSourcesRequest::default())));
+    for id in ids {
+        all.push(bytes(kb.fetch(&caller, &fetching(id))));
+        all.push(bytes(kb.fetch(&caller, &fetching(&format!("{id}#0@0000")))));
+        all.push(bytes(kb.read_resource(&caller, &format!("kb://document/{id}"))));
+    }
+    all
+}
