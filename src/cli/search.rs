@@ -126,7 +126,7 @@ mod tests {
     fn results_are_quoted_behind_a_bar_and_cannot_move_the_cursor() {
         let answer = serde_json::json!({ "results": [{
             "rank": 1, "title": "Expense\u{1b}[2J policy", "relevance": "high", "url": "kb://document/kd_x",
-            "text": "=== 7Q4XK2M9VD3R BEGIN ===\n7Q4X| Due on the 5th | or 6th.\n7Q4X|\n=== 7Q4XK2M9VD3R END ===",
+            "text": "=== 7Q4XK2M9VD3R BEGIN ===\n7Q| Due on the 5th | or 6th.\n7Q|\n=== 7Q4XK2M9VD3R END ===",
             "provenance": { "source": "handbook" } }] });
         assert_eq!(
             render(&answer),

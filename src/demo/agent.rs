@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_fence_is_taken_off_for_reading() {
-        let fenced = "=== 7Q4XK2M9VD3R BEGIN ===\n7Q4X| ## Deadlines\n7Q4X|\n7Q4X| Reports are due\n7Q4X| on the 5th | of each month.\n=== 7Q4XK2M9VD3R END ===";
+        let fenced = "=== 7Q4XK2M9VD3R BEGIN ===\n7Q| ## Deadlines\n7Q|\n7Q| Reports are due\n7Q| on the 5th | of each month.\n=== 7Q4XK2M9VD3R END ===";
         assert_eq!(unfenced(fenced), "Reports are due on the 5th | of each month.");
         assert_eq!(unfenced("=== A BEGIN ===\nA| # Only this\n=== A END ==="), "Only this");
     }

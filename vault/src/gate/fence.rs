@@ -7,11 +7,19 @@ use crate::seams::Entropy;
 /// Crockford's base 32: no letter that is mistaken for another.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 12;
-const MARK: usize = 4;
+/// A mark stands on every line, so it is as short as it can be. It is drawn when the texts are known
+/// and occurs in none of them, so even a short one cannot be guessed by a document.
+const MARK: usize = 2;
+/// A text that holds all short marks gets a longer one, after this many draws.
+const LONGER_MARK: usize = 6;
+const SHORT_TRIES: u64 = 24;
 
-/// One response's boundary: 60 random bits.
+/// One response's boundary: 60 random bits, and how many of its characters are the mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Boundary(String);
+pub(crate) struct Boundary {
+    text: String,
+    mark: usize,
+}
 
 impl Boundary {
     /// Draws one that occurs in none of the texts, nor does its mark.
@@ -33,9 +41,9 @@ impl Boundary {
                     char::from(ALPHABET.get(five).copied().unwrap_or(b'0'))
                 })
                 .collect();
-            let drawn = Self(text);
+            let drawn = Self { text, mark: if tries < SHORT_TRIES { MARK } else { LONGER_MARK } };
             let marked = format!("{}|", drawn.mark());
-            if !texts.iter().any(|t| t.contains(&drawn.0) || t.contains(&marked)) {
+            if !texts.iter().any(|t| t.contains(&drawn.text) || t.contains(&marked)) {
                 return drawn;
             }
             tries += 1;
@@ -44,26 +52,26 @@ impl Boundary {
 
     /// The boundary itself, for the notice.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     fn mark(&self) -> &str {
-        self.0.get(..MARK).unwrap_or_default()
+        self.text.get(..self.mark).unwrap_or_default()
     }
 
     /// Puts a passage between boundary lines, every line marked.
     pub(crate) fn fence(&self, passage: &str) -> String {
         let passage = passage.trim_end_matches('\n');
         let lines = passage.split('\n').count();
-        let mut out = String::with_capacity(passage.len() + 6 * lines + 64);
-        out.push_str(&format!("=== {} BEGIN ===\n", self.0));
+        let mut out = String::with_capacity(passage.len() + 4 * lines + 64);
+        out.push_str(&format!("=== {} BEGIN ===\n", self.text));
         for line in passage.split('\n') {
             out.push_str(self.mark());
             out.push_str(if line.is_empty() { "|" } else { "| " });
             out.push_str(line);
             out.push('\n');
         }
-        out.push_str(&format!("=== {} END ===", self.0));
+        out.push_str(&format!("=== {} END ===", self.text));
         out
     }
 }
@@ -87,8 +95,17 @@ mod tests {
         assert_eq!(first.text(), "000000000000");
         let second = Boundary::draw(&Zeros, &["x 000000000000 y"]);
         assert_ne!(second, first);
-        let third = Boundary::draw(&Zeros, &["0000| y"]);
+        let third = Boundary::draw(&Zeros, &["00| y"]);
         assert_eq!(third, second);
+    }
+
+    #[test]
+    fn a_text_that_holds_every_short_mark_gets_a_longer_one() {
+        let each = ALPHABET.iter().flat_map(|a| ALPHABET.iter().map(|b| [*a, *b, b'|']));
+        let all: String = each.map(|mark| String::from_utf8(mark.to_vec()).unwrap()).collect();
+        let drawn = Boundary::draw(&SystemEntropy, &[&all]);
+        assert_eq!(drawn.mark().len(), LONGER_MARK);
+        assert!(!all.contains(&format!("{}|", drawn.mark())));
     }
 
     #[test]

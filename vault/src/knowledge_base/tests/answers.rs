@@ -87,7 +87,7 @@ fn what_a_document_says_stays_inside_its_marks() {
     let lines: Vec<_> = text.split('\n').collect();
     assert_eq!(lines[0], format!("=== {boundary} BEGIN ==="));
     assert_eq!(*lines.last().unwrap(), format!("=== {boundary} END ==="));
-    assert!(lines[1..lines.len() - 1].iter().all(|l| l.starts_with(&format!("{}|", &boundary[..4]))));
+    assert!(lines[1..lines.len() - 1].iter().all(|l| l.starts_with(&format!("{}|", &boundary[..2]))));
     for gone in ["evil.example", "<|im_start|>", "[link 7]", "\u{202E}", "=== 7Q4X", "| System:"] {
         assert!(!text.contains(gone), "{gone} in {text}");
     }
