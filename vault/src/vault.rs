@@ -191,20 +191,6 @@ impl Vault {
         })
     }
 
-    /// Records failures of documents that a run has removed at its end (a file that was blanked has no
-    /// version any more, and is still to be mended), with the attempts that the run counted.
-    ///
-    /// # Errors
-    /// [`VaultError::Catalog`].
-    pub fn record_failures(&self, source: u32, failures: &[Failure]) -> Result<(), VaultError> {
-        if failures.is_empty() {
-            return Ok(());
-        }
-        self.catalog.lock().transaction("recording failures", |tx| {
-            failures.iter().try_for_each(|failure| sources::add_failure(tx, source, failure))
-        })
-    }
-
     /// Failed documents of a source: (path, reason, detail, attempts).
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! [`Run::finish`], after a complete listing, removes and widens.
 
 use super::put::In;
-use super::{Known, NewDocument, RunSummary, publish::Ask};
+use super::{Failure, Known, NewDocument, RunSummary, publish::Ask};
 use crate::catalog::{content, rights, sources};
 use crate::error::VaultError;
 use crate::vault::{Operator, Vault};
@@ -250,7 +250,16 @@ impl Run {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn finish(mut self) -> Result<RunSummary, VaultError> {
+    pub fn finish(self) -> Result<RunSummary, VaultError> {
+        self.finish_failing(&[])
+    }
+
+    /// Ends the run like [`Run::finish`], and records failures of documents that it thereby removes (a
+    /// file that was blanked has no version left, and is still to be mended).
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn finish_failing(mut self, removed: &[Failure]) -> Result<RunSummary, VaultError> {
         let unseen = self.unseen();
         if !unseen.is_empty() {
             self.summary.removed = self.vault.remove(&self.place, &unseen)?;
@@ -267,6 +276,8 @@ impl Run {
             for source_id in gone {
                 sources::unfail(tx, source, source_id)?;
             }
+            removed.iter().try_for_each(|failure| sources::add_failure(tx, source, failure))?;
+            summary.failed += removed.len() as u64;
             summary.hidden_for_unresolved_rights = sources::hidden(tx, source)?;
             sources::end_run(tx, row, now, &summary)
         })?;

@@ -25,13 +25,8 @@ impl Drive<'_> {
                 return Err(refused);
             }
             (self.progress)(Progress::Publishing);
-            let mut summary = self.run.finish()?;
-            // The run's end removed what they were and forgot what was recorded of them, so that what
-            // is recorded now stays: that the file is still to be mended.
             let blanked: Vec<Failure> = self.blanked.into_values().map(|(_, failure)| failure).collect();
-            vault.record_failures(source, &blanked)?;
-            summary.failed += blanked.len() as u64;
-            summary
+            self.run.finish_failing(&blanked)?
         } else {
             self.keep_blanked()?;
             self.publish_if_rights_hold()?;
