@@ -310,6 +310,18 @@ fn read_again(again: &ReadAgain, embeds: bool) -> Vec<Check> {
             format!("{run} embeds them"),
         ));
     }
+    if again.waiting > 0 {
+        checks.push(wrong(
+            "runs",
+            State::Warning,
+            format!(
+                "source `{}`: a run was cut off: what it read of {} is not shown yet",
+                again.source,
+                documents(again.waiting)
+            ),
+            format!("{run} goes on with it"),
+        ));
+    }
     checks
 }
 

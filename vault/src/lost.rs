@@ -1,5 +1,5 @@
-//! What was kept and is lost (stored texts, vectors), and how it comes back: it is marked, and the
-//! next run of its source reads it again. For operators: callers are told in `knowledge_base`, and
+//! What the next run of a source mends: stored texts and vectors that are lost (they are marked, and
+//! read again), and what a cut-off run left unpublished. For operators: callers are told in `knowledge_base`, and
 //! of what they may see only.
 
 use crate::catalog::lost;
@@ -7,7 +7,7 @@ use crate::error::VaultError;
 use crate::vault::Vault;
 use serde::{Deserialize, Serialize};
 
-/// Documents of a source that its next run reads again although they have not changed.
+/// Documents of a source that its next run reads again although they have not changed, or publishes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadAgain {
     /// Name of the source.
@@ -17,6 +17,8 @@ pub struct ReadAgain {
     /// Other documents with passages that have no vectors of the current embedding space. Without an
     /// embedder that is as it should be.
     pub not_embedded: u64,
+    /// Documents with a version that a cut-off run read and did not publish.
+    pub waiting: u64,
 }
 
 impl Vault {
@@ -39,13 +41,18 @@ impl Vault {
         Ok(found)
     }
 
-    /// By source, what its next run reads again. Looks for lost texts first.
+    /// By source, what its next run mends. Looks for lost texts first.
     ///
     /// # Errors
     /// [`VaultError`].
     pub fn read_again(&self) -> Result<Vec<ReadAgain>, VaultError> {
         self.find_lost_texts()?;
-        self.catalog.lock().transaction("counting what is lost", lost::read_again)
+        let running = self.running.lock().clone();
+        let mut all = self.catalog.lock().transaction("counting what is lost", lost::read_again)?;
+        // What a run under way has not published yet is as it should be.
+        all.iter_mut().filter(|(no, _)| running.contains(no)).for_each(|(_, again)| again.waiting = 0);
+        let any = |a: &ReadAgain| a.text_lost + a.not_embedded + a.waiting > 0;
+        Ok(all.into_iter().map(|(_, again)| again).filter(any).collect())
     }
 }
 

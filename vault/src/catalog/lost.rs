@@ -29,24 +29,22 @@ pub(crate) fn mark(tx: &Tx<'_>, rows: &[i64]) -> Result<usize, VaultError> {
     })
 }
 
-/// By source: documents whose text is lost, and others that have passages without vectors of the
-/// space in `meta`. By the version that the next run compares with.
-pub(crate) fn read_again(tx: &Tx<'_>) -> Result<Vec<ReadAgain>, VaultError> {
+/// By source and its number: documents whose text is lost, others that have passages without vectors
+/// of the space in `meta`, and those that wait. By the version that the next run compares with.
+pub(crate) fn read_again(tx: &Tx<'_>) -> Result<Vec<(u32, ReadAgain)>, VaultError> {
     tx.sql(|c| {
         c.prepare(
-            "SELECT s.name, sum(v.pipeline = 0), sum(v.pipeline <> 0 AND v.embedded = 0 AND v.count > 0)
+            "SELECT s.no, s.name, sum(v.pipeline = 0), sum(v.pipeline <> 0 AND v.embedded = 0 AND v.count > 0),
+                    sum(d.waiting IS NOT NULL)
              FROM documents d JOIN sources s ON s.no = d.source
              JOIN versions v ON v.no = coalesce(d.waiting, d.published)
              GROUP BY s.no ORDER BY s.name",
         )?
         .query_map([], |r| {
-            Ok(ReadAgain {
-                source: r.get(0)?,
-                text_lost: r.get::<_, i64>(1)?.cast_unsigned(),
-                not_embedded: r.get::<_, i64>(2)?.cast_unsigned(),
-            })
+            let count = |at| r.get::<_, i64>(at).map(i64::cast_unsigned);
+            let (text_lost, not_embedded, waiting) = (count(2)?, count(3)?, count(4)?);
+            Ok((r.get(0)?, ReadAgain { source: r.get(1)?, text_lost, not_embedded, waiting }))
         })?
-        .filter(|again| !matches!(again, Ok(ReadAgain { text_lost: 0, not_embedded: 0, .. })))
         .collect()
     })
 }

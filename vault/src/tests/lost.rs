@@ -29,7 +29,7 @@ fn text_file(vault: &Vault, dir: &Path, path: &str) -> PathBuf {
 }
 
 fn lost(text_lost: u64) -> Vec<ReadAgain> {
-    vec![ReadAgain { source: "handbook".into(), text_lost, not_embedded: 0 }]
+    vec![ReadAgain { source: "handbook".into(), text_lost, not_embedded: 0, waiting: 0 }]
 }
 
 /// What the pipeline does: the next run reads again what does not answer, and nothing else.
@@ -200,7 +200,8 @@ fn documents_without_vectors_are_counted_until_they_are_embedded() {
     drop(vault);
     fs::remove_dir_all(dir.path().join("vectors")).unwrap();
     let vault = open(dir.path());
-    let waits = |not_embedded| vec![ReadAgain { source: "handbook".into(), text_lost: 0, not_embedded }];
+    let waits =
+        |not_embedded| vec![ReadAgain { source: "handbook".into(), text_lost: 0, not_embedded, waiting: 0 }];
     assert_eq!(vault.read_again().unwrap(), waits(6));
     let mut run = vault.begin_run(&by(), 0).unwrap();
     rights(&mut run, &[(".", &["everyone"])]);

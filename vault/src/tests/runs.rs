@@ -79,6 +79,7 @@ fn what_a_cut_off_run_left_is_published_by_a_run_of_its_own_source_alone() {
         run.put(document("a.txt", ".", "secret\n")).unwrap();
         elsewhere(&vault);
         assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harmless\n"), "while the run goes on");
+        assert!(vault.read_again().unwrap().is_empty(), "a run under way is nothing to be told of");
         drop(run);
         elsewhere(&vault);
         assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harmless\n"), "cut off");
@@ -88,6 +89,8 @@ fn what_a_cut_off_run_left_is_published_by_a_run_of_its_own_source_alone() {
     elsewhere(&vault);
     assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("harmless\n"), "and another source's run");
     assert_eq!(vault.stats().unwrap().outbox_waiting, 0, "the engines know it all the same");
+    let waiting = vault.read_again().unwrap();
+    assert_eq!((waiting.len(), &*waiting[0].source, waiting[0].waiting), (1, "handbook", 1));
     let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
     rights(&mut run, &[(".", &["user:dana"])]);
     assert_eq!(sees(&vault, "omar"), paths(&["x.txt"]));
@@ -98,6 +101,7 @@ fn what_a_cut_off_run_left_is_published_by_a_run_of_its_own_source_alone() {
     assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "x.txt"]));
     assert_eq!(finds(&vault, "secret"), paths(&["a.txt"]));
     assert_eq!(finds(&vault, "harmless"), paths(&[]));
+    assert!(vault.read_again().unwrap().is_empty());
 }
 
 #[test]
