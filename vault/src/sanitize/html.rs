@@ -1,200 +1,11 @@
-//! Tags of HTML inside running text: just enough parsing to take them out. A document that *is*
-//! HTML is walked as a tree by its extractor; this is for Markdown, and for what pretends to be text.
+//! Tags of HTML inside running text: just enough parsing to take them out. A document that *is* HTML is
+//! walked as a tree by its extractor; this is for what pretends to be text. It must never take for a tag
+//! what no renderer does.
 
+use super::markup::{Shape, Style, is_void, shape};
 use super::{Counts, count};
 
 const LONGEST_TAG: usize = 8192;
-
-const NAMES: &[&str] = &[
-    "a",
-    "abbr",
-    "address",
-    "animate",
-    "animatetransform",
-    "area",
-    "article",
-    "aside",
-    "audio",
-    "b",
-    "base",
-    "bdi",
-    "bdo",
-    "big",
-    "blockquote",
-    "body",
-    "br",
-    "button",
-    "canvas",
-    "caption",
-    "center",
-    "circle",
-    "cite",
-    "code",
-    "col",
-    "colgroup",
-    "dd",
-    "defs",
-    "del",
-    "details",
-    "dfn",
-    "dialog",
-    "div",
-    "dl",
-    "dt",
-    "ellipse",
-    "em",
-    "embed",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "font",
-    "footer",
-    "foreignobject",
-    "form",
-    "frame",
-    "frameset",
-    "g",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "head",
-    "header",
-    "hr",
-    "html",
-    "i",
-    "iframe",
-    "image",
-    "img",
-    "input",
-    "ins",
-    "isindex",
-    "kbd",
-    "keygen",
-    "label",
-    "legend",
-    "li",
-    "line",
-    "link",
-    "main",
-    "map",
-    "mark",
-    "marquee",
-    "math",
-    "menu",
-    "meta",
-    "meter",
-    "nav",
-    "nobr",
-    "noembed",
-    "noframes",
-    "noscript",
-    "object",
-    "ol",
-    "optgroup",
-    "option",
-    "output",
-    "p",
-    "param",
-    "path",
-    "picture",
-    "plaintext",
-    "polygon",
-    "polyline",
-    "portal",
-    "pre",
-    "progress",
-    "q",
-    "rect",
-    "rp",
-    "rt",
-    "ruby",
-    "s",
-    "samp",
-    "script",
-    "search",
-    "section",
-    "select",
-    "set",
-    "slot",
-    "small",
-    "source",
-    "span",
-    "strike",
-    "strong",
-    "style",
-    "sub",
-    "summary",
-    "sup",
-    "svg",
-    "table",
-    "tbody",
-    "td",
-    "template",
-    "textarea",
-    "tfoot",
-    "th",
-    "thead",
-    "time",
-    "title",
-    "tr",
-    "track",
-    "tspan",
-    "tt",
-    "u",
-    "ul",
-    "use",
-    "var",
-    "video",
-    "wbr",
-    "xmp",
-];
-
-/// Elements that stand for a line of their own, or a break: a blank takes their place.
-const BLOCKS: &[&str] = &[
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "br",
-    "caption",
-    "dd",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "li",
-    "main",
-    "nav",
-    "ol",
-    "option",
-    "p",
-    "pre",
-    "section",
-    "summary",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "tr",
-    "ul",
-];
 
 /// A tag that was recognised.
 #[derive(Debug)]
@@ -212,29 +23,31 @@ impl Tag {
         self.attributes.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether what is in it stands apart from the text before it.
     pub(super) fn is_block(&self) -> bool {
-        BLOCKS.contains(&self.name.as_str())
+        matches!(shape(&self.name), Some(Shape::Block | Shape::Cell))
     }
 
-    /// Whether everything inside it is not for readers.
-    pub(super) fn swallows(&self) -> Option<&'static str> {
-        if self.closing {
-            return None;
+    pub(super) fn is_void(&self) -> bool {
+        is_void(&self.name)
+    }
+
+    /// The style in it, for an element that stands in `around`.
+    pub(super) fn style(&self, around: Style) -> Style {
+        around.inside(&self.name, |name| self.attribute(name), &[])
+    }
+
+    /// Whether everything inside it is not for readers: the kind as which it is counted.
+    pub(super) fn swallows(&self, around: Style) -> Option<&'static str> {
+        if self.closing || self.is_void() {
+            None
+        } else if shape(&self.name) == Some(Shape::Unseen) {
+            Some("html_script")
+        } else if self.style(around).gone() {
+            Some("html_hidden")
+        } else {
+            None
         }
-        if matches!(self.name.as_str(), "script" | "style" | "template" | "noscript" | "noembed" | "noframes")
-        {
-            return Some("html_script");
-        }
-        let style = self.attribute("style").unwrap_or_default();
-        let style: String =
-            style.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-        let unseen = ["display:none", "visibility:hidden", "font-size:0", "opacity:0;", "opacity:0%"];
-        let hidden = self.attribute("hidden").is_some()
-            || unseen.iter().any(|form| style.contains(form))
-            || style.ends_with("opacity:0");
-        let empty =
-            matches!(self.name.as_str(), "br" | "hr" | "img" | "input" | "meta" | "link" | "wbr" | "source");
-        (hidden && !empty).then_some("html_hidden")
     }
 }
 
@@ -246,7 +59,7 @@ pub(super) fn begins(here: &str) -> bool {
     let name = inner.get(..end).unwrap_or_default();
     let after = inner.get(end..).unwrap_or_default();
     let ends = after.is_empty() || after.starts_with(['>', '/', ' ', '\t', '\n']);
-    ends && name.len() <= 16 && NAMES.contains(&name.to_ascii_lowercase().as_str())
+    ends && name.len() <= 16 && shape(&name.to_ascii_lowercase()).is_some()
 }
 
 /// Parses the known tag at the start of `here`; `None` if it is none, or has no end.
@@ -299,10 +112,12 @@ pub(super) fn parse(here: &str) -> Option<Tag> {
     }
 }
 
-/// Bytes from the start of `after` to behind the closing tag of this name, nested ones counted.
+/// Bytes from the start of `after` to behind the closing tag of this name, nested ones counted. Where there
+/// are too few of them, the last one closes.
 pub(super) fn closing(after: &str, name: &str) -> Option<usize> {
     let mut depth = 1_usize;
     let mut at = 0;
+    let mut last = None;
     while let Some(next) = after.get(at..)?.find('<') {
         at += next;
         let here = after.get(at..)?;
@@ -316,8 +131,9 @@ pub(super) fn closing(after: &str, name: &str) -> Option<usize> {
             at += tag.length;
             if tag.closing {
                 depth -= 1;
+                last = Some(at);
                 if depth == 0 {
-                    return Some(at);
+                    return last;
                 }
             } else {
                 depth += 1;
@@ -326,7 +142,7 @@ pub(super) fn closing(after: &str, name: &str) -> Option<usize> {
             at += 1;
         }
     }
-    None
+    last
 }
 
 /// For single lines: an angle bracket that begins a known tag or a comment becomes a look-alike.

@@ -10,6 +10,7 @@ mod code;
 mod forged;
 mod html;
 mod links;
+pub mod markup;
 mod tables;
 #[cfg(test)]
 mod tests;

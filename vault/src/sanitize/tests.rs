@@ -181,6 +181,47 @@ fn html_goes() {
 }
 
 #[test]
+fn what_is_hidden_goes_and_what_is_shown_stays() {
+    for hidden in [
+        "<p hidden>SECRET</p>",
+        "<p style='DISPLAY : NONE !important'>SECRET</p>",
+        "<p style=\"d\\69splay:/**/none\">SECRET</p>",
+        "<div style=visibility:hidden><p>SECRET</p></div>",
+        "<span style='opacity: 0.01'>SECRET</span>",
+        "<span style='font-size:1px'>SECRET</span>",
+        "<span style='color:#fefefe'>SECRET</span>",
+        "<font color=White>SECRET</font>",
+        "<div style='background:black'><p style='color:#000'>SECRET</p></div>",
+        "<table bgcolor='#eeeeee'><td style='color:rgb(238,238,238)'>SECRET</td></table>",
+        "<div style='position:absolute;left:-9999px'>SECRET</div>",
+        "<p style='text-indent:-9999px'>SECRET</p>",
+        "<p style='transform:scale(0)'>SECRET</p>",
+        "<p style='height:0;overflow:hidden'>SECRET</p>",
+        "<dialog>SECRET</dialog>",
+        "<div popover>SECRET</div>",
+        "<template>SECRET</template>",
+        "<iframe>SECRET</iframe>",
+        "<object data=x>SECRET</object>",
+        "<svg><text>SECRET</text></svg>",
+        "<progress>SECRET</progress>",
+        "<p hidden>a<p hidden>SECRET</p>",
+    ] {
+        let clean = text(&format!("Seen. {hidden} Seen too."), 1).text;
+        assert!(!clean.contains("SECRET"), "{hidden}: {clean}");
+        assert!(clean.starts_with("Seen.") && clean.ends_with("Seen too."), "{hidden}: {clean}");
+    }
+    for seen in [
+        "<p style='font-size:0.9em'>WORD</p>",
+        "<p style='color:#777'>WORD</p>",
+        "<div style='background:#000'><p style='color:#fff'>WORD</p></div>",
+        "<details><summary>More</summary>WORD</details>",
+        "<b style='color:#000'>x</b><i>WORD</i>",
+    ] {
+        assert!(text(seen, 1).text.contains("WORD"), "{seen}");
+    }
+}
+
+#[test]
 fn forgeries_are_broken_visibly() {
     becomes("<|im_start|>system", "‹|im_start|›system");
     becomes("<|im_\u{200B}start|> [INST] x [/INST] <s> <<SYS>>", "‹|im_start|› (INST) x (/INST) ‹s› ‹‹SYS››");

@@ -1,45 +1,22 @@
-//! Style sheets in the document, as far as they can hide text: simple rules, applied in their order.
-//! It must never fetch a sheet, and its work has a limit, because a sheet is the document's to write.
+//! Style sheets in the document, as far as they can hide text: which rules count on a screen of ordinary
+//! size, and what they declare for each element. It must never fetch a sheet, and its work has a limit,
+//! because a sheet is the document's to write.
 
+use kenward_vault::sanitize::markup::{Declaration, declarations, pixels, plain};
 use scraper::{Html as Tree, Selector};
 use std::collections::HashMap;
 
 /// A node of the tree.
 pub(super) type NodeId = ego_tree::NodeId;
 
-/// Rules beyond this many that could hide something are not read.
+/// Selectors beyond this many whose rules could hide something are not read.
 const MOST_RULES: usize = 500;
 /// Matches beyond this many are not kept.
 const MOST_MATCHES: usize = 200_000;
-
-/// Properties that can hide text.
-const HIDING: [&str; 22] = [
-    "display",
-    "visibility",
-    "opacity",
-    "font-size",
-    "font",
-    "color",
-    "background",
-    "background-color",
-    "position",
-    "left",
-    "top",
-    "right",
-    "bottom",
-    "text-indent",
-    "margin-left",
-    "clip",
-    "clip-path",
-    "transform",
-    "width",
-    "height",
-    "max-height",
-    "overflow",
-];
-
-/// One declaration, in lower case.
-pub(super) type Declaration = (String, String);
+/// Blocks within blocks deeper than this are not read.
+const MOST_DEPTH: usize = 16;
+/// The screen that pages are taken to be read on, in pixels.
+const SCREEN: (f32, f32) = (1280.0, 800.0);
 
 /// What the document's own sheets say about each element.
 #[derive(Default)]
@@ -60,11 +37,16 @@ impl Sheet {
                 }
             }
         }
-        let source = without_comments(&source);
+        let rules = rules(&plain(&source));
+        // A list with one selector that is none is no rule at all.
+        let whole = rules.iter().filter(|rule| Selector::parse(&rule.selector).is_ok());
+        let single = whole.flat_map(|rule| list(&rule.selector).map(|one| (one, &rule.declared)));
+        let mut single: Vec<_> = single.take(MOST_RULES).collect();
+        // Stable: of equally specific ones the later comes later.
+        single.sort_by_key(|(selector, _)| specificity(selector));
         let mut matches = 0;
-        for (selector, body) in rules(&source).into_iter().take(MOST_RULES) {
+        for (selector, declared) in single {
             let Ok(selector) = Selector::parse(selector) else { continue };
-            let declared = declarations(body);
             for element in tree.select(&selector) {
                 matches += 1;
                 if matches > MOST_MATCHES {
@@ -76,64 +58,126 @@ impl Sheet {
         sheet
     }
 
-    /// Declarations for this element, later ones last.
+    /// Declarations for this element, those that prevail last.
     pub(super) fn get(&self, node: NodeId) -> &[Declaration] {
         self.by_node.get(&node).map_or(&[], Vec::as_slice)
     }
 }
 
-/// `name: value; …` into pairs that can hide, names and values in lower case.
-pub(super) fn declarations(body: &str) -> Vec<Declaration> {
-    let pairs = body.split(';').filter_map(|pair| pair.split_once(':'));
-    pairs
-        .map(|(name, value)| {
-            let value = value.to_ascii_lowercase();
-            let value = value.split("!important").next().unwrap_or_default();
-            (name.trim().to_ascii_lowercase(), value.trim().to_owned())
-        })
-        .filter(|(name, _)| HIDING.contains(&name.as_str()))
-        .collect()
+struct Rule {
+    selector: String,
+    declared: Vec<Declaration>,
 }
 
-fn without_comments(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
+/// Every rule that could hide something, in the order of the sheet, those within others included.
+fn rules(source: &str) -> Vec<Rule> {
+    let mut found: Vec<Rule> = Vec::new();
+    // For each open block, the rule whose declarations may stand in it.
+    let mut open: Vec<Option<usize>> = Vec::new();
     let mut rest = source;
-    while let Some((before, after)) = rest.split_once("/*") {
-        out.push_str(before);
-        out.push(' ');
-        rest = after.split_once("*/").map_or("", |(_, after)| after);
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Selector and body of every rule that could hide something; of `@media`, those for screens.
-fn rules(source: &str) -> Vec<(&str, &str)> {
-    let mut found = Vec::new();
-    let mut rest = source;
-    while let Some(open) = rest.find(['{', '}', ';']) {
-        let (head, after) = rest.split_at(open);
-        let after = after.get(1..).unwrap_or_default();
-        let head = head.trim();
-        if !rest.get(open..).is_some_and(|at| at.starts_with('{')) {
-            rest = after;
-        } else if head.starts_with('@') {
-            let lower = head.to_ascii_lowercase();
-            let screen = lower.starts_with("@layer")
-                || lower.starts_with("@supports")
-                || (lower.starts_with("@media") && (lower.contains("screen") || lower.contains("all")));
-            // For screens: go on inside; its closing brace is skipped above. Else: skip the block.
-            rest = if screen { after } else { after.get(block_end(after)..).unwrap_or_default() };
-        } else {
-            let end = after.find('}').unwrap_or(after.len());
-            let body = after.get(..end).unwrap_or_default();
-            if !head.is_empty() && !declarations(body).is_empty() {
-                found.push((head, body));
+    loop {
+        let at = rest.find(['{', '}', ';']).unwrap_or(rest.len());
+        let (head, here) = rest.split_at(at);
+        let after = here.get(1..).unwrap_or_default();
+        let within = open.last().copied().flatten();
+        if here.starts_with('{') {
+            let head = head.trim();
+            if open.len() >= MOST_DEPTH || (head.starts_with('@') && !applies(head)) {
+                rest = after.get(block_end(after)..).unwrap_or_default();
+                continue;
             }
-            rest = after.get(end..).and_then(|tail| tail.strip_prefix('}')).unwrap_or_default();
+            if head.starts_with('@') {
+                open.push(within);
+            } else {
+                let around = within.and_then(|at| found.get(at)).map(|rule| rule.selector.as_str());
+                let selector = nested(around, head);
+                open.push(Some(found.len()));
+                found.push(Rule { selector, declared: Vec::new() });
+            }
+        } else {
+            if let Some(rule) = within.and_then(|at| found.get_mut(at)) {
+                rule.declared.extend(declarations(head));
+            }
+            if here.is_empty() {
+                break;
+            }
+            if here.starts_with('}') {
+                open.pop();
+            }
         }
+        rest = after;
     }
+    found.retain(|rule| !rule.selector.is_empty() && !rule.declared.is_empty());
     found
+}
+
+/// The selector of a rule that stands within another.
+fn nested(around: Option<&str>, own: &str) -> String {
+    match around {
+        Some(around) if own.contains('&') => own.replace('&', &format!(":is({around})")),
+        Some(around) => format!(":is({around}) {own}"),
+        None => own.to_owned(),
+    }
+}
+
+/// The single selectors of a list.
+fn list(selectors: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    selectors.split(move |c: char| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+}
+
+/// Ids, then classes, attributes and states, then elements: counted by their signs, which is near enough.
+fn specificity(selector: &str) -> (usize, usize, usize) {
+    let count = |signs: &[char]| selector.matches(signs).count();
+    let names = selector.split([' ', '>', '+', '~', '(']).filter(|s| s.starts_with(char::is_alphabetic));
+    (count(&['#']), count(&['.', '[', ':']), names.count())
+}
+
+/// Whether what stands in the block of this at-rule counts on a screen.
+fn applies(head: &str) -> bool {
+    let head = head.to_ascii_lowercase();
+    if let Some(queries) = head.strip_prefix("@media") {
+        return queries.split(',').any(on_screen);
+    }
+    if let Some(condition) = head.strip_prefix("@supports") {
+        return !condition.trim_start().starts_with("not");
+    }
+    ["@layer", "@container", "@scope"].iter().any(|name| head.starts_with(name))
+}
+
+fn on_screen(query: &str) -> bool {
+    let query = query.trim();
+    let (negated, query) = query.strip_prefix("not ").map_or((false, query), |query| (true, query));
+    let medium = query.strip_prefix("only ").unwrap_or(query).trim_start();
+    let other = medium.starts_with("print") || medium.starts_with("speech");
+    let mut features = query.split('(').skip(1).filter_map(|feature| feature.split(')').next());
+    (!other && features.all(fits)) != negated
+}
+
+/// Whether one feature of a query is that of the screen. One that is not known is taken to be.
+fn fits(feature: &str) -> bool {
+    let Some((name, value)) = feature.split_once(':') else { return true };
+    let (name, value) = (name.trim(), value.trim());
+    let within = |least: bool, side: f32| {
+        pixels(value).is_none_or(|value| if least { value <= side } else { value >= side })
+    };
+    match name {
+        "min-width" => within(true, SCREEN.0),
+        "max-width" => within(false, SCREEN.0),
+        "min-height" => within(true, SCREEN.1),
+        "max-height" => within(false, SCREEN.1),
+        "orientation" => value == "landscape",
+        "prefers-color-scheme" => value == "light",
+        "prefers-reduced-motion" | "prefers-contrast" => value == "no-preference",
+        _ => true,
+    }
 }
 
 /// Where the block that was just opened ends, its brace included.
@@ -156,22 +200,52 @@ fn block_end(source: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn selectors(source: &str) -> Vec<String> {
+        rules(&plain(source)).into_iter().map(|rule| rule.selector).collect()
+    }
+
     #[test]
     fn rules_that_can_hide_are_found() {
-        let source = without_comments(
-            "/* x { display:none } */ .a { color: red; margin: 0 } p { margin: 0 } @media print { .b { display: none } } @media screen { .c { DISPLAY : None !important } } @import url(x); .d{opacity:0}",
+        let found = selectors(
+            "<!-- /* x { display:none } */ .a { color: red; margin-right: 0 } p { border: 0 } @media print { .b { display: none } } @media screen { .c { DISPLAY : None !important } } @import url(x); .d{opacity:0} -->",
         );
-        let found = rules(&source);
-        let selectors: Vec<_> = found.iter().map(|(selector, _)| *selector).collect();
-        assert_eq!(selectors, [".a", ".c", ".d"]);
-        assert_eq!(declarations(found[1].1), [("display".to_owned(), "none".to_owned())]);
+        assert_eq!(found, [".a", ".c", ".d"]);
+        let found = selectors(".a{content:'}';.b{opacity:0} &.c, .d &{opacity:0} color:red}.e{display:none");
+        assert_eq!(found, [".a", ":is(.a) .b", ":is(.a).c, .d :is(.a)", ".e"]);
+    }
+
+    #[test]
+    fn queries_are_asked_of_a_screen() {
+        for (query, counts) in [
+            ("screen", true),
+            ("all and (min-width: 0)", true),
+            ("(min-width:600px)", true),
+            ("only screen and (max-width: 600px)", false),
+            ("print", false),
+            ("print, screen", true),
+            ("not print", true),
+            ("not screen", false),
+            ("(prefers-color-scheme: dark)", false),
+        ] {
+            assert_eq!(applies(&format!("@media {query}")), counts, "{query}");
+        }
+        assert!(applies("@supports (display: grid)") && !applies("@keyframes x") && !applies("@font-face"));
+    }
+
+    #[test]
+    fn the_more_specific_come_later() {
+        let mut sorted = ["p", ".a", "#a", "div p", "p.a", ".a.b"];
+        sorted.sort_by_key(|selector| specificity(selector));
+        assert_eq!(sorted, ["p", "div p", ".a", "p.a", ".a.b", "#a"]);
+        assert_eq!(list("a, b:is(c, d), e").collect::<Vec<_>>(), ["a", " b:is(c, d)", " e"]);
     }
 
     #[test]
     fn hostile_sheets_end() {
-        for source in ["{{{{{{", "@media screen {{{", "a{b", "}}}}", "/*", "@@@;;{}", "a{display:none"] {
-            let cleaned = without_comments(source);
-            let _ = rules(&cleaned);
+        let deep = "a{".repeat(50_000);
+        for source in ["{{{{{{", "@media screen {{{", "a{b", "}}}}", "/*", "@@@;;{}", "a{display:none", &deep]
+        {
+            let _ = selectors(source);
         }
     }
 }

@@ -2,9 +2,7 @@
 //! see left out and counted. It must never run anything, and never recurse: nesting is the document's
 //! to choose.
 
-mod color;
 mod css;
-mod style;
 mod walk;
 
 use super::{Extractor, FailReason, Meta, Sink, text};

@@ -33,7 +33,7 @@ impl Scan<'_> {
             Some(end) => {
                 let url = format!("{word}{}", self.rest(0).get(..end).unwrap_or_default());
                 let keep = self.out.len() - word.len();
-                self.out.truncate(keep);
+                self.take_back(keep);
                 self.at += end;
                 self.marker(&url);
             }

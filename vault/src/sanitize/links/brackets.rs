@@ -13,7 +13,7 @@ impl Scan<'_> {
         let inner = self.out.get(inside..).unwrap_or_default().to_owned();
         let Some((url, length)) = self.target(&inner) else { return self.push(1) };
         self.at += length;
-        self.out.truncate(from);
+        self.take_back(from);
         if image {
             let plain = shown(&inner);
             self.image(&plain);

@@ -2,9 +2,13 @@
 //! marker, what it hides goes with it; a tag without an end is broken so that a reader sees it.
 
 use super::super::chars::{CLOSE, OPEN};
+use super::super::markup::Style;
 use super::super::{count, html};
 use super::bare::autolink;
 use super::scan::Scan;
+
+/// Elements that are open at once, beyond which the style of one is that of the last that counted.
+const DEEPEST: usize = 64;
 
 impl Scan<'_> {
     pub(super) fn angle(&mut self) {
@@ -56,7 +60,9 @@ impl Scan<'_> {
     }
 
     fn tag(&mut self, tag: &html::Tag) {
-        if let Some(kind) = tag.swallows()
+        let around = self.styles.last().map_or(Style::ROOT, |(_, style)| *style);
+        let swallows = tag.swallows(around);
+        if let Some(kind) = swallows
             && !self.never_closes.contains(&tag.name)
         {
             if let Some(end) = html::closing(self.rest(tag.length), &tag.name) {
@@ -66,8 +72,15 @@ impl Scan<'_> {
             self.never_closes.insert(tag.name.clone());
         }
         self.drop_markup("html_tag", tag.length);
+        if tag.closing {
+            let open = self.styles.iter().rposition(|(name, _)| *name == tag.name);
+            self.styles.truncate(open.unwrap_or(self.styles.len()));
+        } else if swallows.is_none() && !tag.is_void() && self.styles.len() < DEEPEST {
+            self.styles.push((tag.name.clone(), tag.style(around)));
+        }
+        self.see();
         match (tag.name.as_str(), tag.closing) {
-            ("a" | "area", false) => {
+            ("a", false) => {
                 if let Some(url) = tag.attribute("href") {
                     self.anchors.push(url.to_owned());
                 }
@@ -104,6 +117,24 @@ impl Scan<'_> {
         let joined = self.out.chars().next_back().is_some_and(|c| !c.is_whitespace());
         if tag.is_block() && joined && !self.rest(0).starts_with(char::is_whitespace) {
             self.out.push(' ');
+        }
+    }
+
+    /// Where the style changes: takes back what it hid until here, or notes that it hides from here on. What
+    /// is never closed stays, as everything does that begins and has no end.
+    fn see(&mut self) {
+        let shows = self.styles.last().is_none_or(|(_, style)| style.shows_text());
+        match self.unseen {
+            Some(from) if shows => {
+                if !self.out.get(from..).unwrap_or_default().trim().is_empty() {
+                    count(self.counts, "html_hidden", 1);
+                }
+                self.take_back(from);
+                self.open.retain(|(at, _)| *at < from);
+                self.unseen = None;
+            }
+            None if !shows => self.unseen = Some(self.out.len()),
+            Some(_) | None => {}
         }
     }
 

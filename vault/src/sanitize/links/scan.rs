@@ -3,6 +3,7 @@
 
 use super::super::Counts;
 use super::super::chars::{CLOSE, OPEN};
+use super::super::markup::Style;
 use std::collections::{HashMap, HashSet};
 
 const LONGEST_CODE: usize = 4000;
@@ -15,6 +16,10 @@ pub(super) struct Scan<'a> {
     /// Where in `out` a bracket was opened, and whether a `!` stands before it.
     pub(super) open: Vec<(usize, bool)>,
     pub(super) anchors: Vec<String>,
+    /// Elements that are open, by name, and the style in each.
+    pub(super) styles: Vec<(String, Style)>,
+    /// Where in `out` text begins that the style of the element around it hides.
+    pub(super) unseen: Option<usize>,
     /// Names of elements (and `-->`) that have no end after this place.
     pub(super) never_closes: HashSet<String>,
     pub(super) definitions: HashMap<String, String>,
@@ -36,6 +41,8 @@ impl<'a> Scan<'a> {
             out: String::with_capacity(text.len()),
             open: Vec::new(),
             anchors: Vec::new(),
+            styles: Vec::new(),
+            unseen: None,
             never_closes: HashSet::new(),
             definitions,
             urls,
@@ -54,6 +61,12 @@ impl<'a> Scan<'a> {
     pub(super) fn push(&mut self, length: usize) {
         self.out.push_str(self.text.get(self.at..self.at + length).unwrap_or_default());
         self.at += length;
+    }
+
+    /// Takes back what was written behind `to`.
+    pub(super) fn take_back(&mut self, to: usize) {
+        self.out.truncate(to);
+        self.unseen = self.unseen.map(|from| from.min(to));
     }
 
     /// Writes a marker for the URL, with a blank before it if a word stands there.

@@ -4,52 +4,17 @@
 use super::Walk;
 use super::blocks::Table;
 use super::inline::{Anchor, url_of};
+use kenward_vault::sanitize::markup::{Shape, shape};
 use scraper::node::Element;
 
-/// Elements that begin and end a block.
-const BLOCKS: [&str; 37] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "caption",
-    "center",
-    "dd",
-    "details",
-    "dialog",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "html",
-    "legend",
-    "li",
-    "main",
-    "menu",
-    "ol",
-    "p",
-    "pre",
-    "section",
-    "summary",
-    "ul",
-];
+/// Whether the element begins and ends a block. A break is a line within one.
+fn is_block(name: &str) -> bool {
+    shape(name) == Some(Shape::Block) && name != "br"
+}
 
 impl Walk<'_, '_> {
     pub(super) fn enter(&mut self, name: &str, element: &Element) {
-        if BLOCKS.contains(&name) {
+        if is_block(name) {
             self.flush();
         }
         match name {
@@ -110,7 +75,7 @@ impl Walk<'_, '_> {
     }
 
     pub(super) fn leave(&mut self, name: &str) {
-        if BLOCKS.contains(&name) {
+        if is_block(name) {
             self.flush();
         }
         match name {

@@ -8,21 +8,17 @@ mod inline;
 mod tests;
 
 use super::css::Sheet;
-use super::style::Style;
 use crate::doors::mint;
 use crate::formats::{Meta, Signal, Sink};
 use blocks::Table;
 use ego_tree::NodeRef;
 use ego_tree::iter::Edge;
 use inline::Anchor;
+use kenward_vault::sanitize::markup::{Shape, Style, shape};
 use scraper::{Html as Tree, Node};
 
-/// Elements that are no text for a reader, and no hiding either.
-const DROPPED: [&str; 22] = [
-    "script", "style", "template", "noscript", "svg", "math", "canvas", "iframe", "frame", "frameset",
-    "object", "embed", "audio", "video", "map", "select", "datalist", "nav", "noembed", "noframes", "meta",
-    "link",
-];
+/// Elements that a reader sees but does not read: what is on every page, and what is there to choose from.
+const BESIDE: [&str; 3] = ["nav", "map", "select"];
 
 pub(super) struct Walk<'a, 's> {
     sheet: &'a Sheet,
@@ -103,11 +99,11 @@ impl<'a, 's> Walk<'a, 's> {
                     }
                     return false;
                 }
-                if DROPPED.contains(&name) {
+                if shape(name) == Some(Shape::Unseen) || BESIDE.contains(&name) {
                     return false;
                 }
-                let style = self.style().inside(element, self.sheet.get(node.id()));
-                if style.gone {
+                let style = self.style().inside(name, |name| element.attr(name), self.sheet.get(node.id()));
+                if style.gone() {
                     self.meta.count(Signal::HiddenText, texts_below(node));
                     return false;
                 }
