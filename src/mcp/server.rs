@@ -11,7 +11,7 @@ use crate::mcp::tools::{self, ToolSpec};
 use crate::mcp::{errors, render, surfaces};
 use crate::owner::ops::{Claim, Question};
 use axum::http::request::Parts;
-use kenward_vault::{AnswerError, ErrorCode};
+use kenward_vault::AnswerError;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
     CompleteResult, Implementation, JsonObject, ListPromptsRequestMethod, ListPromptsResult,
@@ -107,7 +107,7 @@ impl<A: Ask> KenwardServer<A> {
                     answer.map_err(errors::told)
                 }
             };
-            let outcome = answer.as_ref().map_or_else(|error| code_name(error.code), |_| "answered");
+            let outcome = answer.as_ref().map_or_else(|error| error.code.name(), |_| "answered");
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(outcome, milliseconds, "request done");
             answer
@@ -137,19 +137,6 @@ impl<A: Ask> KenwardServer<A> {
 fn not_an_object(request_id: &str) -> AnswerError {
     tracing::error!(request_id, "the disclosure is no JSON object");
     errors::told(AskError::Reply)
-}
-
-/// A code as the log names it.
-const fn code_name(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::InvalidArgument => "invalid_argument",
-        ErrorCode::NotFound => "not_found",
-        ErrorCode::InvalidCursor => "invalid_cursor",
-        ErrorCode::Unauthenticated => "unauthenticated",
-        ErrorCode::TryAgain => "try_again",
-        ErrorCode::Unreadable => "unreadable",
-        ErrorCode::Internal => "internal",
-    }
 }
 
 impl<A: Ask> ServerHandler for KenwardServer<A> {

@@ -156,7 +156,7 @@ impl KnowledgeBase {
         };
         let (code, rendered) = match &built {
             Ok(body) => ("ok", serde_json::to_vec(body)),
-            Err(error) => (errors::code_name(error.code), serde_json::to_vec(error)),
+            Err(error) => (error.code.name(), serde_json::to_vec(error)),
         };
         let bytes = rendered
             .map_err(|_| VaultError::damaged("an answer's rendering", "report it with the request id"))?;
@@ -175,7 +175,7 @@ impl KnowledgeBase {
         let rights = core.rights.load_full();
         let scope = Gate::scope(core, caller, &rights, now);
         let bytes = serde_json::to_vec(&error).unwrap_or_default();
-        let outcome = (errors::code_name(error.code), bytes.as_slice());
+        let outcome = (error.code.name(), bytes.as_slice());
         match record_error(core, caller, scope.as_ref(), question.asked(&core.keys.audit), now, outcome) {
             Ok(()) => error,
             Err(failure) => errors::failed(&failure),

@@ -100,15 +100,3 @@ pub(super) fn failed(failure: &VaultError) -> AnswerError {
 pub(super) fn embedding_failed() -> AnswerError {
     internal()
 }
-
-pub(crate) fn code_name(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::InvalidArgument => "invalid_argument",
-        ErrorCode::NotFound => "not_found",
-        ErrorCode::InvalidCursor => "invalid_cursor",
-        ErrorCode::Unauthenticated => "unauthenticated",
-        ErrorCode::TryAgain => "try_again",
-        ErrorCode::Unreadable => "unreadable",
-        ErrorCode::Internal => "internal",
-    }
-}

@@ -2,7 +2,7 @@
 //! caller's scope anew, and ends in a [`Disclosure`] or an [`AnswerError`], both recorded.
 
 mod ask;
-pub(crate) mod errors;
+mod errors;
 mod fetch;
 mod filters;
 mod list;
