@@ -16,6 +16,7 @@ pub mod fusion;
 pub mod lexical;
 pub mod models;
 pub mod order;
+mod places;
 #[cfg(test)]
 mod testing;
 pub mod vector;

@@ -5,6 +5,7 @@ use super::LexicalError;
 use super::bits::Bits;
 use super::scorer::{self, Parameters};
 use super::writer::Fields;
+use crate::places::skip_to;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
 use kenward_access::scope::VisibleChunks;
@@ -170,7 +171,7 @@ impl LexicalSearcher {
         let mut seen: Vec<Vec<u32>> = self.0.segments.iter().map(|_| Vec::new()).collect();
         let mut places = self.places();
         for chunk in visible.iter() {
-            places = skip_to(places, chunk.0);
+            places = skip_to(places, chunk.0, |place| place.chunk);
             let Some(place) = places.first() else { break };
             if place.chunk == chunk.0
                 && let Some(documents) = seen.get_mut(place.segment as usize)
@@ -225,17 +226,6 @@ impl LexicalSearcher {
         best.retain(|candidate| visible.contains(candidate.chunk));
         Ok(best)
     }
-}
-
-/// The rest of the ascending places from `chunk` on: doubling steps, then halving ones.
-fn skip_to(places: &[Place], chunk: u32) -> &[Place] {
-    let mut step = 1;
-    while places.get(step).is_some_and(|place| place.chunk < chunk) {
-        step *= 2;
-    }
-    let end = places.len().min(step.saturating_add(1));
-    let skip = places.get(..end).map_or(0, |head| head.partition_point(|place| place.chunk < chunk));
-    places.get(skip..).unwrap_or_default()
 }
 
 #[cfg(feature = "faults")]

@@ -6,6 +6,7 @@ use super::scan::dot;
 use super::segment::{self, Segment};
 use super::{VectorError, VectorIndex, VectorSnapshot};
 use crate::order::Top;
+use crate::places::skip_to;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
 use kenward_access::scope::VisibleChunks;
@@ -251,7 +252,7 @@ impl VectorSnapshot for FlatSnapshot {
         // Chunk numbers grow as rows do, so this order is nearly that of storage: memory is read forwards.
         let mut places = self.places.as_slice();
         for chunk in visible.iter() {
-            places = skip_to(places, chunk.0);
+            places = skip_to(places, chunk.0, |place| place.chunk);
             let Some(place) = places.first() else { break };
             if place.chunk == chunk.0 && accept(chunk) {
                 top.push(self.score(&query, *place)?);
@@ -263,17 +264,6 @@ impl VectorSnapshot for FlatSnapshot {
     fn len(&self) -> usize {
         self.places.len()
     }
-}
-
-/// The rest of the ascending places from `chunk` on: doubling steps, then halving ones.
-fn skip_to(places: &[Place], chunk: u32) -> &[Place] {
-    let mut step = 1;
-    while places.get(step).is_some_and(|place| place.chunk < chunk) {
-        step *= 2;
-    }
-    let end = places.len().min(step.saturating_add(1));
-    let skip = places.get(..end).map_or(0, |head| head.partition_point(|place| place.chunk < chunk));
-    places.get(skip..).unwrap_or_default()
 }
 
 /// The vector at unit length; as it is, to the bit, if it has that already.
