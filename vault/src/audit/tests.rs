@@ -98,8 +98,6 @@ fn a_torn_last_line_is_moved_aside_and_noted() {
     assert_eq!(verify(dir.path(), &tenant()).unwrap().records, 2);
 }
 
-/// Runs in a process of its own whose files may not grow beyond a few KiB: a real refusal of the
-/// kernel to write.
 #[test]
 #[ignore = "run by `what_cannot_be_written_is_refused_and_leaves_no_trace`"]
 fn within_a_small_file_limit() {
@@ -118,13 +116,5 @@ fn within_a_small_file_limit() {
 
 #[test]
 fn what_cannot_be_written_is_refused_and_leaves_no_trace() {
-    // XFSZ ignored: a write over the limit then fails with an error in place of a signal.
-    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact audit::tests::within_a_small_file_limit --ignored --nocapture";
-    let out = std::process::Command::new("bash")
-        .args(["-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success() && said.contains("the limit was met"), "{said}");
+    crate::tests::with_small_files(16, "audit::tests::within_a_small_file_limit");
 }

@@ -241,8 +241,7 @@ fn why_says_the_same_as_the_decision_and_where_it_is_written() {
         add_member("crew", "user:dana"),
     ];
     change(&vault, &groups).unwrap();
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["group:all"])]);
+    let mut run = run_under(&vault, &[(".", &["group:all"])]);
     run.put(document("hr/a.txt", ".", "text\n")).unwrap();
     run.finish().unwrap();
     // Its record is durable, and so behind the run's notes, which nobody waited for.

@@ -45,8 +45,7 @@ fn a_full_disk_stops_the_run_cleanly_and_the_next_goes_on() {
     let data = mount.0.path().join("data");
     let vault = open(&data);
     people(&vault, &["dana"]);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     let mut put = Vec::new();
     let mut full = None;
     for n in 0..200u32 {
@@ -76,8 +75,7 @@ fn a_full_disk_stops_the_run_cleanly_and_the_next_goes_on() {
     let grow = Command::new("mount").args(["-o", "remount,size=64m"]).arg(mount.0.path()).status();
     assert!(grow.unwrap().success());
     // The same process goes on, without being started again.
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     for path in &put {
         assert!(run.known(path).is_some(), "{path} was put");
         run.unchanged(path, ".", Timestamp(5)).unwrap();

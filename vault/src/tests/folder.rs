@@ -7,8 +7,7 @@ use std::path::PathBuf;
 fn filled(data: &Path) {
     let vault = open(data);
     people(&vault, &["dana"]);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("berths.txt", ".", "harbor\nberth number7\n")).unwrap();
     run.finish().unwrap();
 }

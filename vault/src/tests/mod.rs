@@ -1,4 +1,5 @@
-//! The vault as its writer's side drives it: runs, restarts, rights, publication.
+//! The vault as its writer's side drives it: runs, restarts, rights, publication. What these tests say in one
+//! word, tests elsewhere in this package say too.
 
 #![expect(clippy::disallowed_methods, reason = "tests play the authenticator, the extractor and the gate")]
 
@@ -54,7 +55,7 @@ fn open(dir: &Path) -> Arc<Vault> {
     Vault::open(options(dir, Some(hashing(32)))).unwrap()
 }
 
-fn by() -> Operator {
+pub(crate) fn by() -> Operator {
     Operator { uid: 0, user: None, reason: None }
 }
 
@@ -62,7 +63,7 @@ fn source(vault: &Vault) -> u32 {
     vault.source(&by(), spec("handbook", "/srv/handbook")).unwrap()
 }
 
-fn spec(name: &str, root: &str) -> SourceSpec {
+pub(crate) fn spec(name: &str, root: &str) -> SourceSpec {
     SourceSpec {
         name: name.into(),
         kind: "files".into(),
@@ -84,31 +85,34 @@ fn allow(principals: &[&str]) -> RightsSpec {
     RightsSpec { entries: (1u32..).zip(principals).map(entry).collect(), ..RightsSpec::default() }
 }
 
+/// A document with a chunk for each line.
 fn document(path: &str, container: &str, text: &str) -> NewDocument {
+    let ends = text.char_indices().filter(|(_, c)| *c == '\n').map(|(at, _)| text[..=at].chars().count());
+    let spans = ends.scan(0, |from, to| Some((std::mem::replace(from, to), to)));
+    document_of(path, container, text, spans)
+}
+
+/// A document with a chunk for each span of scalars.
+pub(crate) fn document_of(
+    path: &str,
+    container: &str,
+    text: &str,
+    spans: impl IntoIterator<Item = (usize, usize)>,
+) -> NewDocument {
     let embedder = hashing(32);
-    let chunks = text
-        .char_indices()
-        .filter(|(_, c)| *c == '\n')
-        .map(|(at, _)| text[..=at].chars().count())
-        .scan(0, |from, to| {
-            let span = (*from, to);
-            *from = to;
-            Some(span)
-        })
-        .map(|(from, to)| {
-            let body: String = text.chars().skip(from).take(to - from).collect();
-            NewChunk {
-                span: (u32::try_from(from).unwrap(), u32::try_from(to).unwrap()),
-                page: None,
-                headings: vec![UntrustedText::mint("Top".into())],
-                vector: Some(embedder.embed(&[&body]).unwrap().remove(0)),
-            }
-        })
-        .collect();
+    let chunks = spans.into_iter().map(|(from, to)| {
+        let body: String = text.chars().skip(from).take(to - from).collect();
+        NewChunk {
+            span: (u32::try_from(from).unwrap(), u32::try_from(to).unwrap()),
+            page: None,
+            headings: vec![UntrustedText::mint("Top".into())],
+            vector: Some(embedder.embed(&[&body]).unwrap().remove(0)),
+        }
+    });
     NewDocument {
         source_id: path.into(),
         path: path.into(),
-        title: UntrustedText::mint(format!("Title of {path}")),
+        title: UntrustedText::mint(format!("About {path}")),
         kind: "text",
         modified: Timestamp(5),
         length: text.len() as u64,
@@ -116,18 +120,30 @@ fn document(path: &str, container: &str, text: &str) -> NewDocument {
         pipeline: 1,
         container: container.into(),
         text: UntrustedText::mint(text.into()),
-        chunks,
+        chunks: chunks.collect(),
         links: Vec::new(),
         flags: Vec::new(),
         removed: BTreeMap::new(),
     }
 }
 
+/// A run under these rights.
+fn run_under(vault: &Arc<Vault>, of: &[(&str, &[&str])]) -> Run {
+    let mut run = vault.begin_run(&by(), source(vault)).unwrap();
+    rights(&mut run, of);
+    run
+}
+
+/// A run in which everybody may read everything.
+fn open_run(vault: &Arc<Vault>) -> Run {
+    run_under(vault, &[(".", &["everyone"])])
+}
+
 fn rights(run: &mut Run, of: &[(&str, &[&str])]) {
     run.set_rights(of.iter().map(|(key, who)| ((*key).to_owned(), allow(who))).collect()).unwrap();
 }
 
-fn people(vault: &Vault, handles: &[&str]) {
+pub(crate) fn people(vault: &Vault, handles: &[&str]) {
     let changes: Vec<_> = handles
         .iter()
         .map(|h| DirectoryChange::AddUser {
@@ -171,6 +187,21 @@ fn text_of(core: &Core, path: &str) -> Option<String> {
     let document = published.image.documents.values().find(|d| &*d.path == path)?;
     let text = core.text_span(document, 0..u32::MAX).unwrap()?;
     Some(expose_to_gate(&text).to_owned())
+}
+
+/// Runs an ignored test of this package in a process of its own, whose files may not grow beyond a number of
+/// blocks of 1 KiB: a real refusal of the kernel to write.
+pub(crate) fn with_small_files(blocks: u32, test: &str) {
+    // XFSZ ignored: a write over the limit then fails with an error in place of a signal.
+    let script =
+        format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" --exact {test} --ignored --nocapture");
+    let out = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success() && said.contains("the limit was met"), "{said}");
 }
 
 /// Chunks that the lexical engine finds for a word, seen by a filter that lets everything through.

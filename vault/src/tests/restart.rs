@@ -7,8 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 fn filled(dir: &Path) {
     let vault = open(dir);
     people(&vault, &["dana"]);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     for n in 0..40 {
         run.put(document(&format!("{n}.txt"), ".", &format!("harbor\nberth number{n}\n"))).unwrap();
         if n == 20 {
@@ -41,8 +40,7 @@ fn engines_that_lag_behind_are_told_again() {
     }
     {
         let vault = open(&data);
-        let mut run = vault.begin_run(&by(), 0).unwrap();
-        rights(&mut run, &[(".", &["everyone"])]);
+        let mut run = open_run(&vault);
         run.put(document("new.txt", ".", "dredging\n")).unwrap();
         // Killed before publication; one engine is as it was before, too.
     }
@@ -156,8 +154,7 @@ fn a_lexical_index_that_opens_but_cannot_be_written_is_built_anew() {
     filled(&data);
     {
         let vault = open(&data);
-        let mut run = vault.begin_run(&by(), 0).unwrap();
-        rights(&mut run, &[(".", &["everyone"])]);
+        let mut run = open_run(&vault);
         for n in 0..10 {
             run.put(document(&format!("{n}.txt"), ".", &format!("dredging\nberth number{n}\n"))).unwrap();
         }
@@ -186,8 +183,7 @@ fn a_lexical_index_that_opens_but_cannot_be_written_is_built_anew() {
         let vault = open(&data);
         right(&vault);
         assert!(deletions(&data).is_disjoint(&wanted), "it was built anew");
-        let mut run = vault.begin_run(&by(), 0).unwrap();
-        rights(&mut run, &[(".", &["everyone"])]);
+        let mut run = open_run(&vault);
         run.put(document("new.txt", ".", "pilotage\n")).unwrap();
         run.publish().unwrap();
         assert_eq!(finds(&vault, "pilotage"), paths(&["new.txt"]));
@@ -204,8 +200,7 @@ fn a_catalog_from_a_backup_never_believes_engines_that_are_ahead_of_it() {
     copy(&data, &backup);
     {
         let vault = open(&data);
-        let mut run = vault.begin_run(&by(), 0).unwrap();
-        rights(&mut run, &[(".", &["everyone"])]);
+        let mut run = open_run(&vault);
         run.put(document("secret.txt", ".", "dredging\n")).unwrap();
         run.publish().unwrap();
     }
@@ -220,8 +215,7 @@ fn a_catalog_from_a_backup_never_believes_engines_that_are_ahead_of_it() {
     copy(&backup.join("text"), &data.join("text"));
     let vault = open(&data);
     assert_eq!(finds(&vault, "dredging"), paths(&[]));
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("other.txt", ".", "pilotage\n")).unwrap();
     run.publish().unwrap();
     assert_eq!(finds(&vault, "dredging"), paths(&[]), "its chunk's number is another's now");
@@ -267,8 +261,7 @@ fn without_an_embedder_words_alone_are_searched_and_vectors_are_kept() {
     {
         let vault = Vault::open(options(dir.path(), None)).unwrap();
         assert!(vault.core.published.load().vectors.is_none());
-        let mut run = vault.begin_run(&by(), 0).unwrap();
-        rights(&mut run, &[(".", &["everyone"])]);
+        let mut run = open_run(&vault);
         let mut plain = document("plain.txt", ".", "no vector here\n");
         plain.chunks.iter_mut().for_each(|c| c.vector = None);
         run.put(plain).unwrap();

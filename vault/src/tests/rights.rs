@@ -7,8 +7,7 @@ use crate::writer::RunSummary;
 fn with_one(dir: &Path, who: &[&str]) -> Arc<Vault> {
     let vault = open(dir);
     people(&vault, &["dana", "omar", "vera"]);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", who)]);
+    let mut run = run_under(&vault, &[(".", who)]);
     run.put(document("a.txt", ".", "old text\n")).unwrap();
     run.finish().unwrap();
     vault
@@ -27,8 +26,7 @@ fn narrowing_acts_at_once_and_widening_with_the_end_of_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["user:dana", "user:omar"]);
     assert_eq!(who_sees(&vault, "a.txt"), "dana omar");
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["user:omar", "user:vera"])]);
+    let mut run = run_under(&vault, &[(".", &["user:omar", "user:vera"])]);
     assert_eq!(who_sees(&vault, "a.txt"), "omar", "old AND new");
     run.put(document("a.txt", ".", "new text\n")).unwrap();
     run.publish().unwrap();
@@ -41,15 +39,13 @@ fn narrowing_acts_at_once_and_widening_with_the_end_of_the_run() {
 fn a_run_that_is_killed_between_stays_at_old_and_new() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["user:dana"]);
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["user:dana", "user:vera"])]);
+    let mut run = run_under(&vault, &[(".", &["user:dana", "user:vera"])]);
     drop(run);
     drop(vault);
     let vault = open(dir.path());
     assert_eq!(who_sees(&vault, "a.txt"), "dana");
     // A third set before the run goes on: all three must allow.
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["user:omar", "user:vera"])]);
+    let mut run = run_under(&vault, &[(".", &["user:omar", "user:vera"])]);
     assert_eq!(who_sees(&vault, "a.txt"), "");
     run.unchanged("a.txt", ".", Timestamp(5)).unwrap();
     run.finish().unwrap();
@@ -60,8 +56,8 @@ fn a_run_that_is_killed_between_stays_at_old_and_new() {
 fn content_that_moves_to_other_rights_is_under_both_until_it_is_published() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["user:dana", "user:omar"]);
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["user:dana", "user:omar"]), ("a.txt", &["user:omar", "user:vera"])]);
+    let mut run =
+        run_under(&vault, &[(".", &["user:dana", "user:omar"]), ("a.txt", &["user:omar", "user:vera"])]);
     assert_eq!(who_sees(&vault, "a.txt"), "dana omar", "not moved yet");
     run.put(document("a.txt", "a.txt", "new text\n")).unwrap();
     assert_eq!(who_sees(&vault, "a.txt"), "omar");
@@ -78,8 +74,7 @@ fn content_that_moves_to_other_rights_is_under_both_until_it_is_published() {
 fn an_unchanged_document_that_moves_is_under_both_until_the_next_publication() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["user:dana", "user:omar"]);
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["user:dana"]), ("a.txt", &["user:omar", "user:vera"])]);
+    let mut run = run_under(&vault, &[(".", &["user:dana"]), ("a.txt", &["user:omar", "user:vera"])]);
     run.unchanged("a.txt", "a.txt", Timestamp(5)).unwrap();
     assert_eq!(who_sees(&vault, "a.txt"), "");
     drop(run);
@@ -87,8 +82,7 @@ fn an_unchanged_document_that_moves_is_under_both_until_the_next_publication() {
     // Killed: it stays held, and the next run lets it go.
     let vault = open(dir.path());
     assert_eq!(who_sees(&vault, "a.txt"), "");
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["user:dana"]), ("a.txt", &["user:omar", "user:vera"])]);
+    let mut run = run_under(&vault, &[(".", &["user:dana"]), ("a.txt", &["user:omar", "user:vera"])]);
     run.unchanged("a.txt", "a.txt", Timestamp(5)).unwrap();
     run.finish().unwrap();
     assert_eq!(who_sees(&vault, "a.txt"), "omar vera");
@@ -99,8 +93,7 @@ fn a_failed_document_stays_under_old_and_new_until_it_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["user:dana", "user:omar"]);
     let again = |who: &[&str], failed: bool| -> RunSummary {
-        let mut run = vault.begin_run(&by(), 0).unwrap();
-        rights(&mut run, &[(".", who)]);
+        let mut run = run_under(&vault, &[(".", who)]);
         if failed {
             run.failed("a.txt", ".", "broken", "").unwrap();
         } else {
@@ -120,13 +113,11 @@ fn a_failed_document_stays_under_old_and_new_until_it_is_read_again() {
 fn what_was_never_published_keeps_both_rights_when_its_next_reading_fails() {
     let dir = tempfile::tempdir().unwrap();
     let vault = with_one(dir.path(), &["user:dana", "user:omar"]);
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["user:dana", "user:omar"])]);
+    let mut run = run_under(&vault, &[(".", &["user:dana", "user:omar"])]);
     run.put(document("b.txt", ".", "read under narrow rights\n")).unwrap();
     drop(run);
 
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "new text\n")).unwrap();
     run.failed("b.txt", ".", "broken", "").unwrap();
     run.finish().unwrap();
@@ -250,8 +241,7 @@ fn a_pin_never_joins_old_content_with_rights_that_came_with_new_content() {
     });
     for round in 0..30 {
         for (who, container, kind) in [("everyone", "open", "html"), ("user:dana", ".", "text")] {
-            let mut run = vault.begin_run(&by(), 0).unwrap();
-            rights(&mut run, &[(container, &[who])]);
+            let mut run = run_under(&vault, &[(container, &[who])]);
             let mut new = document("a.txt", container, &format!("{kind} {round}\n"));
             new.kind = kind;
             run.put(new).unwrap();

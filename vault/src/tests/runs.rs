@@ -9,8 +9,7 @@ fn what_is_put_is_published_found_and_there_after_a_restart() {
     {
         let vault = open(dir.path());
         people(&vault, &["dana"]);
-        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-        rights(&mut run, &[(".", &["everyone"]), ("hr", &["user:dana"])]);
+        let mut run = run_under(&vault, &[(".", &["everyone"]), ("hr", &["user:dana"])]);
         run.put(document("a.txt", ".", "harbor dues\nare paid monthly\n")).unwrap();
         run.put(document("hr/pay.txt", "hr", "salaries\n")).unwrap();
         assert_eq!(sees(&vault, "dana"), paths(&[]), "nothing before publication");
@@ -33,8 +32,7 @@ fn an_interrupted_run_keeps_what_was_put_and_the_next_goes_on() {
     {
         let vault = open(dir.path());
         people(&vault, &["dana"]);
-        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-        rights(&mut run, &[(".", &["everyone"])]);
+        let mut run = open_run(&vault);
         run.put(document("a.txt", ".", "first\n")).unwrap();
         run.put(document("b.txt", ".", "second\n")).unwrap();
         // Dropped without an end, and without publication.
@@ -109,12 +107,10 @@ fn the_old_version_is_read_until_the_new_one_is_published_and_then_goes() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
     people(&vault, &["dana"]);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "mooring\n")).unwrap();
     run.finish().unwrap();
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "pilotage\n")).unwrap();
     run.put(document("a.txt", ".", "pilotage dues\n")).unwrap();
     assert_eq!(text_of(&vault.core, "a.txt").as_deref(), Some("mooring\n"));
@@ -145,15 +141,13 @@ fn what_a_full_listing_did_not_see_is_removed_before_anything_is_published() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
     people(&vault, &["dana"]);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "first\n")).unwrap();
     run.put(document("b.txt", ".", "second\n")).unwrap();
     run.failed("c.txt", ".", "broken", "at byte 7").unwrap();
     run.finish().unwrap();
     assert_eq!(vault.failures(0).unwrap().len(), 1);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.unchanged("b.txt", ".", Timestamp(5)).unwrap();
     assert_eq!(run.would_remove(), 1);
     let summary = run.finish().unwrap();
@@ -167,8 +161,7 @@ fn what_a_full_listing_did_not_see_is_removed_before_anything_is_published() {
         published.image.documents.values().find(|d| &*d.path == "a.txt").map(|d| d.key)
     };
     assert_eq!(id(&vault), None);
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "first\n")).unwrap();
     run.unchanged("b.txt", ".", Timestamp(5)).unwrap();
     run.finish().unwrap();
@@ -182,16 +175,14 @@ fn failures_count_their_attempts_and_go_with_success() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
     for attempts in 1..3 {
-        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-        rights(&mut run, &[(".", &["everyone"])]);
+        let mut run = open_run(&vault);
         run.failed("c.pdf", ".", "encrypted", "").unwrap();
         assert_eq!(run.finish().unwrap().failed, 1);
         let failure =
             Failure { path: "c.pdf".into(), reason: "encrypted".into(), detail: String::new(), attempts };
         assert_eq!(vault.failures(0).unwrap(), vec![failure]);
     }
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("c.pdf", ".", "now it opens\n")).unwrap();
     run.finish().unwrap();
     assert_eq!(vault.failures(0).unwrap(), vec![]);
@@ -203,12 +194,10 @@ fn an_unchanged_document_may_have_a_new_time() {
     let vault = open(dir.path());
     let modified =
         |vault: &Vault| vault.core.published.load().image.documents.values().next().map(|d| d.modified);
-    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "first\n")).unwrap();
     run.finish().unwrap();
-    let mut run = vault.begin_run(&by(), 0).unwrap();
-    rights(&mut run, &[(".", &["everyone"])]);
+    let mut run = open_run(&vault);
     run.unchanged("a.txt", ".", Timestamp(77)).unwrap();
     let started = run.started();
     run.finish().unwrap();

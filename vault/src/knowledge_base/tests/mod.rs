@@ -15,13 +15,13 @@ use crate::error::{AnswerError, ErrorCode};
 use crate::gate::Disclosure;
 use crate::sanitize;
 use crate::seams::{Clock, Entropy};
-use crate::vault::{OpenOptions, Operator, Vault};
-use crate::writer::{Link, NewChunk, NewDocument, SourceSpec};
+use crate::tests::{by, document_of, people, spec, with_small_files};
+use crate::vault::{OpenOptions, Vault};
+use crate::writer::{Link, NewDocument, SourceSpec};
 use kenward_access::acl::{Clearance, Effect, Window};
 use kenward_access::caller::{Caller, Credential, Subject};
 use kenward_access::ids::{TenantId, Timestamp};
 use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
-use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::hashing;
 use serde_json::Value;
 use std::path::Path;
@@ -51,43 +51,19 @@ struct World {
     dir: tempfile::TempDir,
 }
 
-fn by() -> Operator {
-    Operator { uid: 0, user: None, reason: None }
-}
-
 fn rights(principal: &str, window: Window) -> RightsSpec {
     let origin = Origin { file: ".access.toml".into(), line: 1 };
     let entry = RightsEntry { effect: Effect::Allow, principal: principal.into(), window, origin };
     RightsSpec { entries: vec![entry], ..RightsSpec::default() }
 }
 
+/// As the pipeline would put it; a longer one in two chunks.
 fn document(path: &str, container: &str, raw: &str) -> NewDocument {
     let clean = sanitize::text(raw, 1);
-    let length = u32::try_from(clean.text.chars().count()).unwrap();
-    let half = length / 2;
-    let spans = if length > 400 { vec![(0, half), (half, length)] } else { vec![(0, length)] };
-    let chunks = spans.into_iter().map(|span| {
-        let body: String =
-            clean.text.chars().skip(span.0 as usize).take((span.1 - span.0) as usize).collect();
-        let vector = hashing(32).embed(&[&body]).unwrap().remove(0);
-        NewChunk { span, page: None, headings: vec![UntrustedText::mint("Top".into())], vector: Some(vector) }
-    });
-    NewDocument {
-        source_id: path.into(),
-        path: path.into(),
-        title: UntrustedText::mint(format!("About {path}")),
-        kind: "markdown",
-        modified: Timestamp(1_780_000_000_000),
-        length: raw.len() as u64,
-        raw_hash: *blake3::hash(raw.as_bytes()).as_bytes(),
-        pipeline: 1,
-        container: container.into(),
-        chunks: chunks.collect(),
-        links: (1..).zip(clean.links).map(|(n, url)| Link { n, url }).collect(),
-        text: UntrustedText::mint(clean.text),
-        flags: Vec::new(),
-        removed: clean.removed,
-    }
+    let length = clean.text.chars().count();
+    let spans = if length > 400 { vec![(0, length / 2), (length / 2, length)] } else { vec![(0, length)] };
+    let links = (1..).zip(clean.links).map(|(n, url)| Link { n, url }).collect();
+    NewDocument { links, removed: clean.removed, ..document_of(path, container, &clean.text, spans) }
 }
 
 /// (path, container, text); a container's name is who may read it.
@@ -95,12 +71,7 @@ fn world(documents: &[(&str, &str, &str)]) -> World {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(TestClock::default());
     let vault = open(dir.path(), &clock);
-    let people = ["dana", "omar"].map(|h| DirectoryChange::AddUser {
-        handle: h.into(),
-        name: h.into(),
-        clearance: Clearance::default(),
-    });
-    vault.change_directory(&by(), &people).unwrap();
+    people(&vault, &["dana", "omar"]);
     let world = World { vault, clock, dir };
     world.ingest(documents, Window::ALWAYS);
     world
@@ -120,15 +91,7 @@ fn open(dir: &Path, clock: &Arc<TestClock>) -> Arc<Vault> {
 
 impl World {
     fn ingest(&self, documents: &[(&str, &str, &str)], window: Window) {
-        let spec = SourceSpec {
-            name: "handbook".into(),
-            kind: "files".into(),
-            root: "/srv/handbook".into(),
-            default_allow: Vec::new(),
-            url_template: None,
-            tier: 2,
-            label: Some("internal".into()),
-        };
+        let spec = SourceSpec { label: Some("internal".into()), ..spec("handbook", "/srv/handbook") };
         let source = self.vault.source(&by(), spec).unwrap();
         let mut run = self.vault.begin_run(&by(), source).unwrap();
         let containers = documents.iter().map(|(_, c, _)| ((*c).to_owned(), rights(c, window)));

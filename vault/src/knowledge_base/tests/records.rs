@@ -21,7 +21,6 @@ fn an_answer_whose_hand_over_was_not_written_is_marked_at_the_next_start() {
     assert_eq!(last["record"]["answer"], *record);
 }
 
-/// Runs in a process of its own whose files may not grow beyond 8 MiB.
 #[test]
 #[ignore = "run by `without_a_record_there_is_no_answer`"]
 fn within_a_file_limit() {
@@ -55,12 +54,5 @@ fn within_a_file_limit() {
 
 #[test]
 fn without_a_record_there_is_no_answer() {
-    let script = "trap '' XFSZ; ulimit -f 8192; exec \"$0\" --exact knowledge_base::tests::records::within_a_file_limit --ignored --nocapture";
-    let out = std::process::Command::new("bash")
-        .args(["-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    assert!(out.status.success() && said.contains("the limit was met"), "{said}");
+    with_small_files(8192, "knowledge_base::tests::records::within_a_file_limit");
 }
