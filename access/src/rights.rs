@@ -54,6 +54,15 @@ pub trait PrincipalNames {
     fn level(&self, label: &str) -> Option<Level>;
 }
 
+/// Why a name stands for nobody, for operators.
+fn nobody_of(name: &str) -> String {
+    match name.split_once(':') {
+        Some(("user", handle)) => format!("there is no person `{handle}`"),
+        Some(("group", handle)) => format!("there is no group `{handle}`"),
+        _ => format!("`{name}` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+    }
+}
+
 /// What rights came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedRights {
@@ -77,19 +86,19 @@ impl RightsSpec {
                 Some(principal) => {
                     entries.push(Ace { effect: entry.effect, principal, window: entry.window });
                 }
-                None => unknown.push((entry.principal.clone(), entry.origin.clone())),
+                None => unknown.push((nobody_of(&entry.principal), entry.origin.clone())),
             }
         }
         for (mentioned, origin) in &self.mentioned {
             if principal(mentioned, names).is_none() {
-                unknown.push((mentioned.clone(), origin.clone()));
+                unknown.push((nobody_of(mentioned), origin.clone()));
             }
         }
         let mut layers = vec![AclLayer::FirstMatch(entries)];
         for (label, origin) in &self.labels {
             match names.level(label) {
                 Some(level) => layers.push(AclLayer::Label { level, compartments: BTreeSet::new() }),
-                None => unknown.push((format!("label {label}"), origin.clone())),
+                None => unknown.push((format!("there is no label `{label}`"), origin.clone())),
             }
         }
         // INVARIANT (I3): unknown rights = nobody.
@@ -158,11 +167,20 @@ mod tests {
 
     #[test]
     fn anything_unknown_is_nobody_and_is_reported() {
-        for name in ["user:omar", "group:sales", "dana", "Everyone", "everyone ", "user:", "role:x", ""] {
+        for (name, told) in [
+            ("user:omar", "there is no person `omar`"),
+            ("group:sales", "there is no group `sales`"),
+            ("dana", "`dana` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+            ("Everyone", "`Everyone` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+            ("everyone ", "`everyone ` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+            ("user:", "there is no person ``"),
+            ("role:x", "`role:x` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+            ("", "`` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+        ] {
             for effect in [Effect::Allow, Effect::Deny] {
                 let resolved = spec(&[(Effect::Allow, "everyone"), (effect, name)]).resolve(&Names);
                 assert_eq!(resolved.acl, Acl::nobody(), "{name}");
-                assert_eq!(resolved.unknown, [(name.to_owned(), origin())], "{name}");
+                assert_eq!(resolved.unknown, [(told.to_owned(), origin())], "{name}");
             }
         }
     }

@@ -57,7 +57,7 @@ fn draw(why: &Why) -> String {
         }
     }
     for unknown in &why.unresolved {
-        text.push_str(&format!("  hidden from everybody: {unknown} cannot be resolved\n"));
+        text.push_str(&format!("  hidden from everybody: {unknown}\n"));
     }
     let lines: Vec<String> = text.lines().map(out::line).collect();
     lines.join("\n") + "\n"

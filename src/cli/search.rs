@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Only in this source
     #[arg(long)]
     source: Option<String>,
-    /// Only below this path
+    /// Only below this path within a source
     #[arg(long)]
     path: Option<String>,
     /// How to search
@@ -70,7 +70,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
             anyhow::bail!("{} (request {request_id})", error.message)
         }
         Reply::Refused(error) => {
-            return Err(Fix::new(format!("{} (request {request_id})", error.message), error.hint).into());
+            let hint = hint(error.field.as_deref()).map_or(error.hint, str::to_owned);
+            return Err(Fix::new(format!("{} (request {request_id})", error.message), hint).into());
         }
         reply => want!(reply, Reply::Answer(answer) => answer),
     };
@@ -82,12 +83,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     Ok(Outcome::Done)
 }
 
+/// A hint in the words of this verb, where the one for agents speaks of a tool's argument.
+fn hint(field: Option<&str>) -> Option<&'static str> {
+    match field? {
+        "query" => Some("for example: `kenward search \"how do I book leave\"`"),
+        "limit" => Some("give `--limit` from 1 to 40"),
+        _ => None,
+    }
+}
+
 /// The disclosure for a terminal.
 fn render(answer: &Value) -> String {
     let results = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if results.is_empty() {
-        let notice = answer.get("notice").and_then(Value::as_str).unwrap_or("nothing was found");
-        return format!("{}\n", out::line(notice));
+        // An answer that leaves something out says so; otherwise the words for agents do not fit here.
+        let notice = answer.get("notice").and_then(Value::as_str).unwrap_or_default();
+        return match notice.contains("left out") {
+            true => format!("{}\n", out::line(notice)),
+            false => "nothing in what you can see matches: try other words, or fewer filters\n".to_owned(),
+        };
     }
     let mut text = String::new();
     for (index, result) in results.iter().enumerate() {
@@ -111,10 +125,14 @@ fn render(answer: &Value) -> String {
 
 /// The lines of a passage without the marks that are for agents; here the bar does their work.
 fn unfenced(text: &str) -> impl Iterator<Item = &str> {
+    let boundary = |line: &'_ str| line.strip_prefix("=== ")?.strip_suffix(" BEGIN ===").map(str::to_owned);
+    let boundary = text.lines().next().and_then(boundary).unwrap_or_default();
+    // What stands before a line's first bar is a mark if the boundary begins with it.
+    let marked = move |line: &str| line.split_once('|').is_some_and(|(mark, _)| boundary.starts_with(mark));
     let fence = |line: &str| line.starts_with("=== ") && line.ends_with(" ===");
-    text.lines().filter(move |line| !fence(line)).map(|line| match line.split_once("| ") {
-        Some((mark, rest)) if mark.len() == 4 => rest,
-        _ => line.strip_suffix('|').filter(|mark| mark.len() == 4).map_or(line, |_| ""),
+    text.lines().filter(move |line| !fence(line)).map(move |line| match line.split_once('|') {
+        Some((_, rest)) if marked(line) => rest.strip_prefix(' ').unwrap_or(rest),
+        _ => line,
     })
 }
 

@@ -7,9 +7,9 @@
 
 use crate::dice::Dice;
 use crate::maker::{Maker, stays};
-use crate::world::{Doc, MINUTE, Op, Place, Run, State, World};
+use crate::world::{Doc, MINUTE, Op, Place, Run, Source, State, World};
 use kenward_access::rights::RightsSpec;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The third act.
 pub struct Third {
@@ -69,7 +69,8 @@ impl Maker {
         let asked = self.now + MINUTE;
         self.now += 2 * MINUTE;
         self.tick();
-        let again = self.go_on(&before.docs, &before.rights, &run, told);
+        let standing = at_the_cut(&before, &run, told, published);
+        let again = self.go_on(&before, &run, &standing);
         Third {
             told,
             published,
@@ -82,87 +83,123 @@ impl Maker {
         }
     }
 
-    /// The same listing once more: what was put is found unchanged, what failed fails again.
-    fn go_on(
-        &mut self,
-        docs: &std::collections::BTreeMap<String, Doc>,
-        rights: &std::collections::BTreeMap<String, RightsSpec>,
-        run: &Run,
-        told: usize,
-    ) -> Run {
+    /// The same listing once more, under rights that have moved again. What was told before is found
+    /// unchanged, or changed once more, or cannot be read any more.
+    fn go_on(&mut self, before: &Source, run: &Run, standing: &BTreeMap<String, Standing>) -> Run {
         let source = run.source;
-        let mut ops = Vec::new();
-        let mut now = std::collections::BTreeMap::new();
-        for (id, old) in docs.iter().filter(|(_, old)| stays(&old.container)) {
+        self.move_rights(source, 40);
+        let rights = self.state.sources[source].rights.clone();
+        let (mut ops, mut now) = (Vec::new(), BTreeMap::new());
+        for (id, old) in before.docs.iter().filter(|(_, old)| stays(&old.container)) {
             now.insert(id.clone(), old.clone());
             let container = old.container.clone();
             ops.push((id.clone(), Op::Unchanged { container, modified: old.modified }));
         }
-        for (number, (id, op)) in run.ops.iter().enumerate() {
-            match op {
-                Op::Put(doc) if number < told => {
-                    let container = doc.container.clone();
-                    ops.push((id.clone(), Op::Unchanged { container, modified: doc.modified }));
+        for (id, op) in &run.ops {
+            let stands = standing.get(id);
+            let newest = stands.and_then(|s| s.newest.clone());
+            let op = match (self.dice.below(100), op, &newest) {
+                (0..=54, Op::Put(_) | Op::Failed { .. }, Some(read)) => {
+                    let container = stands.unwrap().container.clone();
+                    Op::Unchanged { container, modified: read.modified }
                 }
-                op => ops.push((id.clone(), op.clone())),
-            }
-            let doc = match op {
-                Op::Put(doc) => doc.clone(),
-                Op::Unchanged { container, .. } => Doc { container: container.clone(), ..docs[id].clone() },
-                Op::Failed { container } => {
-                    let old = &docs[id];
-                    let held = vec![rights[&old.container].clone(), run.rights[&old.container].clone()];
-                    Doc { container: container.clone(), held, ..old.clone() }
+                (55..=74, _, _) => Op::Failed { container: self.container(source) },
+                (75..=84, _, _) => {
+                    let container = self.container(source);
+                    Op::Put(self.version(&container))
                 }
+                _ => op.clone(),
             };
-            now.insert(id.clone(), doc);
+            let doc = match &op {
+                Op::Put(doc) => Some(doc.clone()),
+                Op::Unchanged { container, .. } => {
+                    let newest = newest.or_else(|| before.docs.get(id).cloned()).unwrap();
+                    Some(Doc { container: container.clone(), held: Vec::new(), ..newest })
+                }
+                // What is shown of it stays, under everything it was ever read under; what only waits
+                // is not shown by a run that could not read the document.
+                Op::Failed { container } => stands.and_then(|s| {
+                    let mut held = s.guards.clone();
+                    held.push(rights[&s.container].clone());
+                    Some(Doc { container: container.clone(), held, ..s.shown.clone()? })
+                }),
+            };
+            ops.push((id.clone(), op));
+            if let Some(doc) = doc {
+                now.insert(id.clone(), doc);
+            }
         }
         self.state.sources[source].docs = now;
         self.dice.shuffle(&mut ops);
-        Run { at: self.now, source, rights: run.rights.clone(), ops, complete: true }
+        Run { at: self.now, source, rights, ops, complete: true }
     }
 }
 
-/// What one person may see of a source in the middle of the run, and which version of it.
+/// What stands of a document when the run is cut off.
+struct Standing {
+    /// The version that is shown to whom the guards let.
+    shown: Option<Doc>,
+    /// The version that was read last.
+    newest: Option<Doc>,
+    container: String,
+    guards: Vec<RightsSpec>,
+}
+
+/// What stands of every document of the source after so many were told, and some of them published.
+fn at_the_cut(before: &Source, run: &Run, told: usize, published: usize) -> BTreeMap<String, Standing> {
+    // Old AND new, where something stands that was read under the old ones.
+    let in_force = |container: &String| -> Vec<RightsSpec> {
+        let holds = before.docs.values().any(|doc| doc.container == *container);
+        let old = before.rights.get(container).filter(|_| holds);
+        run.rights.get(container).into_iter().chain(old).cloned().collect()
+    };
+    let mut standing = BTreeMap::new();
+    for (id, old) in &before.docs {
+        let at = run.ops[..told].iter().position(|(told, _)| told == id);
+        let stayed = in_force(&old.container);
+        let with = |container: &String| -> Vec<RightsSpec> {
+            stayed.iter().chain(run.rights.get(container)).cloned().collect()
+        };
+        let (shown, newest, container, guards) = match at.map(|at| (at < published, &run.ops[at].1)) {
+            None => (old, old, &old.container, stayed),
+            Some((true, Op::Put(new))) => (new, new, &new.container, in_force(&new.container)),
+            Some((true, Op::Unchanged { container, .. })) => (old, old, container, in_force(container)),
+            Some((false, Op::Put(new))) => (old, new, &new.container, with(&new.container)),
+            Some((false, Op::Unchanged { container, .. })) | Some((_, Op::Failed { container })) => {
+                (old, old, container, with(container))
+            }
+        };
+        let (shown, newest, container) = (Some(shown.clone()), Some(newest.clone()), container.clone());
+        standing.insert(id.clone(), Standing { shown, newest, container, guards });
+    }
+    for (at, (id, op)) in run.ops[..told].iter().enumerate() {
+        if let Op::Put(new) = op
+            && !before.docs.contains_key(id)
+        {
+            let shown = (at < published).then(|| new.clone());
+            let (newest, guards) = (Some(new.clone()), in_force(&new.container));
+            standing.insert(id.clone(), Standing { shown, newest, container: new.container.clone(), guards });
+        }
+    }
+    standing
+}
+
+/// What one person may see in the middle of the run, and which version of it.
 pub fn visible_within(world: &World, handle: &str) -> BTreeSet<(Place, u64)> {
     let (third, state) = (&world.third, &world.second_state);
-    let (run, before) = (&third.run, &state.sources[third.run.source]);
+    let run = &third.run;
     let mut seen: BTreeSet<(Place, u64)> = state
         .visible(handle, third.asked)
         .into_iter()
         .filter(|(source, _)| *source != run.source)
         .map(|place| (place.clone(), state.sources[place.0].docs[&place.1].seed))
         .collect();
-    // Old AND new, where something stands that was read under the old ones.
-    let in_force = |container: &String| -> Vec<&RightsSpec> {
-        let holds = before.docs.values().any(|doc| doc.container == *container);
-        let old = before.rights.get(container).filter(|_| holds);
-        run.rights.get(container).into_iter().chain(old).collect()
-    };
-    let mut guarded: Vec<(&String, u64, Vec<&RightsSpec>)> = Vec::new();
-    for (id, old) in &before.docs {
-        let at = run.ops[..third.told].iter().position(|(told, _)| told == id);
-        let stayed = in_force(&old.container);
-        let with = |container: &String| stayed.iter().copied().chain(run.rights.get(container)).collect();
-        let (seed, guards) = match at.map(|at| (at < third.published, &run.ops[at].1)) {
-            None => (old.seed, stayed),
-            Some((true, Op::Put(new))) => (new.seed, in_force(&new.container)),
-            Some((true, Op::Unchanged { container, .. })) => (old.seed, in_force(container)),
-            Some((false, Op::Put(Doc { container, .. }) | Op::Unchanged { container, .. }))
-            | Some((_, Op::Failed { container })) => (old.seed, with(container)),
-        };
-        guarded.push((id, seed, guards));
-    }
-    for (id, op) in &run.ops[..third.published] {
-        if let Op::Put(new) = op
-            && !before.docs.contains_key(id)
+    for (id, stands) in at_the_cut(&state.sources[run.source], run, third.told, third.published) {
+        let sees = |rights: &RightsSpec| state.directory.sees(handle, rights, third.asked);
+        if let Some(shown) = stands.shown
+            && stands.guards.iter().all(sees)
         {
-            guarded.push((id, new.seed, in_force(&new.container)));
-        }
-    }
-    for (id, seed, guards) in guarded {
-        if guards.into_iter().all(|rights| state.directory.sees(handle, rights, third.asked)) {
-            seen.insert(((run.source, id.clone()), seed));
+            seen.insert(((run.source, id), shown.seed));
         }
     }
     seen
@@ -195,7 +232,7 @@ pub fn state_within(world: &World, seen: &BTreeSet<(Place, u64)>) -> State {
 /// The seeds of all versions that the second and third act know.
 pub fn versions(world: &World) -> BTreeSet<u64> {
     let stood = world.second_state.sources.iter().flat_map(|s| s.docs.values()).map(|doc| doc.seed);
-    let put = world.third.run.ops.iter().filter_map(|(_, op)| match op {
+    let put = world.third.run.ops.iter().chain(&world.third.again.ops).filter_map(|(_, op)| match op {
         Op::Put(doc) => Some(doc.seed),
         _ => None,
     });

@@ -180,7 +180,9 @@ fn in_the_middle(world: &World, a: &mut Stage, tally: &mut Tally) -> Result<(), 
 
     let end = &world.third.again_state;
     let visible = end.visible(&handle, world.third.again_asked);
-    pair.forbidden = canaries(&[&world.second_state, end], &visible, end);
+    let shown: BTreeSet<u64> = visible.iter().map(|(s, id)| end.sources[*s].docs[id].seed).collect();
+    let hidden = cut::versions(world).into_iter().filter(|seed| !shown.contains(seed));
+    pair.forbidden = hidden.map(words::canary).collect();
     pair.a.again(world, None);
     pair.b = Stage::second(world, &handle, &visible);
     pair.b.middle(world, Some(&visible));

@@ -65,8 +65,8 @@ fn a_typo_or_an_unknown_name_hides_the_folder_and_says_where() {
         report.rights_problems.iter().any(|(at, problem)| at == place && problem.contains(what))
     };
     assert!(told("typo/.access.toml:2", "did you mean `allow`"), "{:?}", report.rights_problems);
-    assert!(told("unknown/.access.toml:1", "group:sales"), "{:?}", report.rights_problems);
-    assert!(told("other/.access.toml:4", "user:zoe"), "{:?}", report.rights_problems);
+    assert!(told("unknown/.access.toml:1", "there is no group `sales`"), "{:?}", report.rights_problems);
+    assert!(told("other/.access.toml:4", "there is no person `zoe`"), "{:?}", report.rights_problems);
 
     // The directory comes to know the group: visible without another run.
     world.vault.change_directory(&by(), &[DirectoryChange::AddGroup { handle: "sales".into() }]).unwrap();

@@ -92,8 +92,8 @@ pub(crate) fn containers(tx: &Tx<'_>) -> Result<Vec<Container>, VaultError> {
 
 /// States what a source says about a container. Gives whether what it comes to has changed.
 ///
-/// INVARIANT: where something is published, this only narrows: in force is old AND new, until
-/// [`widen`] makes it the new alone.
+/// INVARIANT: where something was read under the old rights, published or not, this only narrows: in
+/// force is old AND new, until [`widen`] makes it the new alone.
 pub(crate) fn state(
     tx: &Tx<'_>,
     rights: &mut Rights,
@@ -126,7 +126,7 @@ pub(crate) fn state(
     if old.spec == text && old.class == plain && old.wanted == plain && old.unknown == unknown {
         return Ok(false);
     }
-    let class = if old.class == plain || !holds_published(tx, old.no)? {
+    let class = if old.class == plain || !holds_anything(tx, old.no)? {
         plain
     } else {
         both(tx, rights, Some(old.class), Some(plain))?
@@ -179,14 +179,9 @@ fn write(
     Ok(())
 }
 
-fn holds_published(tx: &Tx<'_>, no: ContainerNo) -> Result<bool, VaultError> {
-    tx.sql(|c| {
-        c.query_row(
-            "SELECT EXISTS (SELECT 1 FROM documents WHERE container = ?1 AND published IS NOT NULL)",
-            [no.0],
-            |r| r.get(0),
-        )
-    })
+fn holds_anything(tx: &Tx<'_>, no: ContainerNo) -> Result<bool, VaultError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM documents WHERE container = ?1)";
+    tx.sql(|c| c.query_row(sql, [no.0], |r| r.get(0)))
 }
 
 /// Documents with a class of their own take part in every narrowing of their container.

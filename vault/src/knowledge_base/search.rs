@@ -239,9 +239,11 @@ fn render(attempt: &Attempt<'_>, page: Page<'_>, next_cursor: Option<String>) ->
     if page.found.is_empty() {
         // The same words for all, whatever else there may be that they cannot see.
         let notice = if left_out.is_empty() {
-            "0 passages. Nothing more in what you can see matches: try other words or fewer filters, or \
-            `list_sources` to learn what there is."
-                .to_owned()
+            let more = if page.given > 0 { " more" } else { "" };
+            format!(
+                "0 passages. Nothing{more} in what you can see matches: try other words or fewer filters, or \
+                 `list_sources` to learn what there is."
+            )
         } else {
             format!("0 passages.{left_out}")
         };

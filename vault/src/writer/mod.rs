@@ -50,14 +50,16 @@ pub struct Known {
     pub embedded: bool,
     /// The extraction pipeline that made it (another pipeline reads again); see [`Known::answers`].
     pub pipeline: u32,
+    /// Whether a version of it was published when the run began.
+    pub published: bool,
 }
 
 impl Known {
-    /// Whether its stored text is there, as far as is known. One whose text is lost has the number of
-    /// no pipeline, so that it is read again.
+    /// Whether questions are answered from it: a version is published, and its stored text is there, as
+    /// far as is known. One whose text is lost has the number of no pipeline, so that it is read again.
     #[must_use]
     pub fn answers(&self) -> bool {
-        self.pipeline != crate::catalog::lost::TEXT_LOST
+        self.published && self.pipeline != crate::catalog::lost::TEXT_LOST
     }
 }
 

@@ -16,8 +16,10 @@ use std::sync::Arc;
 /// What is to be published.
 #[derive(Debug, Default)]
 pub(crate) struct Ask {
-    /// The run that asks: what waits of its source is published, and of no other.
+    /// The run that asks: only of its source anything is published.
     pub(crate) run: Option<(u32, Operator)>,
+    /// Documents whose waiting version this run has read, or found to be what the source has now.
+    pub(crate) ready: BTreeSet<DocNo>,
     /// Documents whose row changed without new content.
     pub(crate) refresh: BTreeSet<DocNo>,
     /// Documents that turned out unchanged: a class held for their content is let go.
@@ -42,9 +44,10 @@ pub(crate) struct Retirement {
 impl Vault {
     /// Tells the engines all that waits, and publishes what is asked for.
     ///
-    /// INVARIANT: a version is published by a run of its own source alone, which has read the rights
-    /// again since the version was read. What a cut-off run left waits for the next one; neither a
-    /// restart nor a run over another source can let it out under rights that may have moved with it.
+    /// INVARIANT: a version is published only by a run that has read it, or found it to be what the
+    /// source has now, and that has read the rights since. What a cut-off run left waits until then;
+    /// neither a restart, nor another source's run, nor a run that could not read the document any more
+    /// lets it out under rights that may have moved with it.
     pub(crate) fn publish(&self, ask: &Ask) -> Result<(), VaultError> {
         let mut engines = self.engines.lock();
         let position = engines.apply(&self.core.catalog, &self.core.text)?;
@@ -83,7 +86,7 @@ impl Vault {
                 Some((source, _)) => content::waiting(tx, *source, position)?,
                 None => Vec::new(),
             };
-            for (document, version) in waiting {
+            for (document, version) in waiting.into_iter().filter(|(no, _)| ask.ready.contains(no)) {
                 let (replaced, was_held) = content::promote(tx, document, version)?;
                 if was_held {
                     freed.push(document);

@@ -130,7 +130,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Records a failed document. What is published of it stays, under old AND new rights.
+    /// Records a failed document. What is published of it stays, under old AND new rights. Gives its
+    /// number, if it has one.
     pub(crate) fn keep_failure(
         &self,
         place: &In,
@@ -138,13 +139,15 @@ impl Vault {
         container: &str,
         reason: &str,
         detail: &str,
-    ) -> Result<(), VaultError> {
+    ) -> Result<Option<DocNo>, VaultError> {
         self.change_rights("recording a failure", |tx, change| {
-            if let Some(old) = content::document(tx, place.source, source_id)? {
+            let old = content::document(tx, place.source, source_id)?;
+            if let Some(old) = &old {
                 let container = self.stated(tx, change, place.source, container)?;
-                self.guard(tx, change, &old, &container, content::HELD_FOR_FAILURE)?;
+                self.guard(tx, change, old, &container, content::HELD_FOR_FAILURE)?;
             }
-            sources::fail(tx, place.source, source_id, reason, detail)
+            sources::fail(tx, place.source, source_id, reason, detail)?;
+            Ok(old.map(|old| old.no))
         })
     }
 

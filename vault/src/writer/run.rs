@@ -172,6 +172,9 @@ impl Run {
         self.seen.insert(source_id.to_owned());
         self.summary.unchanged += 1;
         let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
+        if known.waiting {
+            self.ask.ready.insert(known.no);
+        }
         let same = known.known.container == container && known.known.modified == modified && !known.held;
         if same && !self.failed_before.contains(source_id) {
             return Ok(());
@@ -192,7 +195,8 @@ impl Run {
     /// [`VaultError`]; [`VaultError::DiskFull`] stops the run.
     pub fn put(&mut self, document: NewDocument) -> Result<(), VaultError> {
         let ingested = crate::faults::ingested(self.started, &self.vault.core);
-        self.vault.keep(&self.place, &document, ingested)?;
+        let no = self.vault.keep(&self.place, &document, ingested)?;
+        self.ask.ready.insert(no);
         self.summary.chunks += document.chunks.len() as u64;
         self.failed_before.remove(&document.source_id);
         if self.known.contains_key(&document.source_id) {
@@ -215,7 +219,10 @@ impl Run {
         reason: &str,
         detail: &str,
     ) -> Result<(), VaultError> {
-        self.vault.keep_failure(&self.place, source_id, container, reason, detail)?;
+        // What was read of it before, in this run or one that was cut off, is not what the source has now.
+        if let Some(no) = self.vault.keep_failure(&self.place, source_id, container, reason, detail)? {
+            self.ask.ready.remove(&no);
+        }
         self.summary.failed += 1;
         self.seen.insert(source_id.to_owned());
         Ok(())

@@ -121,7 +121,10 @@ pub(crate) fn remove(tx: &Tx<'_>, document: &Document) -> Result<(), VaultError>
 
 /// What a run must know of a document.
 pub(crate) struct KnownDocument {
+    pub(crate) no: DocNo,
     pub(crate) held: bool,
+    /// `known` is of a version that waits.
+    pub(crate) waiting: bool,
     pub(crate) known: Known,
 }
 
@@ -129,7 +132,8 @@ pub(crate) struct KnownDocument {
 pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDocument>, VaultError> {
     tx.sql(|c| {
         c.prepare(
-            "SELECT d.source_id, d.held IS NOT NULL, v.raw_hash, v.modified, v.bytes, k.key, v.embedded, v.pipeline
+            "SELECT d.source_id, d.held IS NOT NULL, v.raw_hash, v.modified, v.bytes, k.key, v.embedded, v.pipeline,
+                    d.no, d.waiting IS NOT NULL, d.published IS NOT NULL
              FROM documents d JOIN versions v ON v.no = coalesce(d.waiting, d.published)
              JOIN containers k ON k.no = d.container WHERE d.source = ?1",
         )?
@@ -137,7 +141,9 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
             Ok((
                 r.get(0)?,
                 KnownDocument {
+                    no: DocNo(r.get(8)?),
                     held: r.get(1)?,
+                    waiting: r.get(9)?,
                     known: Known {
                         raw_hash: r.get(2)?,
                         modified: Timestamp(r.get(3)?),
@@ -145,6 +151,7 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
                         container: r.get(5)?,
                         embedded: r.get(6)?,
                         pipeline: r.get(7)?,
+                        published: r.get(10)?,
                     },
                 },
             ))
