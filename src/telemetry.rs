@@ -95,7 +95,7 @@ pub fn start(config: LogConfig, default: Level) {
     let filter = wanted.and(filter_fn(capped));
     let layer = fmt::layer().with_writer(Lines::start).with_target(true);
     let layer = if config.json {
-        layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        layer.json().flatten_event(true).with_current_span(true).with_span_list(true).boxed()
     } else {
         let colours = std::io::IsTerminal::is_terminal(&std::io::stderr())
             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -15,6 +15,7 @@ pub mod ops;
 mod owned;
 mod perform;
 mod place;
+mod stages;
 mod wire;
 
 use crate::config::Config;

@@ -259,3 +259,16 @@ pub enum Reply {
         hint: Option<String>,
     },
 }
+
+impl Reply {
+    /// How the operation ended, for logs.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } => "failed",
+            Self::Refused(_) => "refused",
+            Self::NeedsDefault { .. } => "needs_default",
+            _ => "ok",
+        }
+    }
+}

@@ -5,14 +5,14 @@
 
 use super::BackendError;
 use super::lock::DataLock;
-use super::ops::{Op, Reply};
+use super::ops::{INTERNAL, Op, Reply};
 use super::perform::{self, Asked};
 use crate::app::{self, Opened};
 use crate::config::Config;
 use kenward_ingest::pipeline::Progress;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc, watch};
 use tracing::Instrument;
 
@@ -94,8 +94,26 @@ impl Owned {
             Op::Ask { request_id, .. } => request_id.clone(),
             _ => crate::telemetry::request_id(),
         };
-        let span = tracing::info_span!("request", op = op.name(), request_id);
-        self.run(working, uid, op, progress).instrument(span).await
+        let span = tracing::info_span!("request", op = op.name(), request_id = request_id.as_str());
+        // Answers say it themselves; what asks before every one of them is not worth a line each.
+        let quiet = matches!(op, Op::Ping | Op::Authenticate { .. } | Op::Ask { .. });
+        let begun = Instant::now();
+        async {
+            let reply = self.run(working, uid, op, progress).await;
+            if !quiet {
+                let outcome = reply.as_ref().map_or("going", Reply::outcome);
+                tracing::info!(outcome, milliseconds = perform::millis(begun), "request done");
+            }
+            match reply {
+                Some(Reply::Failed { message, hint }) if message == INTERNAL => {
+                    let hint = hint.unwrap_or_default();
+                    Some(Reply::Failed { message, hint: Some(format!("{hint} (request {request_id})")) })
+                }
+                reply => reply,
+            }
+        }
+        .instrument(span)
+        .await
     }
 
     async fn run(

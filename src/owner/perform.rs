@@ -5,6 +5,7 @@
 
 use super::BackendError;
 use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, SourceFailures};
+use super::stages::Stages;
 use crate::app::Opened;
 use crate::config::Config;
 use crate::identity::{self, Refusal};
@@ -91,7 +92,7 @@ fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
         Question::ListDocuments(request) => knowledge.list_documents(&caller, request),
         Question::ReadResource { uri } => knowledge.read_resource(&caller, uri),
     };
-    let milliseconds = started.elapsed().as_millis();
+    let milliseconds = millis(started);
     match answer.map(Disclosure::into_bytes).map(String::from_utf8) {
         Ok(Ok(answer)) => {
             tracing::info!(milliseconds, bytes = answer.len(), "answered");
@@ -103,6 +104,11 @@ fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
             Reply::Refused(error)
         }
     }
+}
+
+/// Whole milliseconds since then, as logs have them.
+pub(super) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Proves a claim, or notes that it was refused.
@@ -169,7 +175,12 @@ pub(super) fn ingest(
         allow_mass_delete,
         cancel,
     };
-    match run_ingest(&asked.opened.vault, &by, number, &spec, &options, tell) {
+    let stages = Stages::begin(&spec.name);
+    let tell = |event: Progress| {
+        stages.reached(&event);
+        tell(event);
+    };
+    match run_ingest(&asked.opened.vault, &by, number, &spec, &options, &tell) {
         Ok(report) => Reply::Ingested(report),
         Err(IngestError::NoDefault { source_name, files }) => {
             Reply::NeedsDefault { source: source_name.into(), files }

@@ -166,6 +166,34 @@ fn logs_carry_no_words_at_any_level() {
 }
 
 #[test]
+fn every_request_and_every_stage_of_a_run_is_logged_under_its_request_id() {
+    let machine = machine();
+    let run = |args: &[&str]| -> Vec<serde_json::Value> {
+        let ran = machine.run(&[&["--log", "info", "--log-json"], args].concat()).done();
+        ran.err.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    let lines = run(&["ingest", "handbook", "--default-allow", "everyone"]);
+    let of_stage = |stage: &str| {
+        let mut found = lines.iter().filter(|line| line["span"]["stage"] == stage);
+        found.find(|line| line["message"] == "stage over").unwrap_or_else(|| panic!("{stage}: {lines:#?}"))
+    };
+    for stage in ["listing", "reading", "publishing"] {
+        let line = of_stage(stage);
+        assert!(line["milliseconds"].is_u64() && line["span"]["source"] == "handbook", "{line}");
+        let request = &line["spans"][0];
+        assert_eq!((&request["name"], &request["op"]), (&"request".into(), &"ingest".into()), "{line}");
+        assert!(request["request_id"].as_str().unwrap().starts_with("r_"), "{line}");
+    }
+    let over = lines.iter().find(|line| line["message"] == "run over").unwrap();
+    assert_eq!((&over["added"], &over["failed"]), (&2.into(), &0.into()), "{over}");
+    for verb in [&["users", "list"][..], &["groups", "add", "staff"], &["search", "travel", "--json"]] {
+        let lines = run(verb);
+        let request = lines.iter().find(|line| line["span"]["request_id"].is_string());
+        assert!(request.is_some_and(|line| line["milliseconds"].is_u64()), "{verb:?}: {lines:#?}");
+    }
+}
+
+#[test]
 fn a_search_and_a_run_go_through_another_owner() {
     let machine = machine();
     machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
