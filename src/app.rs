@@ -81,10 +81,23 @@ pub fn embedder(config: &Config) -> Result<(Option<Arc<dyn Embedder>>, Embedding
         }
         Err(error) if config.engine == Engine::Fastembed => Err(error),
         Err(error) => {
-            let hint = Some("fetch what is missing with `kenward models pull`".to_owned());
-            Ok((None, EmbeddingState::LexicalOnly { reason: error.to_string(), hint }))
+            let (reason, _) = crate::owner::words(&error);
+            let hint = Some(way_to_an_embedder(&error));
+            Ok((None, EmbeddingState::LexicalOnly { reason, hint }))
         }
     }
+}
+
+/// What to do about an embedder that cannot be had.
+#[must_use]
+pub fn way_to_an_embedder(error: &EmbedError) -> String {
+    let named = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|value| !value.is_empty());
+    let of_library = matches!(error, EmbedError::RuntimeMissing { .. } | EmbedError::RuntimeUnusable { .. });
+    // A library that the environment names goes before ours: fetching one would change nothing.
+    if named && of_library {
+        return "unset `ORT_DYLIB_PATH`, or set it to an ONNX Runtime of version 1.24 or newer".to_owned();
+    }
+    "fetch what is missing with `kenward models pull`".to_owned()
 }
 
 fn load(config: &Config) -> Result<Arc<dyn Embedder>, EmbedError> {

@@ -22,10 +22,18 @@ impl Fix {
     }
 }
 
+/// Something that is ours, with what may be done about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Internal {
+    message: String,
+    hint: Option<String>,
+}
+
 /// A reply that is not the one that was waited for, as an error.
 pub(crate) fn unexpected(reply: Reply) -> anyhow::Error {
     match reply {
-        Reply::Failed { message, .. } if message == ops::INTERNAL => anyhow::anyhow!(message),
+        Reply::Failed { message, hint } if message == ops::INTERNAL => Internal { message, hint }.into(),
         Reply::Failed { message, hint } => Fix { message, hint }.into(),
         Reply::Refused(error) => {
             let hint = Some(error.hint).filter(|hint| !hint.is_empty());
@@ -52,6 +60,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
+    ExitCode::from(tell(error))
+}
+
+/// Says what went wrong, and what to do; gives the exit code as a number.
+pub(crate) fn tell(error: &anyhow::Error) -> u8 {
     let (code, hint) = if let Some(fix) = error.downcast_ref::<Fix>() {
         (1, fix.hint.clone())
     } else if let Some(config) = error.downcast_ref::<ConfigError>() {
@@ -61,6 +74,8 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
             BackendError::Io(_) | BackendError::OwnersLost | BackendError::Closed => (2, backend.hint()),
             _ => (1, backend.hint()),
         }
+    } else if let Some(internal) = error.downcast_ref::<Internal>() {
+        (2, internal.hint.clone())
     } else if error.downcast_ref::<kenward_indexes::models::PullError>().is_some() {
         (1, None)
     } else {
@@ -71,5 +86,20 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint.or(own) {
         out::hint(&hint);
     }
-    ExitCode::from(code)
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ours_ends_with_two_and_what_the_user_can_fix_with_one() {
+        let failed = |message: &str| Reply::Failed { message: message.into(), hint: Some("look".into()) };
+        assert_eq!(tell(&unexpected(failed(ops::INTERNAL))), 2);
+        assert_eq!(tell(&unexpected(failed("there is no person `x`"))), 1);
+        assert_eq!(tell(&unexpected(Reply::Done)), 2);
+        assert_eq!(tell(&BackendError::OwnersLost.into()), 2);
+        assert_eq!(tell(&Fix::new("what", "how").into()), 1);
+    }
 }

@@ -56,7 +56,11 @@ impl DataLock {
         let unwritable = |error: std::io::Error| BackendError::DataDir {
             data_dir: data_dir.to_owned(),
             problem: format!("cannot be written ({error})").into(),
-            hint: "check its owner and mode, or choose another with `data_dir` or `--data-dir`",
+            hint: if error.kind() == std::io::ErrorKind::StorageFull {
+                "the disk is full: free some space and run the same command again"
+            } else {
+                "check its owner and mode, or choose another with `data_dir` or `--data-dir`"
+            },
         };
         let mut file = std::fs::OpenOptions::new()
             .read(true)

@@ -107,10 +107,10 @@ impl BackendError {
                 pid.map(|pid| format!(" (`kill {pid}` ends the owner cleanly)")).unwrap_or_default()
             )),
             Self::DataDir { hint, .. } => Some((*hint).to_owned()),
-            Self::Embed(_) => Some(
-                "fetch it with `kenward models pull`, or set `embedding.engine` to `auto` or `none`"
-                    .to_owned(),
-            ),
+            Self::Embed(error) => Some(format!(
+                "{}, or set `embedding.engine` to `auto` or `none`",
+                crate::app::way_to_an_embedder(error)
+            )),
             Self::OwnersLost => Some("`kenward doctor` may tell why; its log has more".to_owned()),
             Self::Vault(_) | Self::Closed | Self::Io(_) => None,
         }

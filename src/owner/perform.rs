@@ -18,6 +18,7 @@ use kenward_vault::vault::Operator;
 use kenward_vault::writer::SourceSpec;
 use kenward_vault::{AnswerError, Disclosure, ErrorCode, VaultError};
 use std::error::Error;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -186,9 +187,13 @@ pub(super) fn ingest(
             Reply::NeedsDefault { source: source_name.into(), files }
         }
         Err(IngestError::Vault(error)) => failed(&error),
+        Err(error @ IngestError::Internal) => {
+            tracing::error!(%error, "a run was stopped");
+            Reply::Failed { message: INTERNAL.to_owned(), hint: Some(error.to_string()) }
+        }
         Err(error) => {
             let (message, hint) = words(&error, None);
-            tracing::warn!("a run was stopped");
+            tracing::info!("a run was stopped");
             Reply::Failed { message, hint }
         }
     }
@@ -217,7 +222,7 @@ fn failed(error: &VaultError) -> Reply {
     Reply::Failed { message, hint }
 }
 
-/// An error's chain in one line, cut at the place where its own words give the hint.
+/// An error's chain in one line; what its own words give as a hint goes apart.
 pub(super) fn words(error: &(dyn Error + 'static), hint: Option<String>) -> (String, Option<String>) {
     if let Some(BackendError::Vault(inner)) = error.downcast_ref::<BackendError>() {
         return words(inner, hint);
@@ -231,19 +236,39 @@ pub(super) fn words(error: &(dyn Error + 'static), hint: Option<String>) -> (Str
         }
         _ => {}
     }
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !message.ends_with(&next) {
-            message = format!("{message}: {next}");
+    let (mut message, mut own) = (String::new(), None);
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        let (what, hint) = text.split_once("; hint: ").map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
+        own = own.or_else(|| hint.map(str::to_owned));
+        if message.is_empty() {
+            what.clone_into(&mut message);
+        } else if !message.ends_with(what) {
+            message = format!("{message}: {what}");
         }
-        source = error.source();
+        next = error.source();
     }
-    match message.split_once("; hint: ") {
-        Some((what, own)) => (what.to_owned(), hint.or_else(|| Some(own.to_owned()))),
-        None => (message, hint),
-    }
+    (message, hint.or(own).or_else(|| way_out(error)))
+}
+
+/// What to do about an error whose words do not say it.
+fn way_out(error: &(dyn Error + 'static)) -> Option<String> {
+    let text = match error.downcast_ref::<VaultError>()? {
+        VaultError::DiskFull { .. } => "nothing that was acknowledged is lost",
+        VaultError::Audit(error)
+            if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+        {
+            "the disk is full: free some space and run the same command again"
+        }
+        VaultError::Audit(_) => "see to it that `data_dir/audit` can be written, then run it again",
+        VaultError::Io { .. } => "check owner, mode and disk of that file, then run it again",
+        VaultError::Catalog { .. } | VaultError::Lexical(_) | VaultError::Vector(_) => {
+            "`kenward doctor` looks at all of it; the log has more (`--log debug`)"
+        }
+        VaultError::Mismatch { .. } | VaultError::Damaged { .. } | VaultError::Name { .. } => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// For what should not happen.

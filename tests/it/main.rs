@@ -18,6 +18,7 @@ mod demo;
 mod eval_k8s;
 mod eval_rmc;
 mod flow;
+mod full_disk;
 mod harbor;
 mod lost;
 mod machine;

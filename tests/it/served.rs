@@ -127,16 +127,29 @@ impl Home {
 
     /// The same with more variables.
     pub fn serve_with(&self, variables: &[(&str, &str)]) -> Served {
-        let (out, log) = (self.path("serve.out"), self.path("serve.log"));
-        let child = kenward(&self.config())
-            .args(["serve", "--http", "127.0.0.1:0"])
-            .envs(variables.iter().copied())
+        let mut command = kenward(&self.config());
+        command.args(["serve", "--http", "127.0.0.1:0"]).envs(variables.iter().copied());
+        Served::start(&mut command, self.path("serve.out"), self.path("serve.log"))
+    }
+}
+
+/// A running HTTP server.
+pub struct Served {
+    child: Child,
+    pub url: String,
+    log: PathBuf,
+}
+
+impl Served {
+    /// Starts a command that serves over HTTP, and waits for its URL in `out`.
+    pub fn start(command: &mut Command, out: PathBuf, log: PathBuf) -> Self {
+        let child = command
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut served = Served { child, url: String::new(), log };
+        let mut served = Self { child, url: String::new(), log };
         let deadline = Instant::now() + Duration::from_secs(30);
         while served.url.is_empty() {
             assert!(Instant::now() < deadline, "no URL: {}", served.log());
@@ -149,16 +162,14 @@ impl Home {
         }
         served
     }
-}
 
-/// A running HTTP server.
-pub struct Served {
-    child: Child,
-    pub url: String,
-    log: PathBuf,
-}
+    /// Ends it with SIGKILL: nothing is said, nothing is cleaned up. Gives its process id.
+    pub fn kill(&mut self) -> u32 {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child.id()
+    }
 
-impl Served {
     /// Everything that it wrote to standard error.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()

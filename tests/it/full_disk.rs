@@ -1,0 +1,133 @@
+//! A full disk, for real, under the real program: a small tmpfs that holds the data. What was put
+//! stays, no answer is given that is not recorded, and with space again everything goes on. Skipped,
+//! with a word, where mounting is not allowed.
+
+use crate::machine::Machine;
+use crate::served::{Served, answer, newest, refusal};
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A small file system, gone with its end.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn small(place: PathBuf) -> Option<Self> {
+        std::fs::create_dir(&place).unwrap();
+        let options = ["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs"];
+        if Command::new("mount").args(options).arg(&place).output().is_ok_and(|ran| ran.status.success()) {
+            return Some(Self(place));
+        }
+        eprintln!("skipped: a tmpfs cannot be mounted here");
+        None
+    }
+
+    fn grow(&self) {
+        let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status();
+        assert!(grown.unwrap().success());
+    }
+
+    /// Takes all the space that is left; gives the file that takes it.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        let mut file = std::fs::File::create(&path).unwrap();
+        while file.write_all(&[7; 1024]).is_ok() {}
+        while file.write_all(&[7]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// Text that does not compress.
+fn noise(seed: u64, bytes: usize) -> String {
+    let mut dice = seed;
+    let mut text = format!("# Noise {seed}\n\n");
+    while text.len() < bytes {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(&format!("{:016x}{}", dice ^ (dice >> 29), if dice % 11 == 0 { ".\n" } else { " " }));
+    }
+    text
+}
+
+fn small() -> Option<(Machine, Mount)> {
+    let machine = Machine::new();
+    let mount = Mount::small(machine.path("small"))?;
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&config.replace("data_dir = \"data\"", "data_dir = \"small/data\""));
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    Some((machine, mount))
+}
+
+#[test]
+fn an_ingestion_stops_cleanly_and_goes_on_with_space_again() {
+    let Some((machine, mount)) = small() else { return };
+    machine.write("notes/a.md", "# First\n\nThe first words.\n");
+    machine.run(&["ingest", "notes", "--default-allow", "everyone"]).done();
+    for n in 0..120 {
+        machine.write(&format!("notes/n{n:03}.md"), noise(n, 60_000));
+    }
+    for _ in 0..2 {
+        machine.run(&["ingest", "notes"]).refused(&["is full", "free some space"]);
+    }
+    mount.grow();
+    let found = machine.run(&["search", "first words", "--json"]).done();
+    assert!(found.out.contains("\"title\":\"First\""), "{found:?}");
+    let ran = machine.run(&["ingest", "notes", "--json"]).done();
+    let report: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    let (added, unchanged) = (&report["summary"]["added"], &report["summary"]["unchanged"]);
+    assert_eq!(added.as_u64().unwrap() + unchanged.as_u64().unwrap(), 121, "{report}");
+    assert!(unchanged.as_u64().unwrap() > 1, "what was put before it was full stayed: {report}");
+    let doctor = machine.run(&["doctor"]).done();
+    assert!(doctor.out.contains("121 documents") && doctor.out.contains("the chain holds"), "{doctor:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_answered_and_not_changed() {
+    let Some((machine, mount)) = small() else { return };
+    machine.write("notes/a.md", "# First\n\nThe quillfeather words.\n");
+    machine.run(&["ingest", "notes", "--default-allow", "everyone"]).done();
+    let token = machine.run(&["tokens", "create", "olga@acorn.example"]).done().out.trim().to_owned();
+    let mut command = machine.command(&["serve", "--http", "127.0.0.1:0"]);
+    let mut served = Served::start(&mut command, machine.path("serve.out"), machine.path("serve.log"));
+    let client = served.client(&token, newest()).await;
+    let asked = || json!({ "query": "quillfeather" });
+    answer(&client, "search", asked()).await;
+
+    let filler = mount.fill();
+    let error = refusal(&client, "search", asked()).await;
+    assert_eq!(error["code"], "try_again", "{error}");
+    assert!(error["try"].as_str().unwrap().contains("again") && error["request_id"].is_string(), "{error}");
+    assert!(served.log().contains("audit log"), "the operator is told why: {}", served.log());
+    // Over the socket of the server.
+    let ran = machine.run(&["search", "quillfeather"]).refused(&["no answer could be given", "(request r_"]);
+    assert!(!ran.err.contains("First"), "{ran:?}");
+    for verb in [&["users", "add", "ben@acorn.example"][..], &["tokens", "create", "olga@acorn.example"]] {
+        machine.run(verb).refused(&["nothing was done", "the disk is full: free some space"]);
+    }
+
+    // With space again the same process goes on.
+    std::fs::remove_file(&filler).unwrap();
+    answer(&client, "search", asked()).await;
+    let users = machine.run(&["users", "list"]).done().out;
+    assert!(!users.contains("ben@"), "{users}");
+    client.cancel().await.unwrap();
+    assert_eq!(served.stop(), Some(0), "{}", served.log());
+
+    // Nobody owns the data, and it cannot be opened for want of space: that is said, and harms nothing.
+    let filler = mount.fill();
+    machine
+        .run(&["search", "quillfeather"])
+        .refused(&["cannot be written", "the disk is full: free some space"]);
+    std::fs::remove_file(&filler).unwrap();
+    let found = machine.run(&["search", "quillfeather", "--json"]).done();
+    assert!(found.out.contains("\"title\":\"First\""), "{found:?}");
+    assert!(machine.run(&["doctor"]).done().out.contains("the chain holds"));
+    let log: Vec<_> = std::fs::read_dir(machine.path("small/data/audit")).unwrap().collect();
+    assert_eq!(log.len(), 1, "nothing was torn: {log:?}");
+}
