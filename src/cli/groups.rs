@@ -1,7 +1,7 @@
 //! `kenward groups`: the groups of the built-in directory and their members.
 
 use super::fail::{Fix, want};
-use super::users::change_directory;
+use super::users::{change_directory, must_be_bare};
 use super::{Context, Outcome, directory_file, out};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
@@ -67,6 +67,7 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
         Verb::List { json } => return list(json, backend).await,
         Verb::Import { file } => return directory_file::import(&file, context, backend).await,
         Verb::Add { handle } => {
+            must_be_bare(&handle)?;
             let said = format!("added group `{handle}`");
             (DirectoryChange::AddGroup { handle }, said)
         }

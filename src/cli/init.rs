@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Your handle in the directory [default: USER@localhost]
     #[arg(long, value_name = "HANDLE")]
     user: Option<String>,
+    /// As JSON: the file, the data folder, who you are
+    #[arg(long)]
+    json: bool,
 }
 
 /// Where everything goes.
@@ -27,6 +30,7 @@ pub(super) struct Plan {
     data_dir: String,
     uid: u32,
     handle: String,
+    json: bool,
 }
 
 pub(super) fn plan(args: Args, overrides: &Overrides) -> anyhow::Result<Plan> {
@@ -49,7 +53,7 @@ pub(super) fn plan(args: Args, overrides: &Overrides) -> anyhow::Result<Plan> {
     if handle.trim().is_empty() || handle.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Fix::new(format!("`{handle}` is no handle"), "give one without blanks").into());
     }
-    Ok(Plan { file, data_dir, uid, handle })
+    Ok(Plan { file, data_dir, uid, handle, json: args.json })
 }
 
 /// This user's name on this machine.
@@ -97,7 +101,12 @@ pub(super) async fn finish(plan: &Plan, config: Config) -> anyhow::Result<Outcom
         let _ = std::fs::remove_file(&plan.file);
         return Err(error);
     }
-    out::print(&format!("{}\n", plan.file.display()))?;
+    if plan.json {
+        let data_dir = &context.config.data_dir;
+        out::json(&serde_json::json!({ "file": plan.file, "data_dir": data_dir, "user": plan.handle }))?;
+    } else {
+        out::print(&format!("{}\n", plan.file.display()))?;
+    }
     out::say(&format!("data in {}", context.config.data_dir.display()));
     out::say(&format!("you are `{}`, and an operator", plan.handle));
     out::hint("next: `kenward ingest FOLDER`, then `kenward search \"a question\"`");

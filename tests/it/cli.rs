@@ -54,6 +54,13 @@ fn init_makes_an_operator_once_and_writes_over_nothing() {
     assert_eq!(users[0]["handle"], "olga@localhost");
     let written = std::fs::read_to_string(&file).unwrap();
     machine.run(&["init"]).refused(&["already there"]);
+    let made =
+        machine.command(&["--config", "other.toml", "init", "--json"]).envs([engine]).output().unwrap();
+    let made = crate::machine::Ran::from(made).done().json();
+    assert_eq!(made["user"], "olga@localhost");
+    assert!(made["file"].as_str().unwrap().ends_with("other.toml"), "{made}");
+    assert!(made["data_dir"].as_str().unwrap().ends_with("kenward-data"), "{made}");
+    std::fs::remove_dir_all(machine.path("kenward-data")).unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
 
     // Beside the configuration, and gone again if the data cannot be made.
@@ -119,6 +126,11 @@ fn unknown_people_and_groups_are_refused_by_name() {
     machine.run(&["groups", "remove", "nothing"]).refused(&["`nothing`"]);
     machine.run(&["groups", "add", "staff"]).done();
     machine.run(&["groups", "add-member", "staff", "ben"]).refused(&["`ben`", "user:ben"]);
+    // As rights files write it: it would be a group of which no rights file could speak.
+    machine
+        .run(&["groups", "add", "group:sales"])
+        .refused(&["`group:sales`", "give the handle alone: `sales`"]);
+    machine.run(&["users", "add", "user:eve"]).refused(&["`user:eve`", "give the handle alone: `eve`"]);
     machine.run(&["users", "add", "dana@acorn.example"]).done();
     machine.run(&["users", "add", "dana@acorn.example"]).refused(&["`dana@acorn.example`"]);
     machine.run(&["tokens", "revoke", "000000000000"]).refused(&["`000000000000`"]);
@@ -205,7 +217,45 @@ fn models_are_listed_and_a_folder_without_them_is_refused() {
     let ran = machine.run(&["models", "pull", "--from", "dir:empty"]);
     assert!(ran.code == Some(1) && ran.err.contains("error: ") && ran.err.contains("not found"), "{ran:?}");
     machine.run(&["models", "pull", "gpt"]).refused(&["`gpt`", "all-minilm-l6-v2"]);
+    // A library that the environment names goes before a fetched one: it has to be there.
+    let pull = |library: &str, more: &[&str]| -> crate::machine::Ran {
+        let verb = [&["models", "pull", "onnxruntime"], more].concat();
+        machine.command(&verb).env("ORT_DYLIB_PATH", machine.path(library)).output().unwrap().into()
+    };
+    pull("none.so", &[]).refused(&["`ORT_DYLIB_PATH`", "none.so", "unset it"]);
+    machine.write("some.so", "x");
+    let ran = pull("some.so", &["--json"]).done();
+    assert!(ran.err.contains("none is fetched"), "{ran:?}");
+    assert!(ran.json()[0]["installed"].as_str().unwrap().ends_with("some.so"), "{ran:?}");
     assert_eq!(machine.run(&["models", "pull", "--from", "hub"]).code, Some(1));
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_reason_and_then_the_way_out() {
+    let machine = Machine::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = machine.run(&["serve", "--http", &address]).refused(&[&address, "in use", "port 0"]);
+    let hint = ran.err.lines().find(|line| line.starts_with("hint: ")).unwrap();
+    assert!(hint.contains("port 0") && !hint.contains("in use"), "{ran:?}");
+}
+
+#[test]
+fn nothing_is_fetched_before_there_is_something_to_ingest() {
+    let machine = Machine::new();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&config.replace("\"hashing\"", "\"auto\"\nmodels_dir = \"models\""));
+    let python = machine.write("bin/python3", "#!/bin/sh\n: > \"$HOME/asked\"\nexit 7\n");
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", machine.path("bin").display());
+    let run = |args: &[&str]| -> crate::machine::Ran {
+        machine.command(args).env("PATH", &path).output().unwrap().into()
+    };
+    run(&["ingest", "hand-book"]).refused(&["`hand-book`"]);
+    assert!(!machine.path("asked").exists());
+    machine.write("handbook/a.md", "# A\n\nWords.\n");
+    run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    assert!(machine.path("asked").exists(), "then a model is looked for");
 }
 
 #[test]

@@ -93,6 +93,9 @@ fn the_second_run_changes_nothing_and_a_source_is_known_by_name() {
     machine.run(&["ingest", "b/handbook", "--default-allow", "everyone"]).refused(&["`handbook`", "--name"]);
     let named = ["ingest", "b/handbook", "--default-allow", "everyone", "--name", "other"];
     assert!(machine.run(&named).done().out.contains("other"));
+    // The folder, under another name than the source that is called like it.
+    let renamed = ["ingest", "handbook", "--default-allow", "everyone", "--name", "second"];
+    assert!(machine.run(&renamed).done().out.contains("second"));
 }
 
 #[test]

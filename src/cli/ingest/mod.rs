@@ -8,8 +8,9 @@ mod source;
 
 pub(super) use report::how_to_fix;
 
-use super::fail::{self, want};
+use super::fail::{self, Fix, want};
 use super::{Context, Outcome, models, out};
+use crate::config::Engine;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use kenward_ingest::pipeline::{Progress, RunReport};
@@ -45,7 +46,10 @@ enum Ran {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
-    models::ensure(&context.config)?;
+    if context.config.engine == Engine::Fastembed {
+        // The data does not open without it.
+        models::ensure(&context.config)?;
+    }
     let backend = context.backend().await?;
     let outcome = all(&args, context, &backend).await;
     backend.close().await;
@@ -54,20 +58,37 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
 
 async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
     let specs = source::chosen(args, context, backend).await?;
+    // Not before it is known that there is something to ingest: it may be fetched over a network.
+    models::ensure(&context.config)?;
     let mut reports = Vec::new();
     let mut stopped = false;
+    let mut refused: Option<anyhow::Error> = None;
     for spec in specs {
-        match one(args, context, backend, spec).await? {
-            Ran::Report(report) => reports.push(*report),
-            Ran::Stopped => {
+        match one(args, context, backend, spec).await {
+            Ok(Ran::Report(report)) => reports.push(*report),
+            Ok(Ran::Stopped) => {
                 stopped = true;
                 break;
+            }
+            // One source that cannot be read holds up no other. What the last one came to is told by the
+            // program's end, the others here.
+            Err(error) if error.is::<Fix>() => {
+                if let Some(earlier) = refused.replace(error) {
+                    fail::tell(&earlier);
+                }
+            }
+            Err(error) => {
+                report::print(&reports, args.json)?;
+                return Err(error);
             }
         }
     }
     report::print(&reports, args.json)?;
     if stopped {
         out::say("stopped; what was done stays, and the same command goes on from there");
+    }
+    if let Some(error) = refused {
+        return Err(error);
     }
     let failed = reports.iter().any(report::needs_attention);
     Ok(if failed || stopped { Outcome::SomeFailed } else { Outcome::Done })

@@ -40,6 +40,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     }
     for report in reports {
         for (place, what) in &report.rights_problems {
+            let what = unresolved(what);
             out::say(&out::line(&format!("hidden from everybody: {}/{place}: {what}", report.source)));
         }
     }
@@ -51,6 +52,17 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
     }
     Ok(())
+}
+
+/// What hides documents, in words: a name that nobody has comes as the name alone.
+fn unresolved(what: &str) -> String {
+    if what.contains(char::is_whitespace) {
+        what.to_owned()
+    } else if what.starts_with("user:") || what.starts_with("group:") {
+        format!("the directory does not know `{what}`")
+    } else {
+        format!("`{what}` names nobody; did you mean `group:{what}` or `user:{what}`?")
+    }
 }
 
 fn table(reports: &[RunReport]) -> String {
@@ -102,9 +114,11 @@ pub(crate) fn how_to_fix(reason: &str) -> &'static str {
         "encrypted" => "save them without a password, then run this again",
         "too_large" => "raise `ingest.max_text_mb`, or split them",
         "timeout" => "raise `ingest.worker_seconds`, or convert them to a simpler format",
+        "out_of_memory" => "raise `ingest.worker_memory_mb`, or convert them to a simpler format",
+        "changed_while_read" => "run this again when nobody writes to them",
         "crashed_parser" => "they may be damaged or made to do harm; convert them to another format",
         "empty" => "fill them or remove them",
-        "broken" => "open and save them again in the program that made them",
+        "broken" => "open and save them again in the program that made them, texts as UTF-8",
         "rights_unresolved" => "correct the rights file, or add the person or group that it names",
         _ => "see the detail with `--json`",
     }

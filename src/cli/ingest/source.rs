@@ -56,7 +56,9 @@ pub(super) async fn chosen(
 }
 
 fn find(wanted: &Path, args: &Args, config: &Config, recorded: &[SourceSpec]) -> anyhow::Result<SourceSpec> {
-    if let Some(name) = wanted.to_str().filter(|name| valid_source_name(name)) {
+    // With another name it is a folder that is meant, not the source of that name.
+    let other = |name: &str| args.name.as_deref().is_some_and(|given| given != name);
+    if let Some(name) = wanted.to_str().filter(|name| valid_source_name(name) && !other(name)) {
         if let Some(configured) = config.sources.iter().find(|source| source.name == name) {
             return of_config(configured, recorded);
         }
