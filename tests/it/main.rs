@@ -11,6 +11,7 @@
     reason = "tests fail by panicking and print their figures"
 )]
 
+mod bad_input;
 mod cli;
 mod clients;
 mod common;

@@ -167,6 +167,7 @@ async fn mistakes_are_told_what_to_change() {
 
     let error = refusal(&dana, "search", json!({ "query": "x", "filters": { "colour": "blue" } })).await;
     assert_eq!((&error["code"], &error["field"]), (&json!("invalid_argument"), &json!("filters.colour")));
+    assert!(error["try"].as_str().unwrap().contains("`modified_after`"), "the filters are named: {error}");
     for limit in [0, -1, 41, 10_000_000] {
         let error = refusal(&dana, "search", json!({ "query": "x", "limit": limit })).await;
         assert_eq!(
@@ -180,6 +181,8 @@ async fn mistakes_are_told_what_to_change() {
     let error = refusal(&dana, "search", json!({ "query": "word ".repeat(200_000) })).await;
     assert_eq!((&error["code"], &error["field"]), (&json!("invalid_argument"), &json!("query")));
     assert!(error.to_string().len() < 2_000, "the query is not repeated");
+    let words = format!("{} {}", error["message"], error["try"]);
+    assert!(words.contains("characters"), "how long it may be is said: {words}");
     let error = refusal(&dana, "search", json!({ "query": "   " })).await;
     assert_eq!(error["field"], "query");
 
@@ -193,6 +196,7 @@ async fn mistakes_are_told_what_to_change() {
         let error = refusal(&dana, "fetch", json!({ "id": id })).await;
         let code = error["code"].as_str().unwrap();
         assert!(["not_found", "invalid_argument"].contains(&code), "{id}: {error}");
+        assert!(error["try"].as_str().unwrap().contains("`list_documents`"), "{id}: {error}");
     }
 
     // A cursor: forged, of another request, of another person.
@@ -210,6 +214,8 @@ async fn mistakes_are_told_what_to_change() {
     ] {
         let error = refusal(client, "search", json!({ "query": query, "limit": 1, "cursor": cursor })).await;
         assert_eq!(error["code"], "invalid_cursor", "{error}");
+        assert!(error["try"].as_str().unwrap().contains("without `cursor`"), "{error}");
+        assert!(error["request_id"].as_str().unwrap().starts_with("r_"), "{error}");
     }
     let second =
         answer(&dana, "search", json!({ "query": "expense reports", "limit": 1, "cursor": cursor })).await;
