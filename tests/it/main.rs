@@ -22,6 +22,7 @@ mod flow;
 mod full_disk;
 mod harbor;
 mod lost;
+mod killed;
 mod machine;
 mod mcp_http;
 mod owner;
