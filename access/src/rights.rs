@@ -55,12 +55,15 @@ pub trait PrincipalNames {
 }
 
 /// Why a name stands for nobody, for operators.
-fn nobody_of(name: &str) -> String {
-    match name.split_once(':') {
-        Some(("user", handle)) => format!("there is no person `{handle}`"),
-        Some(("group", handle)) => format!("there is no group `{handle}`"),
-        _ => format!("`{name}` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
-    }
+fn nobody_of(name: &str, names: &dyn PrincipalNames) -> String {
+    let kind = match name.split_once(':') {
+        Some(("user", handle)) => return format!("there is no person `{handle}`"),
+        Some(("group", handle)) => return format!("there is no group `{handle}`"),
+        _ if names.group(name).is_some() => "group",
+        _ if names.user(name).is_some() => "user",
+        _ => return format!("`{name}` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+    };
+    format!("`{name}` names nobody; did you mean `{kind}:{name}`?")
 }
 
 /// What rights came to.
@@ -86,12 +89,12 @@ impl RightsSpec {
                 Some(principal) => {
                     entries.push(Ace { effect: entry.effect, principal, window: entry.window });
                 }
-                None => unknown.push((nobody_of(&entry.principal), entry.origin.clone())),
+                None => unknown.push((nobody_of(&entry.principal, names), entry.origin.clone())),
             }
         }
         for (mentioned, origin) in &self.mentioned {
             if principal(mentioned, names).is_none() {
-                unknown.push((nobody_of(mentioned), origin.clone()));
+                unknown.push((nobody_of(mentioned, names), origin.clone()));
             }
         }
         let mut layers = vec![AclLayer::FirstMatch(entries)];
@@ -170,7 +173,9 @@ mod tests {
         for (name, told) in [
             ("user:omar", "there is no person `omar`"),
             ("group:sales", "there is no group `sales`"),
-            ("dana", "`dana` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
+            ("dana", "`dana` names nobody; did you mean `user:dana`?"),
+            ("hr", "`hr` names nobody; did you mean `group:hr`?"),
+            ("zoe", "`zoe` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
             ("Everyone", "`Everyone` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
             ("everyone ", "`everyone ` is neither `everyone`, `user:HANDLE` nor `group:HANDLE`"),
             ("user:", "there is no person ``"),

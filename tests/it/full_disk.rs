@@ -50,7 +50,11 @@ fn noise(seed: u64, bytes: usize) -> String {
     let mut text = format!("# Noise {seed}\n\n");
     while text.len() < bytes {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        text.push_str(&format!("{:016x}{}", dice ^ (dice >> 29), if dice % 11 == 0 { ".\n" } else { " " }));
+        text.push_str(&format!(
+            "{:016x}{}",
+            dice ^ (dice >> 29),
+            if dice.is_multiple_of(11) { ".\n" } else { " " }
+        ));
     }
     text
 }

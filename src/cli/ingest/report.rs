@@ -40,7 +40,6 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     }
     for report in reports {
         for (place, what) in &report.rights_problems {
-            let what = unresolved(what);
             out::say(&out::line(&format!("hidden from everybody: {}/{place}: {what}", report.source)));
         }
     }
@@ -52,17 +51,6 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
     }
     Ok(())
-}
-
-/// What hides documents, in words: a name that nobody has comes as the name alone.
-fn unresolved(what: &str) -> String {
-    if what.contains(char::is_whitespace) {
-        what.to_owned()
-    } else if what.starts_with("user:") || what.starts_with("group:") {
-        format!("the directory does not know `{what}`")
-    } else {
-        format!("`{what}` names nobody; did you mean `group:{what}` or `user:{what}`?")
-    }
 }
 
 fn table(reports: &[RunReport]) -> String {

@@ -410,7 +410,7 @@ fn plain(answer: &Value) -> String {
     strip(&mut answer);
     let text = answer.to_string();
     match text.split_once("=== ").and_then(|(_, rest)| rest.split_once(" BEGIN ===")) {
-        Some((boundary, _)) => text.replace(boundary, "…").replace(&format!("{}|", &boundary[..4]), "…|"),
+        Some((boundary, _)) => text.replace(boundary, "…").replace(&format!("{}|", &boundary[..2]), "…|"),
         None => text,
     }
 }
