@@ -81,6 +81,12 @@ impl LexicalIndex {
                 tantivy::TantivyError::InvalidArgument("the commit payload is not a position".to_owned())
             })?,
         };
+        // A bit that flipped in a posting would be a wrong answer, and one elsewhere a panic: the whole
+        // index is read once. That costs about as long as it takes to read its files.
+        if let Some(file) = index.validate_checksum()?.into_iter().next() {
+            let what = format!("the checksum of {} does not hold", file.display());
+            return Err(tantivy::error::DataCorruption::comment_only(what).into());
+        }
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let writer = Some(new_writer(&index)?);
         sweep(dir, &index)?;
