@@ -61,7 +61,6 @@ pub enum Progress {
     },
     Listed {
         files: u64,
-        skipped_unknown: u64,
     },
     /// So many of `files` are done, so many of them failed; chunks embedded so far.
     Documents {
@@ -82,8 +81,8 @@ pub struct RunReport {
     pub source: String,
     pub summary: RunSummary,
     pub failures: Vec<Failure>,
-    /// Files of unknown format: not failures.
-    pub skipped_unknown: u64,
+    /// Paths of files of unknown format: not failures.
+    pub skipped_unknown: Vec<String>,
     /// Symbolic links and special files, which are never followed: not failures.
     #[serde(default)]
     pub skipped_links: u64,

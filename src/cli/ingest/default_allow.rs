@@ -90,11 +90,11 @@ pub(super) async fn ask(
     );
     out::say(&format!("  1  {me}\n  2  everyone in the directory\n  3  a group"));
     loop {
-        let choice = read("1, 2 or 3: ")?;
+        let choice = read("1, 2 or 3: ").await?;
         let principal = match (choice.as_str(), &own) {
             ("1", Some(own)) => format!("user:{own}"),
             ("2", _) => "everyone".to_owned(),
-            ("3", _) => format!("group:{}", read("which group: ")?),
+            ("3", _) => format!("group:{}", read("which group: ").await?),
             _ => continue,
         };
         match known(&principal, backend).await {
@@ -104,16 +104,27 @@ pub(super) async fn ask(
     }
 }
 
-/// One line from the terminal; its end is a refusal.
-fn read(prompt: &str) -> anyhow::Result<String> {
+/// One line from the terminal; its end, and Ctrl-C, are refusals.
+async fn read(prompt: &str) -> anyhow::Result<String> {
     {
         use std::io::Write;
         let mut terminal = std::io::stderr().lock();
         write!(terminal, "{prompt}").and_then(|()| terminal.flush())?;
     }
-    let mut line = String::new();
-    if std::io::stdin().lock().read_line(&mut line)? == 0 {
-        return Err(Fix::new("nobody said who may read these files", HINT).into());
+    // On a thread of its own, which nobody waits for: a read from a terminal cannot be called off.
+    let (told, line) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line).map(|bytes| (bytes > 0).then_some(line));
+        // Whoever asked may have gone.
+        let _ = told.send(read);
+    });
+    let line = tokio::select! {
+        line = line => line??,
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    match line {
+        Some(line) => Ok(line.trim().to_owned()),
+        None => Err(Fix::new("nobody said who may read these files", HINT).into()),
     }
-    Ok(line.trim().to_owned())
 }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Who may read what carries no rights of its own: `everyone`, `me`, `user:HANDLE`, `group:HANDLE`
     #[arg(long, value_name = "WHO", value_delimiter = ',')]
     default_allow: Vec<String>,
-    /// Label of everything in the source
+    /// Label of what carries none of its own in the source
     #[arg(long)]
     label: Option<String>,
     /// Allows removing more than half of a source, or all of it
@@ -85,7 +85,10 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
     }
     report::print(&reports, args.json)?;
     if stopped {
-        out::say("stopped; what was done stays, and the same command goes on from there");
+        out::say(
+            "stopped: what was done stays, and the same command goes on from there (a server that owns the data \
+             first ends what it is reading)",
+        );
     }
     if let Some(error) = refused {
         return Err(error);

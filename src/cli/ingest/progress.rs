@@ -86,8 +86,8 @@ fn on_bar(bar: &ProgressBar, event: &Progress) {
 fn on_lines(last: &mut Instant, event: &Progress) {
     match event {
         Progress::Started { source } => out::say(&format!("{source}: listing")),
-        Progress::Listed { files, skipped_unknown } => {
-            out::say(&format!("{files} documents, {skipped_unknown} files of unknown format skipped"));
+        Progress::Listed { files } => {
+            out::say(&format!("{files} {}", if *files == 1 { "file" } else { "files" }));
         }
         Progress::Documents { done, of, failed, chunks } => {
             if last.elapsed() >= EVERY {

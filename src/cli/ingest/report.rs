@@ -30,13 +30,17 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     }
     for (reason, paths) in &reasons {
         out::say(&format!("{}: {}", reason.replace('_', " "), count(paths.len(), "document")));
-        for path in paths.iter().take(LISTED) {
-            out::say(&format!("  {}", out::line(path)));
-        }
-        if paths.len() > LISTED {
-            out::say(&format!("  and {} more; `--json` lists all", paths.len() - LISTED));
-        }
+        list(paths);
         out::hint(how_to_fix(reason));
+    }
+    let unknown: Vec<String> = reports
+        .iter()
+        .flat_map(|report| report.skipped_unknown.iter().map(move |path| format!("{}/{path}", report.source)))
+        .collect();
+    if !unknown.is_empty() {
+        let what = "neither Markdown, text, HTML nor PDF by their content";
+        out::say(&format!("skipped, {what}: {}", count(unknown.len(), "file")));
+        list(&unknown);
     }
     for report in reports {
         for (place, what) in &report.rights_problems {
@@ -53,6 +57,16 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The first of some paths.
+fn list(paths: &[String]) {
+    for path in paths.iter().take(LISTED) {
+        out::say(&format!("  {}", out::line(path)));
+    }
+    if paths.len() > LISTED {
+        out::say(&format!("  and {} more; `--json` lists all", paths.len() - LISTED));
+    }
+}
+
 fn table(reports: &[RunReport]) -> String {
     let rows: Vec<Vec<String>> = reports
         .iter()
@@ -65,7 +79,7 @@ fn table(reports: &[RunReport]) -> String {
                 s.removed,
                 s.rights_changed,
                 s.failed,
-                report.skipped_unknown,
+                report.skipped_unknown.len() as u64,
                 s.hidden_for_unresolved_rights,
                 s.chunks,
             ];

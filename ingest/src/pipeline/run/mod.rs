@@ -62,7 +62,7 @@ pub(super) fn drive(
         blanked: BTreeMap::new(),
         again: false,
     };
-    progress(Progress::Listed { files: listing.items.len() as u64, skipped_unknown: 0 });
+    progress(Progress::Listed { files: listing.items.len() as u64 });
     drive.state_rights()?;
     drive.guard_listing()?;
     drive.unlisted()?;

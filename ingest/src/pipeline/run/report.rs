@@ -37,7 +37,7 @@ impl Drive<'_> {
             source: self.spec.name.clone(),
             summary,
             failures: vault.failures(source)?,
-            skipped_unknown: self.tally.unknown.len() as u64,
+            skipped_unknown: self.tally.unknown.into_iter().collect(),
             skipped_links: self.listing.links.len() as u64,
             rights_problems,
             embedder: self.options.embedder.as_ref().map(|embedder| {
