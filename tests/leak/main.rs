@@ -39,6 +39,10 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
+/// Worlds of long runs that differed once: a group was removed whose deny still guarded, by its old
+/// place, a document that had moved and could not be read.
+const ONCE_DIFFERED: [u64; 1] = [4_801];
+
 /// How many worlds the main test plays.
 fn worlds() -> u64 {
     let long = std::env::var_os("KENWARD_LONG").is_some_and(|v| v != "0");
@@ -79,7 +83,7 @@ fn hidden_documents_change_no_byte() {
     let begun = std::time::Instant::now();
     let tally = match setting("KENWARD_SEED") {
         Some(seed) => play_all(std::iter::once(seed)),
-        None => play_all(0..worlds()),
+        None => play_all((0..worlds()).chain(ONCE_DIFFERED)),
     };
     println!(
         "{} worlds, {} people, {} requests, {} pages, {} cursors resumed, {} refused, {} bytes compared, \

@@ -60,12 +60,15 @@ impl Vault {
             }
             let mut widening = false;
             let mut names = BTreeSet::new();
+            let mut gone = Vec::new();
             for one in changes {
                 widening |= may_widen(change.rights(), one);
+                gone.extend(goes(change.rights(), one));
                 names.extend(self.apply_change(tx, change.rights_mut(), one)?);
             }
             people::load(tx, change.rights_mut())?;
             self.resolve_again(tx, change.rights_mut(), &names)?;
+            rights_sql::hide_what_names(tx, change.rights_mut(), &gone)?;
             change.narrows();
             if widening {
                 change.widens(&self.core, by, "directory_changed", about.clone())?;
@@ -254,6 +257,17 @@ fn may_widen(rights: &Rights, change: &DirectoryChange) -> bool {
         }
         // Who leaves a group leaves the groups around it too, and a deny for any of these ends.
         DirectoryChange::RemoveGroup { .. } | DirectoryChange::RemoveMember { .. } => denies_a_group(rights),
+    }
+}
+
+/// Who is removed by a change.
+fn goes(rights: &Rights, change: &DirectoryChange) -> Option<Principal> {
+    match change {
+        DirectoryChange::RemoveUser { handle } => rights.handles.get(handle).cloned().map(Principal::User),
+        DirectoryChange::RemoveGroup { handle } => {
+            rights.group_handles.get(handle).cloned().map(Principal::Group)
+        }
+        _ => None,
     }
 }
 

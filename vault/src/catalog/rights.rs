@@ -5,10 +5,12 @@
 use super::{Tx, json, to_json};
 use crate::error::VaultError;
 use crate::published::Rights;
-use kenward_access::acl::{Acl, Level};
+use kenward_access::acl::{Acl, AclLayer, Level};
 use kenward_access::ids::{ClassId, ContainerNo, DocNo, GroupId, UserId};
+use kenward_access::principal::Principal;
 use kenward_access::rights::{Origin, PrincipalNames, RightsSpec};
 use rusqlite::{OptionalExtension, params};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A container's row.
@@ -201,6 +203,46 @@ fn narrow_held(
         tx.sql(|c| c.execute("UPDATE documents SET held = ?2 WHERE no = ?1", params![no, narrower.0]))?;
         if rights.documents.contains_key(&DocNo(no)) {
             rights.documents.insert(DocNo(no), (container, Some(narrower)));
+        }
+    }
+    Ok(())
+}
+
+/// Hides what is guarded by rights that name somebody who is gone.
+///
+/// INVARIANT (I3): a container's own rights are resolved again by their names. The old ones that hold
+/// beside them until content is read were resolved once: of somebody who is gone neither a deny nor
+/// an allow in them can be believed any more, so until then nobody sees it.
+pub(crate) fn hide_what_names(
+    tx: &Tx<'_>,
+    rights: &mut Rights,
+    gone: &[Principal],
+) -> Result<(), VaultError> {
+    let names = |acl: &Acl| {
+        acl.layers().iter().any(|layer| match layer {
+            AclLayer::FirstMatch(entries) => entries.iter().any(|entry| gone.contains(&entry.principal)),
+            AclLayer::Label { .. } => false,
+        })
+    };
+    let named: BTreeSet<ClassId> =
+        rights.classes.iter().filter(|(_, acl)| names(acl)).map(|(class, _)| class).collect();
+    if gone.is_empty() || named.is_empty() {
+        return Ok(());
+    }
+    let nobody = intern(tx, rights, Acl::nobody())?;
+    for container in containers(tx)?.into_iter().filter(|c| named.contains(&c.class)) {
+        let Container { no, spec, wanted, unknown, .. } = container;
+        write(tx, rights, no, &spec, nobody, wanted, &unknown)?;
+    }
+    let held: Vec<(u32, u32, u32)> = tx.sql(|c| {
+        c.prepare("SELECT no, container, held FROM documents WHERE held IS NOT NULL")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect()
+    })?;
+    for (no, container, _) in held.into_iter().filter(|(_, _, class)| named.contains(&ClassId(*class))) {
+        tx.sql(|c| c.execute("UPDATE documents SET held = ?2 WHERE no = ?1", params![no, nobody.0]))?;
+        if rights.documents.contains_key(&DocNo(no)) {
+            rights.documents.insert(DocNo(no), (ContainerNo(container), Some(nobody)));
         }
     }
     Ok(())

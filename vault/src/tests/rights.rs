@@ -179,6 +179,52 @@ fn what_was_never_published_stays_so_when_its_next_reading_fails() {
     assert_eq!(who_sees(&vault, "b.txt"), "dana vera", "found again as it was read");
 }
 
+/// A document that moved and could not be read stays under its old place's rights too. Whoever these
+/// denied through a group must not gain sight of it because the group is gone.
+#[test]
+fn old_rights_that_name_somebody_who_is_gone_hide() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana", "omar", "vera"]);
+    let crew = |change: fn(String, String) -> DirectoryChange| change("crew".into(), "user:omar".into());
+    let add = crew(|handle, _| DirectoryChange::AddGroup { handle });
+    let member = crew(|group, member| DirectoryChange::AddMember { group, member });
+    vault.change_directory(&by(), &[add, member]).unwrap();
+    let mut denied = allow(&["everyone"]);
+    let deny = RightsEntry {
+        effect: Effect::Deny,
+        principal: "group:crew".into(),
+        window: Window::ALWAYS,
+        origin: Origin { file: "hr/.access.toml".into(), line: 1 },
+    };
+    denied.entries.insert(0, deny);
+    let both = BTreeMap::from([("hr".to_owned(), denied), ("ops".to_owned(), allow(&["everyone"]))]);
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    run.set_rights(both.clone()).unwrap();
+    run.put(document("a.txt", "hr", "secret\n")).unwrap();
+    run.finish().unwrap();
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    run.set_rights(both.clone()).unwrap();
+    run.failed("a.txt", "ops", "broken", "").unwrap();
+    run.finish().unwrap();
+    assert_eq!(who_sees(&vault, "a.txt"), "dana vera");
+    let remove = crew(|handle, _| DirectoryChange::RemoveGroup { handle });
+    vault.change_directory(&by(), &[remove]).unwrap();
+    assert_eq!(who_sees(&vault, "a.txt"), "", "neither omar nor anybody else");
+    drop(vault);
+    let vault = open(dir.path());
+    assert_eq!(who_sees(&vault, "a.txt"), "", "nor after a restart");
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    run.set_rights(both).unwrap();
+    run.unchanged("a.txt", "ops", Timestamp(5)).unwrap();
+    run.finish().unwrap();
+    assert_eq!(
+        who_sees(&vault, "a.txt"),
+        "dana omar vera",
+        "read again, it is under its new place's rights alone"
+    );
+}
+
 #[test]
 fn unknown_names_hide_until_the_directory_knows_them() {
     let dir = tempfile::tempdir().unwrap();
