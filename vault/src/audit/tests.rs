@@ -1,6 +1,6 @@
 //! The log on real files: durable, chained, and honest about what it could not write.
 
-use super::chain::FILE;
+use super::chain::{FILE, Tip, append};
 use super::{AuditLog, Record, verify};
 use crate::error::VaultError;
 use crate::seams::Clock;
@@ -81,6 +81,33 @@ fn flipped_dropped_and_swapped_lines_are_found_and_refused() {
 }
 
 #[test]
+fn a_line_that_was_made_anew_is_found_by_the_lines_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path()).unwrap();
+    for n in 0..4 {
+        log.write(&run(n)).unwrap();
+    }
+    drop(log);
+    let mut lines = lines(dir.path());
+    let field = |line: &str, name: &str| {
+        let (_, rest) = line.split_once(&format!("\"{name}\":\"")).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    // The second record is another one, with a hash that is right for it; the third names that hash.
+    let before = data_encoding::HEXLOWER.decode(field(&lines[1], "prev").as_bytes()).unwrap();
+    let mut tip = Tip { seq: 1, hash: before.try_into().unwrap(), length: 0 };
+    let mut made = Vec::new();
+    append(&mut tip, br#"{"kind":"handed_over","answer":"a"}"#, &mut made);
+    let old = field(&lines[1], "hash");
+    lines[1] = String::from_utf8(made).unwrap().trim_end().to_owned();
+    lines[2] = lines[2].replace(&old, &data_encoding::HEXLOWER.encode(&tip.hash));
+    fs::write(dir.path().join(FILE), lines.join("\n") + "\n").unwrap();
+    let error = verify(dir.path(), &tenant()).unwrap_err();
+    assert!(error.to_string().contains("at record 3"), "{error}");
+    assert!(open(dir.path()).is_err());
+}
+
+#[test]
 fn a_torn_last_line_is_moved_aside_and_noted() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).unwrap();
@@ -90,6 +117,7 @@ fn a_torn_last_line_is_moved_aside_and_noted() {
     let path = dir.path().join(FILE);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 7]).unwrap();
+    assert!(verify(dir.path(), &tenant()).is_err(), "a torn line is told as long as it is there");
     drop(open(dir.path()).unwrap());
     let after = lines(dir.path());
     assert_eq!(after.len(), 2);

@@ -84,3 +84,32 @@ fn a_window_ends_when_it_says() {
     assert_eq!(after["results"].as_array().unwrap().len(), 0);
     assert!(after["notice"].as_str().unwrap().starts_with("0 passages."));
 }
+
+#[test]
+fn a_window_that_closes_between_record_and_release_gives_no_answer_of_before() {
+    let world = world(&[]);
+    let until = Some(Timestamp(1_790_000_000_000 + 1000));
+    world.ingest(HANDBOOK, Window { from: None, until });
+    let clock = Arc::clone(&world.clock);
+    let gap = Arc::new(move || clock.0.store(1000, Ordering::Relaxed));
+    let kb = world.vault.knowledge_base().with_gap(gap);
+    let answer = json(kb.search(&world.caller("omar"), &asking("harbor dues")).unwrap());
+    assert_eq!(answer["results"].as_array().unwrap().len(), 0);
+    let withdrawn = world.log().iter().filter(|r| r["kind"] == "withdrawn").count();
+    assert_eq!(withdrawn, 1);
+}
+
+#[test]
+fn a_token_that_ends_between_record_and_release_ends_the_answer() {
+    let world = world(HANDBOOK);
+    let token = world.vault.create_token(&by(), "omar", None, "laptop", Duration::from_secs(3600)).unwrap();
+    let subject = world.vault.token_subject(&token.secret).unwrap();
+    let tenant = TenantId::new("harbor").unwrap();
+    let caller =
+        Caller::authenticated(tenant, Subject::User(subject.user), None, Credential::Token(subject.hash));
+    let clock = Arc::clone(&world.clock);
+    let kb = world.vault.knowledge_base().with_gap(Arc::new(move || {
+        clock.0.store(3_600_000, Ordering::Relaxed);
+    }));
+    assert_eq!(kb.search(&caller, &asking("dues")).unwrap_err().code, ErrorCode::Unauthenticated);
+}
