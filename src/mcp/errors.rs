@@ -2,6 +2,7 @@
 //! Nothing here may name, quote or count a document, or carry the chain of an internal error: that
 //! goes to the log, under the request id.
 
+use crate::mcp::arguments::echo;
 use crate::mcp::ask::AskError;
 use kenward_vault::{AnswerError, ErrorCode};
 use rmcp::ErrorData;
@@ -92,6 +93,20 @@ pub fn protocol_error(error: &AnswerError, request_id: &str) -> ErrorData {
             ErrorData::internal_error(message, data)
         }
     }
+}
+
+/// A method of the protocol that this server does not have. rmcp's own error names no request.
+#[must_use]
+pub fn not_served(method: &str, request_id: &str) -> ErrorData {
+    let method = echo(method);
+    let error = AnswerError {
+        code: ErrorCode::InvalidArgument,
+        field: Some("method".to_owned()),
+        message: format!("the method `{method}` is not served here"),
+        hint: "the server's capabilities say what there is: tools, and resources by template".to_owned(),
+    };
+    let data = object(&error, request_id).get("error").cloned();
+    ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, error.message, data)
 }
 
 /// An error and its sources in one line, for the log.

@@ -194,6 +194,8 @@ async fn what_is_not_declared_is_not_answered() {
     let client = legacy(&Scripted::default()).await;
     let error = protocol_error(client.list_prompts(None).await.unwrap_err());
     assert_eq!(error["code"], -32601);
+    assert!(error["data"]["request_id"].as_str().unwrap().starts_with("r_"), "{error}");
+    assert!(error["data"]["try"].as_str().unwrap().contains("capabilities"), "{error}");
     assert!(!METHODS.contains(&"prompts/list"));
     let error =
         protocol_error(client.complete_resource_simple("kb://document/{id}", "id", "k").await.unwrap_err());

@@ -80,6 +80,31 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
     let got = http().get(&served.url).bearer_auth(&token).send().await.unwrap();
     assert_eq!(got.status(), StatusCode::METHOD_NOT_ALLOWED);
 
+    // What the protocol's library refuses has our form too, and says nothing of what was sent.
+    for (request, status, try_this) in [
+        (post(&served).body("{\"zebra"), StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON-RPC 2.0 message"),
+        (post(&served).body("[]"), StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON-RPC 2.0 message"),
+        (
+            http().post(&served.url).header("accept", "text/html").json(&json!({})),
+            StatusCode::NOT_ACCEPTABLE,
+            "accept: application/json",
+        ),
+        (http().delete(&served.url), StatusCode::METHOD_NOT_ALLOWED, "POST"),
+    ] {
+        let response = request.bearer_auth(&token).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        let request_id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(body["error"]["request_id"], request_id, "{body}");
+        assert!(body["error"]["try"].as_str().unwrap().contains(try_this), "{body}");
+        assert!(!body.to_string().contains("zebra"), "{body}");
+    }
+    let unknown = r#"{"jsonrpc":"2.0","id":1,"method":"grep","params":{}}"#;
+    let unknown = post(&served).header("mcp-protocol-version", "2025-11-25").body(unknown);
+    let body: Value = unknown.bearer_auth(&token).send().await.unwrap().json().await.unwrap();
+    assert_eq!(body["error"]["code"], -32601, "{body}");
+    assert!(body["error"]["data"]["request_id"].as_str().unwrap().starts_with("r_"), "{body}");
+
     let large = post(&served).bearer_auth(&token).body("x".repeat(5 << 20)).send().await.unwrap();
     assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
 
