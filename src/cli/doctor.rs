@@ -262,7 +262,7 @@ fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         checks.push(wrong(
             "rights",
             State::Warning,
-            format!("{} folders or files are hidden from everybody: their rights name somebody unknown, or cannot be read", stats.rights_unresolved),
+            format!("{} folders or files are hidden from everybody: their rights name somebody or a label that is unknown, or cannot be read", stats.rights_unresolved),
             "`kenward ingest` lists them; correct the rights file, or add the person or group",
         ));
     }

@@ -110,7 +110,9 @@ impl ConfigError {
             Self::NotFound { path } => {
                 format!("write one with `kenward --config {} init`, or leave `--config` out", path.display())
             }
-            Self::Unreadable { .. } => "check the file's owner and mode".to_owned(),
+            Self::Unreadable { .. } => {
+                "give a file of text in UTF-8 that this account may read (owner and mode)".to_owned()
+            }
             Self::Syntax { .. } => "correct that line; `kenward init` writes a commented example".to_owned(),
             Self::UnknownKey { suggestion: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownKey { suggestion: None, known, .. } => format!("known keys there: {known}"),

@@ -38,9 +38,7 @@ pub fn to_write(flag: Option<&Path>, here: bool) -> Result<PathBuf, ConfigError>
     match asked {
         Some(path) => Ok(absolute(&path)),
         None if here => Ok(absolute(Path::new(FILE_NAME))),
-        None => config_home()
-            .map(|dir| dir.join(FILE_NAME))
-            .ok_or(ConfigError::NoHome { key: "the configuration file" }),
+        None => config_home().map(|dir| dir.join(FILE_NAME)).ok_or(ConfigError::NoHome { key: "--config" }),
     }
 }
 

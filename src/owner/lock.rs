@@ -25,7 +25,16 @@ pub(super) fn prepare(data_dir: &Path) -> Result<(), BackendError> {
         problem: problem.into(),
         hint,
     };
-    let made = std::fs::metadata(data_dir).or_else(|_| {
+    let reached = std::fs::metadata(data_dir);
+    if let Err(error) = &reached
+        && error.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        return Err(refused(
+            format!("cannot be reached ({error})"),
+            "it, or a folder above it, belongs to somebody else: ask them, or choose another with `data_dir` or `--data-dir`",
+        ));
+    }
+    let made = reached.or_else(|_| {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
         std::fs::metadata(data_dir)

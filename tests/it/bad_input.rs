@@ -161,6 +161,16 @@ fn what_cannot_be_read_is_reported_and_still_answers() {
     machine.write("handbook/travel.md", "# Travel\n\nBook trains early.\n");
     machine.write("handbook/shut/pay.md", "# Pay\n\nPaid on the 5th.\n");
     own(&machine.path("handbook"));
+    // A folder for data that somebody else has shut.
+    machine.write("theirs/data/x", "");
+    if root {
+        mode("theirs", 0o700);
+        run(&["--data-dir", "theirs/data", "users", "list"]).refused(&[
+            "theirs/data",
+            "cannot be reached",
+            "belongs to somebody else",
+        ]);
+    }
     run(&["users", "add", "olga@acorn.example"]).done();
     run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
     mode("handbook/travel.md", 0o000);

@@ -28,6 +28,11 @@ fn what_would_be_open_does_not_start() {
 fn a_configuration_that_was_asked_for_must_be_there() {
     let machine = Machine::bare();
     machine.run(&["--config", "none.toml", "users", "list"]).refused(&["none.toml"]);
+    machine.run(&["--config", ".", "users", "list"]).refused(&["Is a directory", "a file of text"]);
+    machine.write("wide.toml", b"\xff\xfed\0a\0");
+    machine.run(&["--config", "wide.toml", "users", "list"]).refused(&["wide.toml", "UTF-8"]);
+    let homeless = machine.command(&["init"]).env_remove("HOME").output().unwrap();
+    crate::machine::Ran::from(homeless).refused(&["`HOME` is not set", "`--config`"]);
 }
 
 #[test]

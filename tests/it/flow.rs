@@ -126,11 +126,12 @@ fn what_cannot_be_ingested_is_refused_or_reported() {
     machine.run(&["ingest", "handbook", "--label", "top"]).refused(&["`top`", "`secret`"]);
 
     machine.write("handbook/empty.md", "");
+    std::os::unix::fs::symlink(machine.path("directory.toml"), machine.path("handbook/link.md")).unwrap();
     machine.write("handbook/lost/.access.toml", "allow = [\"group:nobody-knows\"]\n");
     machine.write("handbook/lost/x.md", "# Lost\n\nThe lost words.\n");
     let ran = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for words in ["empty.md", "nobody-knows", "hint: "] {
+    for words in ["empty.md", "nobody-knows", "hint: ", "links and special files, never followed: 1"] {
         assert!(ran.err.contains(words), "`{words}` is not in {ran:?}");
     }
     assert!(titles(&search(&machine, DANA, "lost words")).iter().all(|title| title != "Lost"));

@@ -50,6 +50,10 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if reports.iter().any(|report| !report.rights_problems.is_empty()) {
         out::hint("correct the rights file, or add the person or group; then run this again");
     }
+    let links: u64 = reports.iter().map(|report| report.skipped_links).sum();
+    if links > 0 {
+        out::say(&format!("links and special files, never followed: {links}"));
+    }
     if reports.iter().any(|report| report.embedder.is_none()) {
         out::say("warning: no embedding model ran: only words are searched (BM25), not meaning");
         out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
