@@ -1,7 +1,7 @@
 //! How documents are found: ids and scores, never text.
 //!
 //! One query's journey: [`lexical`] and [`vector`] each get the [`VisibleChunks`] of one caller and
-//! give at most a fixed depth of [`Scored`] chunks, cut in one stable order ([`order`]); [`fusion`]
+//! give at most a fixed depth of [`Scored`] chunks, cut in one stable order (`order`); [`fusion`]
 //! joins the two lists. [`embedding`] turns texts into vectors; [`models`] fetches what it needs.
 //!
 //! Nothing here knows a right. What may be looked at comes in as an argument, minted in
@@ -15,7 +15,7 @@ pub mod faults;
 pub mod fusion;
 pub mod lexical;
 pub mod models;
-pub mod order;
+mod order;
 mod places;
 #[cfg(test)]
 mod testing;

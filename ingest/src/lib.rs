@@ -1,13 +1,13 @@
 //! How documents get in.
 //!
-//! One document's journey: a [`connectors`] lists it and gives its bytes together with its rights
+//! One document's journey: a connector lists it and gives its bytes together with its rights
 //! ([`acl_mapping`]); [`formats`] sniffs and extracts it in a [`worker`] process; the vault's
-//! sanitizer cleans it; [`chunking`] cuts it; the embedder turns it into vectors; [`pipeline`]
+//! sanitizer cleans it; `chunking` cuts it; the embedder turns it into vectors; [`pipeline`]
 //! puts it into the vault.
 
 pub mod acl_mapping;
-pub mod chunking;
-pub mod connectors;
+mod chunking;
+mod connectors;
 mod doors;
 pub mod formats;
 pub mod pipeline;

@@ -143,7 +143,7 @@ impl World {
         &self,
         handle: &str,
         wind: u64,
-        ask: impl FnOnce(&KnowledgeBase, &Caller) -> Result<kenward_vault::gate::Disclosure, AnswerError>,
+        ask: impl FnOnce(&KnowledgeBase, &Caller) -> Result<kenward_vault::Disclosure, AnswerError>,
     ) -> Result<Vec<u8>, Vec<u8>> {
         let caller = self.caller(handle);
         self.entropy.back_to(wind);

@@ -1,7 +1,6 @@
 //! The built-in directory: people, groups, memberships, tokens. Every change that narrows a right is
 //! acknowledged only after the release lock has been free once.
 
-use crate::error::VaultError;
 use crate::seams::Entropy;
 use kenward_access::acl::Clearance;
 use kenward_access::ids::{AgentId, GroupId, Timestamp, UserId};
@@ -182,6 +181,3 @@ impl fmt::Debug for NewToken {
         f.debug_struct("NewToken").field("token", &self.token).finish_non_exhaustive()
     }
 }
-
-/// Kept so that the module's error type is named in one place.
-pub type DirectoryResult<T> = Result<T, VaultError>;

@@ -1,10 +1,10 @@
 //! What is kept, and the only door out of it.
 //!
 //! One document's journey in: [`writer`] commits it to the `catalog` in one transaction with its
-//! rights and an outbox row; the outbox is applied to the engines; [`published`] is swapped as a
+//! rights and an outbox row; the outbox is applied to the engines; `published` is swapped as a
 //! whole. One answer's journey out: [`knowledge_base`] resolves the scope, asks the engines, opens
-//! the [`gate`], which decides again with the rights as they are now, reads the `text`, fences it
-//! (after [`sanitize`]), writes the [`audit`] record, and releases a [`gate::Disclosure`]: the one
+//! the `gate`, which decides again with the rights as they are now, reads the `text`, fences it
+//! (after [`sanitize`]), writes the [`audit`] record, and releases a [`Disclosure`]: the one
 //! form in which text leaves.
 
 mod acting;
@@ -15,16 +15,16 @@ mod cursor;
 mod deeds;
 pub mod directory;
 mod directory_change;
-pub mod error;
+mod error;
 pub mod faults;
 mod folder;
-pub mod gate;
+mod gate;
 pub mod keys;
 pub mod knowledge_base;
 pub mod lost;
 mod open;
-pub mod paged;
-pub mod published;
+mod paged;
+mod published;
 mod receipt;
 pub mod sanitize;
 pub mod seams;

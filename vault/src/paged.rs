@@ -35,19 +35,18 @@ number!(DocNo, ChunkNo, ContainerNo);
 #[derive(Debug)]
 pub struct Paged<K, V> {
     pages: Vec<Option<Arc<Vec<Option<V>>>>>,
-    len: usize,
     key: PhantomData<K>,
 }
 
 impl<K, V> Clone for Paged<K, V> {
     fn clone(&self) -> Self {
-        Self { pages: self.pages.clone(), len: self.len, key: PhantomData }
+        Self { pages: self.pages.clone(), key: PhantomData }
     }
 }
 
 impl<K, V> Default for Paged<K, V> {
     fn default() -> Self {
-        Self { pages: Vec::new(), len: 0, key: PhantomData }
+        Self { pages: Vec::new(), key: PhantomData }
     }
 }
 
@@ -72,9 +71,7 @@ impl<K: Number, V: Clone> Paged<K, V> {
             self.pages.resize_with(at / PAGE + 1, || None);
         }
         let page = self.pages.get_mut(at / PAGE)?.get_or_insert_with(|| Arc::new(vec![None; PAGE]));
-        let old = Arc::make_mut(page).get_mut(at % PAGE)?.replace(value);
-        self.len += usize::from(old.is_none());
-        old
+        Arc::make_mut(page).get_mut(at % PAGE)?.replace(value)
     }
 
     /// Removes a value, and gives it.
@@ -84,9 +81,7 @@ impl<K: Number, V: Clone> Paged<K, V> {
             return None;
         }
         let page = self.pages.get_mut(at / PAGE)?.as_mut()?;
-        let old = Arc::make_mut(page).get_mut(at % PAGE)?.take();
-        self.len -= usize::from(old.is_some());
-        old
+        Arc::make_mut(page).get_mut(at % PAGE)?.take()
     }
 
     /// All numbers and values, ascending.
@@ -102,20 +97,9 @@ impl<K: Number, V: Clone> Paged<K, V> {
     }
 
     /// All values, by ascending number.
+    #[cfg(test)]
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.iter().map(|(_, value)| value)
-    }
-
-    /// How many values there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 }
 
@@ -187,7 +171,6 @@ mod tests {
             for (table, model) in copies {
                 let got: Vec<(u32, u8)> = table.iter().map(|(k, v)| (k.0, *v)).collect();
                 let want: Vec<(u32, u8)> = model.iter().map(|(k, v)| (*k, *v)).collect();
-                prop_assert_eq!(table.len(), want.len());
                 prop_assert_eq!(got, want);
             }
         }

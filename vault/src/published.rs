@@ -21,8 +21,6 @@ pub struct DocMeta {
     pub no: DocNo,
     /// Full keyed hash (tie key); the id is cut from it.
     pub key: [u8; 32],
-    /// Its container at publishing (rights-now may know a newer one).
-    pub container: ContainerNo,
     /// Index into [`ContentImage::sources`].
     pub source: u32,
     /// Path within its source.

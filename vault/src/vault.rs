@@ -9,7 +9,6 @@ use crate::seams::{Clock, Entropy};
 use crate::writer::engines::Engines;
 use crate::writer::publish::{Ask, Retirement};
 use crate::writer::{Failure, SourceSpec};
-use kenward_access::explain::Step;
 use kenward_access::ids::{TenantId, UserId};
 use kenward_indexes::embedding::{Embedder, EmbeddingSpace};
 use parking_lot::Mutex;
@@ -81,9 +80,9 @@ pub struct Why {
     pub unresolved: Vec<String>,
 }
 
-/// One step of [`Why`] (owned form of [`Step`], group ids replaced by handles).
+/// One step of [`Why`]: a step of the decision's explanation, group ids replaced by handles.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "fields as in `Step`")]
+#[allow(missing_docs, reason = "fields as in the explanation's step")]
 pub struct WhyStep {
     pub layer: usize,
     pub allows: bool,
@@ -91,9 +90,6 @@ pub struct WhyStep {
     pub origin: Option<String>,
     pub chain: Vec<String>,
 }
-
-/// Kept next to [`WhyStep`]: what it is made from.
-pub type RawStep = Step;
 
 /// Counts for `doctor` and `status`. For operators only: they count everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -109,12 +109,6 @@ impl Assembler {
         self.text.len()
     }
 
-    /// Whether there is no text yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
     /// Ends the open chunk where structure says so, and moves the heading path on.
     fn boundary(&mut self, block: &Block, text: &str) {
         if block.page != self.page {

@@ -3,33 +3,31 @@
 use crate::catalog::Tx;
 use crate::error::VaultError;
 use crate::published::{ChunkMeta, ContentImage, DocMeta};
-use kenward_access::ids::{ChunkNo, ContainerNo, DocNo, Timestamp};
+use kenward_access::ids::{ChunkNo, DocNo, Timestamp};
 use rusqlite::{OptionalExtension, Row};
 use std::sync::Arc;
 
-const META: &str =
-    "SELECT d.no, d.key, d.container, d.source, v.path, v.title, v.kind, v.modified, v.ingested,
+const META: &str = "SELECT d.no, d.key, d.source, v.path, v.title, v.kind, v.modified, v.ingested,
   v.version, v.first, v.count, v.text, v.length, v.no
   FROM documents d JOIN versions v ON v.no = d.published";
 
 fn meta(r: &Row<'_>) -> rusqlite::Result<DocMeta> {
-    let first: u32 = r.get(10)?;
+    let first: u32 = r.get(9)?;
     let text = |at: usize| r.get::<_, String>(at).map(String::into_boxed_str);
     Ok(DocMeta {
         no: DocNo(r.get(0)?),
         key: r.get(1)?,
-        container: ContainerNo(r.get(2)?),
-        source: r.get(3)?,
-        path: text(4)?,
-        title: text(5)?,
-        kind: text(6)?,
-        modified: Timestamp(r.get(7)?),
-        ingested: Timestamp(r.get(8)?),
-        version: text(9)?,
-        chunks: first..first + r.get::<_, u32>(11)?,
-        text: text(12)?,
-        length: r.get(13)?,
-        row: r.get(14)?,
+        source: r.get(2)?,
+        path: text(3)?,
+        title: text(4)?,
+        kind: text(5)?,
+        modified: Timestamp(r.get(6)?),
+        ingested: Timestamp(r.get(7)?),
+        version: text(8)?,
+        chunks: first..first + r.get::<_, u32>(10)?,
+        text: text(11)?,
+        length: r.get(12)?,
+        row: r.get(13)?,
     })
 }
 
