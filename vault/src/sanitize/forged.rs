@@ -58,6 +58,8 @@ const ANGLE: &[&str] = &[
     "fim_middle",
     "fim_suffix",
 ];
+/// These are tokens only with attributes: alone they are words in angle brackets.
+const CALLS: &[&str] = &["invoke", "parameter", "function", "tool", "message"];
 const SQUARE: &[&str] = &[
     "INST",
     "/INST",
@@ -72,6 +74,9 @@ const SQUARE: &[&str] = &[
     "TOOL_RESULTS",
     "/TOOL_RESULTS",
     "TOOL_CONTENT",
+    "/TOOL_CONTENT",
+    "THINK",
+    "/THINK",
     "MODEL_SETTINGS",
     "/MODEL_SETTINGS",
     "gMASK",
@@ -137,11 +142,24 @@ fn token(here: &str) -> Option<usize> {
     if !square && (inner.starts_with("antml:") || inner.starts_with("/antml:")) {
         return inner.find('>').filter(|at| *at < 200).map(|at| at + 2).or(Some(1));
     }
-    names.iter().find_map(|name| {
+    let bare = names.iter().find_map(|name| {
         let body = inner.get(..name.len())?;
         let same = body.eq_ignore_ascii_case(name) && inner.get(name.len()..)?.starts_with(close);
         same.then_some(name.len() + 2)
-    })
+    });
+    bare.or_else(|| (!square && with_attributes(inner)).then_some(1))
+}
+
+/// Whether a call of a tool or a message begins here as `<invoke name=…>`, `<function=…>`, `<system x=…>`.
+fn with_attributes(inner: &str) -> bool {
+    let end = inner.find(|c: char| !(c.is_ascii_alphabetic() || c == '_')).unwrap_or(inner.len());
+    let (name, rest) = inner.split_at(end);
+    let known = || CALLS.iter().chain(ANGLE).any(|known| known.len() > 3 && known.eq_ignore_ascii_case(name));
+    if !rest.starts_with(|c: char| c == '=' || c.is_whitespace()) || !known() {
+        return false;
+    }
+    let tag = rest.char_indices().take(200).find(|(_, c)| matches!(c, '>' | '<'));
+    tag.is_some_and(|(end, c)| c == '>' && rest.get(..end).is_some_and(|inside| inside.contains('=')))
 }
 
 /// Characters of a boundary: Crockford's base 32.
@@ -149,9 +167,14 @@ fn of_boundary(b: u8) -> bool {
     matches!(b, b'0'..=b'9' | b'A'..=b'Z') && !matches!(b, b'I' | b'L' | b'O' | b'U')
 }
 
+/// What a boundary line is drawn with, and what looks like it.
+const RULES: &[char] = &['=', '＝', '﹦', '═'];
+/// What ends a line's mark, and what looks like it.
+const BARS: &[char] = &['|', '｜', '│', '∣', '❘'];
+
 /// Breaks what looks like a boundary line or a line's mark, code or not.
 pub(super) fn fences(text: &str, counts: &mut Counts) -> String {
-    if !text.contains(['=', '|']) {
+    if !text.contains(RULES) && !text.contains(BARS) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -159,22 +182,19 @@ pub(super) fn fences(text: &str, counts: &mut Counts) -> String {
         let mut line = std::borrow::Cow::Borrowed(line);
         if boundary_line(&line) {
             count(counts, "fence", 1);
-            line = line.replace('=', "–").into();
+            line = line.replace(RULES, "–").into();
         }
-        let body = line.trim_start_matches([' ', '\t', '>']);
+        let body = line.trim_start_matches(|c: char| c.is_whitespace() || c == '>');
         let mark = body.get(..4).is_some_and(|m| m.bytes().all(of_boundary));
-        let rest = body.get(4..).unwrap_or_default();
-        if mark
-            && rest.starts_with('|')
-            && rest.get(1..).is_none_or(|r| r.is_empty() || r.starts_with(char::is_whitespace))
-        {
-            count(counts, "fence", 1);
-            let at = line.len() - rest.len();
-            out.push_str(line.get(..at).unwrap_or_default());
-            out.push('¦');
-            out.push_str(line.get(at + 1..).unwrap_or_default());
-        } else {
-            out.push_str(&line);
+        let behind = body.get(4..).and_then(|rest| rest.strip_prefix(BARS));
+        match behind.filter(|r| mark && (r.is_empty() || r.starts_with(char::is_whitespace))) {
+            Some(behind) => {
+                count(counts, "fence", 1);
+                out.push_str(line.get(..line.len() - body.len() + 4).unwrap_or_default());
+                out.push('¦');
+                out.push_str(behind);
+            }
+            None => out.push_str(&line),
         }
     }
     out
@@ -182,10 +202,11 @@ pub(super) fn fences(text: &str, counts: &mut Counts) -> String {
 
 /// Whether `== TOKEN BEGIN ==` or `== TOKEN END ==` stands anywhere in the line.
 fn boundary_line(line: &str) -> bool {
-    if !line.contains("==") {
+    let ruled = |pair: (char, char)| RULES.contains(&pair.0) && RULES.contains(&pair.1);
+    if !line.chars().zip(line.chars().skip(1)).any(ruled) {
         return false;
     }
-    let mut words = line.split(['=', ' ', '\t', '\n']).filter(|w| !w.is_empty());
+    let mut words = line.split(|c: char| RULES.contains(&c) || c.is_whitespace()).filter(|w| !w.is_empty());
     let mut last = "";
     words.any(|word| {
         let end = word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("end");
@@ -241,16 +262,18 @@ pub(super) fn roles(text: &str, counts: &mut Counts) -> String {
 
 /// Where the role's name lies in a header line.
 fn role(line: &str) -> Option<(usize, usize)> {
-    let body = line.trim_start_matches([' ', '\t', '>', '*', '_', '#']);
+    let body = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '*' | '_' | '#'));
     let prefix = line.get(..line.len() - body.len())?;
     let from = prefix.len();
     let hashes = prefix.bytes().filter(|b| *b == b'#').count();
     let name =
         ROLES.iter().filter(|name| body.get(..name.len()).is_some_and(|b| b.eq_ignore_ascii_case(name)));
     let name = name.max_by_key(|name| name.len())?;
-    let after = body.get(name.len()..)?.trim_start_matches(['*', '_', ' ']);
+    let blank = |c: char| c.is_whitespace() && c != '\n';
+    let after = body.get(name.len()..)?.trim_start_matches(|c: char| blank(c) || matches!(c, '*' | '_'));
     let colon = after.starts_with([':', '：']) && !after.starts_with("://");
-    let alone = after.trim_end_matches(['\n', ' ', '#', ':', '*']).is_empty();
+    let alone =
+        after.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '#' | ':' | '*')).is_empty();
     let header =
         if HEADING_ONLY.contains(name) { hashes == 3 && alone } else { colon || (hashes == 3 && alone) };
     header.then_some((from, from + name.len()))

@@ -72,15 +72,56 @@ pub(super) fn parse(here: &str) -> Option<Tag> {
     let inner = if closing { inner.get(1..)? } else { inner };
     let end = inner.find(|c: char| !c.is_ascii_alphanumeric())?;
     let name = inner.get(..end)?.to_ascii_lowercase();
-    let mut rest = inner.get(end..)?;
     let mut attributes = Vec::new();
+    let length = read_attributes(here, inner.get(end..)?, &mut attributes)?;
+    Some(Tag { name, closing, attributes, length })
+}
+
+fn ends_name(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '/' | '>' | '<')
+}
+
+/// The length of a tag of any name.
+pub(super) fn end(here: &str) -> Option<usize> {
+    let inner = here.get(1..)?;
+    let inner = inner.strip_prefix('/').unwrap_or(inner);
+    let name = inner.starts_with(|c: char| c.is_ascii_alphabetic());
+    let end = inner.find(ends_name).filter(|_| name)?;
+    read_attributes(here, inner.get(end..)?, &mut Vec::new())
+}
+
+/// Whether a tag begins here, of any name and with or without an end, that makes a renderer load or run
+/// something by itself.
+pub(super) fn loads(here: &str) -> bool {
+    let inner = here.get(1..).unwrap_or_default();
+    if !inner.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return false;
+    }
+    let end = inner.find(ends_name).unwrap_or(inner.len());
+    let (name, rest) = inner.split_at(end);
+    let mut attributes = Vec::new();
+    // One that never ends counts by what it has: what stands behind it may end it yet.
+    let _ = read_attributes(here, rest, &mut attributes);
+    let by_reference = ["link", "use", "image", "feimage", "base", "script"];
+    attributes.iter().any(|(attribute, value)| match attribute.as_str() {
+        "src" | "srcset" | "imagesrcset" | "srcdoc" | "data" | "poster" | "background" | "http-equiv"
+        | "lowsrc" | "dynsrc" | "manifest" => true,
+        "href" | "xlink:href" => by_reference.iter().any(|loading| name.eq_ignore_ascii_case(loading)),
+        // An escape may write what an address needs.
+        "style" => value.contains(['(', '\\']),
+        handler => handler.len() > 2 && handler.starts_with("on"),
+    })
+}
+
+/// Reads attributes up to the end of the tag that begins at `here`; gives its length, if it has an end.
+fn read_attributes(here: &str, mut rest: &str, attributes: &mut Vec<(String, String)>) -> Option<usize> {
     loop {
         rest = rest.trim_start_matches([' ', '\t', '\n', '/']);
         if here.len() - rest.len() > LONGEST_TAG {
             return None;
         }
         if let Some(after) = rest.strip_prefix('>') {
-            return Some(Tag { name, closing, attributes, length: here.len() - after.len() });
+            return Some(here.len() - after.len());
         }
         let stop = rest
             .find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/' | '<'))
@@ -93,22 +134,23 @@ pub(super) fn parse(here: &str) -> Option<Tag> {
         let key = rest.get(..stop)?.to_ascii_lowercase();
         rest = rest.get(stop..)?;
         let spaced = rest.trim_start_matches([' ', '\t', '\n']);
-        let mut value = "";
-        if let Some(after) = spaced.strip_prefix('=') {
-            let after = after.trim_start_matches([' ', '\t', '\n']);
-            let quote = after.chars().next()?;
-            if quote == '"' || quote == '\'' {
-                let body = after.get(1..)?;
-                let close = body.bytes().take(LONGEST_TAG).position(|b| char::from(b) == quote)?;
-                value = body.get(..close)?;
-                rest = body.get(close + 1..)?;
-            } else {
-                let close = after.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(after.len());
-                value = after.get(..close)?;
-                rest = after.get(close..)?;
-            }
-        }
+        let Some(after) = spaced.strip_prefix('=') else {
+            attributes.push((key, String::new()));
+            continue;
+        };
+        let after = after.trim_start_matches([' ', '\t', '\n']);
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let body = if quote.is_some() { after.get(1..)? } else { after };
+        let close = match quote {
+            Some(quote) => body.bytes().take(LONGEST_TAG).position(|b| char::from(b) == quote),
+            None => Some(body.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(body.len())),
+        };
+        let Some((value, tail)) = close.and_then(|close| body.split_at_checked(close)) else {
+            attributes.push((key, body.chars().take(LONGEST_TAG).collect()));
+            return None;
+        };
         attributes.push((key, value.to_owned()));
+        rest = if quote.is_some() { tail.get(1..)? } else { tail };
     }
 }
 

@@ -11,6 +11,7 @@ mod forged;
 mod html;
 mod links;
 pub mod markup;
+mod references;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -64,30 +65,21 @@ pub fn decode(bytes: &[u8]) -> (String, u64) {
 
 /// A document's running text, several lines: rules 1, 2, 4 and 5 of the design. `first_link` is the number of the
 /// first link. Markdown links and images, autolinks and bare URLs become `[link n]` or `[image: alt]`.
-/// Code blocks keep their content, under the same rules for characters, tokens and fences.
+/// Code blocks keep their content, under the same rules for characters, tokens and fences; of links in them only
+/// those are broken that a renderer would follow or load by itself.
 #[must_use]
 pub fn text(input: &str, first_link: u32) -> Sanitized {
-    let mut removed = Counts::new();
     let mut urls = Vec::new();
-    let mut text = chars::clean(input, false, &mut removed);
-    let mut settled = false;
-    for _ in 0..ROUNDS {
-        let before = text.clone();
-        text = forged::tokens(&text, &mut removed);
-        text = forged::fences(&text, &mut removed);
-        text = forged::roles(&text, &mut removed);
-        text = links::replace(&text, &mut urls, &mut removed);
-        text = links::break_forms(&text, &mut removed);
-        text = forged::link_literals(&text, &mut removed);
-        text = chars::clean(&text, true, &mut removed);
-        if text == before {
-            settled = true;
-            break;
-        }
-    }
-    if !settled {
-        text = by_force(&text, &mut removed);
-    }
+    let (text, removed) = settled(input, |text, removed| {
+        let mut text = references::read(text, removed);
+        text = forged::tokens(&text, removed);
+        text = forged::fences(&text, removed);
+        text = forged::roles(&text, removed);
+        text = links::replace(&text, &mut urls, removed);
+        text = links::break_forms(&text, removed);
+        text = forged::link_literals(&text, removed);
+        chars::clean(&text, true, removed)
+    });
     let (text, links) = links::number(&text, &urls, first_link);
     Sanitized { text, removed, links }
 }
@@ -96,23 +88,12 @@ pub fn text(input: &str, first_link: u32) -> Sanitized {
 /// stands around the part. Leaves what [`text`] wrote as it is.
 #[must_use]
 pub fn emitted(input: &str) -> Sanitized {
-    let mut removed = Counts::new();
-    let mut text = chars::clean(input, false, &mut removed);
-    let mut settled = false;
-    for _ in 0..ROUNDS {
-        let before = text.clone();
-        text = forged::tokens(&text, &mut removed);
-        text = forged::fences(&text, &mut removed);
-        text = links::break_forms(&text, &mut removed);
-        text = chars::clean(&text, false, &mut removed);
-        if text == before {
-            settled = true;
-            break;
-        }
-    }
-    if !settled {
-        text = by_force(&text, &mut removed);
-    }
+    let (text, removed) = settled(input, |text, removed| {
+        let mut text = forged::tokens(text, removed);
+        text = forged::fences(&text, removed);
+        text = links::break_forms(&text, removed);
+        chars::clean(&text, false, removed)
+    });
     Sanitized { text, removed, links: Vec::new() }
 }
 
@@ -120,30 +101,35 @@ pub fn emitted(input: &str) -> Sanitized {
 /// URLs are kept as text without a scheme's `://`.
 #[must_use]
 pub fn line(input: &str, max: usize) -> Sanitized {
+    let (text, removed) = settled(input, |text, removed| {
+        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        text = references::read(&text, removed);
+        text = links::without_schemes(&text, removed);
+        text = forged::tokens(&text, removed);
+        text = forged::fences(&text, removed);
+        text = forged::roles(&text, removed);
+        text = links::break_forms(&text, removed);
+        text = html::break_tags(&text, removed);
+        text = forged::link_literals(&text, removed);
+        text = cut(&text, max);
+        chars::clean(&text, false, removed)
+    });
+    Sanitized { text: cut(&text, max), removed, links: Vec::new() }
+}
+
+/// Cleans the characters, then goes over the text until nothing changes: taking one form out can leave another.
+/// What is still changing after [`ROUNDS`] was built to.
+fn settled(input: &str, mut round: impl FnMut(&str, &mut Counts) -> String) -> (String, Counts) {
     let mut removed = Counts::new();
     let mut text = chars::clean(input, false, &mut removed);
-    let mut settled = false;
     for _ in 0..ROUNDS {
-        let before = text.clone();
-        text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        text = links::without_schemes(&text, &mut removed);
-        text = forged::tokens(&text, &mut removed);
-        text = forged::fences(&text, &mut removed);
-        text = forged::roles(&text, &mut removed);
-        text = links::break_forms(&text, &mut removed);
-        text = html::break_tags(&text, &mut removed);
-        text = forged::link_literals(&text, &mut removed);
-        text = cut(&text, max);
-        text = chars::clean(&text, false, &mut removed);
-        if text == before {
-            settled = true;
-            break;
+        let next = round(&text, &mut removed);
+        if next == text {
+            return (text, removed);
         }
+        text = next;
     }
-    if !settled {
-        text = cut(&by_force(&text, &mut removed), max);
-    }
-    Sanitized { text, removed, links: Vec::new() }
+    (by_force(&text, &mut removed), removed)
 }
 
 fn cut(text: &str, max: usize) -> String {

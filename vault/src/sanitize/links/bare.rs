@@ -20,18 +20,18 @@ impl Scan<'_> {
             None
         } else if let Some(rest) = after.strip_prefix("//") {
             url_end(rest).map(|end| 3 + end)
-        } else if BARE_SCHEMES.iter().any(|s| word.eq_ignore_ascii_case(s)) {
+        } else if let Some(rest) = after.strip_prefix("\\/\\/") {
+            json_end(rest).map(|end| 5 + end)
+        } else if is_bare(&word) {
             let data = word.eq_ignore_ascii_case("data");
-            let typed = after.find('/').is_some_and(|at| {
-                at > 0 && after.get(..at).is_some_and(|t| t.bytes().all(|b| b.is_ascii_lowercase()))
-            });
-            url_end(after).filter(|_| !data || typed).map(|end| 1 + end)
+            url_end(after).filter(|_| !data || typed(after)).map(|end| 1 + end)
         } else {
             None
         };
         match end {
             Some(end) => {
-                let url = format!("{word}{}", self.rest(0).get(..end).unwrap_or_default());
+                let url =
+                    format!("{word}{}", self.rest(0).get(..end).unwrap_or_default()).replace("\\/", "/");
                 let keep = self.out.len() - word.len();
                 self.take_back(keep);
                 self.at += end;
@@ -57,8 +57,31 @@ impl Scan<'_> {
     }
 }
 
-/// `<https://…>` and `<name@host>`: the URL, what stays visible, the length in bytes.
-pub(super) fn autolink(here: &str) -> Option<(&str, Option<&str>, usize)> {
+/// Whether the scheme leads somewhere without `//`.
+fn is_bare(scheme: &str) -> bool {
+    BARE_SCHEMES.iter().any(|bare| scheme.eq_ignore_ascii_case(bare))
+}
+
+/// Whether what follows `data:` is the beginning of such a URL, and no word of a sentence.
+fn typed(after: &str) -> bool {
+    let letters = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'+'));
+    let letters = letters.take(64).count();
+    after
+        .get(letters..)
+        .is_some_and(|rest| rest.starts_with(if letters > 0 { ['/', ';'] } else { [',', ';'] }))
+}
+
+/// What stands in angle brackets and is a link to every reader of Markdown.
+pub(super) enum Autolink<'a> {
+    /// `<https://…>`, and its length in bytes.
+    Url(&'a str, usize),
+    /// `<name@host>`: the address stays visible.
+    Mail(&'a str, usize),
+    /// `<app:…>`: a link only by its form.
+    Form,
+}
+
+pub(super) fn autolink(here: &str) -> Option<Autolink<'_>> {
     let inner = here.get(1..)?;
     let (end, last) = inner
         .char_indices()
@@ -71,15 +94,29 @@ pub(super) fn autolink(here: &str) -> Option<(&str, Option<&str>, usize)> {
     if let Some((scheme, rest)) = url.split_once(':') {
         let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'));
-        let known = rest.starts_with("//") || BARE_SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s));
-        return (named && known && !rest.is_empty()).then_some((url, None, end + 2));
+        if !named || rest.is_empty() {
+            return None;
+        }
+        if rest.starts_with("//") || is_bare(scheme) {
+            return Some(Autolink::Url(url, end + 2));
+        }
+        // `<std::string>` is one to the letter, but nobody means it.
+        return ((2..=32).contains(&scheme.len()) && !rest.starts_with(':')).then_some(Autolink::Form);
     }
     let (name, host) = url.split_once('@')?;
     let mail = !name.is_empty()
         && host.contains('.')
         && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
         && name.chars().all(|c| c.is_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c));
-    mail.then_some((url, Some(url), end + 2))
+    mail.then_some(Autolink::Mail(url, end + 2))
+}
+
+/// Where a URL ends that stands in a string of JSON, with a backslash before each slash.
+fn json_end(rest: &str) -> Option<usize> {
+    let stops = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | OPEN | CLOSE);
+    let end = rest.find(stops).unwrap_or(rest.len()).min(LONGEST_URL);
+    let found = rest.get(..rest.floor_char_boundary(end))?.trim_end_matches(['.', ',', '\\']);
+    (!found.is_empty()).then_some(found.len())
 }
 
 /// Where a bare URL ends: at a blank or a bracket that it did not open, without closing punctuation.

@@ -3,7 +3,7 @@
 use super::super::chars::{CLOSE, OPEN};
 use super::definitions::key;
 use super::scan::Scan;
-use super::{LONGEST_LABEL, LONGEST_URL};
+use super::{BLANKS, LONGEST_LABEL, LONGEST_URL};
 
 impl Scan<'_> {
     /// A `]`: looks back for what was opened and ahead for where it leads.
@@ -12,6 +12,8 @@ impl Scan<'_> {
         let inside = from + if image { 2 } else { 1 };
         let inner = self.out.get(inside..).unwrap_or_default().to_owned();
         let Some((url, length)) = self.target(&inner) else { return self.push(1) };
+        // What stood there was markup around a URL, which an earlier round has replaced.
+        let url = marker_alone(&url).and_then(|n| self.urls.get(n)).cloned().unwrap_or(url);
         self.at += length;
         self.take_back(from);
         if image {
@@ -48,14 +50,13 @@ impl Scan<'_> {
             return None;
         }
         if let Some(reference) = after.strip_prefix('[')
-            && let Some(end) =
-                reference.char_indices().take(LONGEST_LABEL).find(|(_, c)| matches!(c, ']' | '['))
-            && end.1 == ']'
+            && let Some(end) = unescaped(reference, |c| matches!(c, ']' | '['))
+            && reference.get(end..).is_some_and(|end| end.starts_with(']'))
         {
-            let label = reference.get(..end.0)?;
+            let label = reference.get(..end)?;
             let label = if label.trim().is_empty() { inner } else { label };
             if let Some(url) = self.definitions.get(&key(label)) {
-                return Some((url.clone(), 3 + end.0));
+                return Some((url.clone(), 3 + end));
             }
         }
         if inner.len() > LONGEST_LABEL {
@@ -67,45 +68,63 @@ impl Scan<'_> {
 
 /// Behind `](`: the destination, and the bytes up to behind the `)`.
 fn destination(inline: &str) -> Option<(&str, usize)> {
-    let rest = inline.trim_start_matches([' ', '\t', '\n']);
-    let (url, after) = if let Some(inner) = rest.strip_prefix('<') {
-        let (end, _) = inner.char_indices().take(LONGEST_URL).find(|(_, c)| matches!(c, '>' | '\n'))?;
-        (inner.get(..end)?, inner.get(end..)?.strip_prefix('>')?)
-    } else {
-        let mut depth = 0_usize;
-        let mut escaped = false;
-        let mut end = None;
-        for (at, c) in rest.char_indices().take(LONGEST_URL) {
-            match c {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '(' => depth += 1,
-                ')' if depth == 0 => {
-                    end = Some(at);
-                    break;
-                }
-                ')' => depth -= 1,
-                c if c.is_whitespace() => {
-                    end = Some(at);
-                    break;
-                }
-                _ => {}
-            }
-        }
-        rest.split_at(end?)
-    };
-    let after = after.trim_start_matches([' ', '\t', '\n']);
-    let after = match after.chars().next()? {
-        open @ ('"' | '\'' | '(') => {
-            let close = if open == '(' { ')' } else { open };
-            let body = after.get(1..)?;
-            let (end, _) = body.char_indices().take(LONGEST_URL).find(|(_, c)| *c == close)?;
-            body.get(end + 1..)?.trim_start_matches([' ', '\t', '\n'])
-        }
-        _ => after,
-    };
-    let after = after.strip_prefix(')')?;
+    let (url, after) = url(inline.trim_start_matches(BLANKS))?;
+    let after = after.trim_start_matches(BLANKS);
+    let after = title(after).unwrap_or(after).trim_start_matches(BLANKS).strip_prefix(')')?;
     Some((url, inline.len() - after.len()))
+}
+
+/// A destination in angle brackets, or one that ends at a blank or at a bracket that it did not open; and
+/// what stands behind it.
+fn url(here: &str) -> Option<(&str, &str)> {
+    if here.starts_with('<') {
+        return angled(here);
+    }
+    let mut depth = 0_usize;
+    let end = unescaped(here, |c| match c {
+        '(' => {
+            depth += 1;
+            false
+        }
+        ')' if depth > 0 => {
+            depth -= 1;
+            false
+        }
+        c => c == ')' || BLANKS.contains(&c),
+    });
+    match end {
+        Some(end) => here.split_at_checked(end),
+        None => (here.len() < LONGEST_URL).then_some((here, "")),
+    }
+}
+
+/// A destination in angle brackets, and what stands behind it.
+pub(super) fn angled(here: &str) -> Option<(&str, &str)> {
+    let inner = here.strip_prefix('<')?;
+    let end = unescaped(inner, |c| matches!(c, '>' | '\n'))?;
+    Some((inner.get(..end)?, inner.get(end..)?.strip_prefix('>')?))
+}
+
+/// What stands behind the title of a link, if there is one.
+pub(super) fn title(here: &str) -> Option<&str> {
+    let close = match here.chars().next()? {
+        '(' => ')',
+        quote @ ('"' | '\'') => quote,
+        _ => return None,
+    };
+    let body = here.get(1..)?;
+    body.get(unescaped(body, |c| c == close)? + 1..)
+}
+
+/// Where the first character stands that ends it and has no backslash before it.
+pub(super) fn unescaped(text: &str, mut ends: impl FnMut(char) -> bool) -> Option<usize> {
+    let mut escaped = false;
+    let found = text.char_indices().take(LONGEST_URL).find(|(_, c)| {
+        let plain = !escaped;
+        escaped = plain && *c == '\\';
+        plain && ends(*c)
+    });
+    found.map(|(at, _)| at)
 }
 
 /// The number of the marker, if the text is one and nothing else.

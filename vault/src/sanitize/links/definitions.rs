@@ -1,60 +1,96 @@
 //! Link definitions (`[label]: url`): what they define and where they stand. They are taken out whole,
 //! because a reader never sees them; it must never take a definition from within code.
 
-use super::super::chars::OPEN;
+use super::super::chars::{CLOSE, OPEN};
 use super::super::code;
-use super::LONGEST_LABEL;
+use super::brackets::{angled, title, unescaped};
+use super::{BLANKS, LONGEST_LABEL};
 use std::collections::HashMap;
 
-/// Link definitions outside code (`[label]: url`): what they define, and their lines' byte ranges.
+/// Link definitions outside code: what they define, and their byte ranges, without the last line's end.
 pub(super) fn definitions(text: &str) -> (HashMap<String, String>, Vec<(usize, usize)>) {
     let mut map = HashMap::new();
-    let mut lines = Vec::new();
+    let mut found = Vec::new();
     if !text.contains("]:") {
-        return (map, lines);
+        return (map, found);
     }
     let blocks = code::blocks(text);
     let mut blocks = blocks.iter().peekable();
-    let mut start = 0;
+    let (mut start, mut taken) = (0, 0);
     for line in text.split_inclusive('\n') {
         while blocks.next_if(|b| b.end <= start).is_some() {}
         let in_code = blocks.peek().is_some_and(|b| b.start <= start);
-        if let Some((label, url)) = definition(line).filter(|_| !in_code) {
-            map.entry(key(label)).or_insert_with(|| url.to_owned());
-            lines.push((start, start + line.trim_end_matches('\n').len()));
+        if start >= taken && !in_code {
+            let sign = start + line.len() - code::without_containers(line).len();
+            let here = text.get(sign..).unwrap_or_default();
+            if let Some((label, url, length)) = definition(here) {
+                map.entry(key(label)).or_insert_with(|| url.to_owned());
+                taken = sign + length;
+                found.push((start, taken));
+            }
         }
         start += line.len();
     }
-    (map, lines)
+    (map, found)
 }
 
-fn definition(line: &str) -> Option<(&str, &str)> {
-    let body = line.trim_start_matches([' ', '>']).strip_prefix('[')?;
-    let (label, rest) = body.split_once("]:")?;
-    if label.is_empty()
-        || label.len() > LONGEST_LABEL
-        || label.starts_with('^')
-        || label.contains(['[', ']', OPEN])
-    {
+/// Label, URL and length in bytes of the definition at the start, which may go on in the next lines.
+fn definition(here: &str) -> Option<(&str, &str, usize)> {
+    let body = here.strip_prefix('[')?;
+    let end = unescaped(body, |c| matches!(c, '[' | ']' | OPEN | CLOSE))?;
+    let (label, rest) = body.split_at_checked(end)?;
+    let footnote = label.starts_with('^');
+    if label.trim().is_empty() || label.len() > LONGEST_LABEL || footnote || has_blank_line(label) {
         return None;
     }
-    let rest = rest.trim();
-    let (url, after) = match rest.strip_prefix('<') {
-        Some(inner) => inner.split_once('>')?,
-        None => rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len())),
+    let (first, rest) = next_piece(rest.strip_prefix("]:")?)?;
+    let (url, after) = if first == '<' {
+        angled(rest)?
+    } else {
+        rest.split_at_checked(rest.find(BLANKS).unwrap_or(rest.len()))?
     };
-    let after = after.trim();
-    let title = after.is_empty()
-        || ["\"\"", "''", "()"].iter().any(|q| {
-            let mut q = q.chars();
-            after.len() >= 2
-                && q.next().is_some_and(|o| after.starts_with(o))
-                && q.next().is_some_and(|c| after.ends_with(c))
-        });
-    let like_url = rest.starts_with('<') || url.contains(['/', '.', '#', ':']);
-    (title && like_url && !url.contains(OPEN)).then_some((label, url))
+    let like_url = first == '<' || url.contains(['/', '.', '#', ':']);
+    if !like_url || url.contains([OPEN, CLOSE]) {
+        return None;
+    }
+    // A title counts only if nothing follows it; one in the next line that does not count is text.
+    let titled = next_piece(after).and_then(|(_, rest)| title(rest)).filter(|rest| ends_line(rest));
+    let rest = titled.filter(|rest| {
+        let title = after.get(..after.len() - rest.len()).unwrap_or_default();
+        title.starts_with(BLANKS) && !has_blank_line(title.trim())
+    });
+    let rest = rest.or_else(|| ends_line(after).then_some(after))?;
+    let line = rest.split('\n').next().unwrap_or_default();
+    Some((label, url, here.len() - rest.len() + line.len()))
 }
 
+/// What comes next in a definition, in this line or the next one, with its first character.
+fn next_piece(after: &str) -> Option<(char, &str)> {
+    let rest = after.trim_start_matches([' ', '\t']);
+    let rest = match rest.strip_prefix('\n') {
+        Some(next) => next.trim_start_matches([' ', '\t', '>']),
+        None => rest,
+    };
+    let first = rest.chars().next().filter(|c| *c != '\n')?;
+    Some((first, rest))
+}
+
+fn ends_line(rest: &str) -> bool {
+    rest.split('\n').next().is_none_or(|line| line.trim().is_empty())
+}
+
+/// Whether a line within is blank. The first and the last go on outside.
+fn has_blank_line(text: &str) -> bool {
+    let mut lines = text.split('\n').skip(1).peekable();
+    while let Some(line) = lines.next() {
+        if lines.peek().is_some() && line.trim().is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
+/// The form in which labels are the same.
 pub(super) fn key(label: &str) -> String {
     label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }

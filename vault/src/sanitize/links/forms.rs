@@ -1,32 +1,54 @@
 //! Forms that a renderer could still follow when a part of the text stands alone, and schemes in single
-//! lines. They are broken wherever they stand, code or not; nothing is taken out.
+//! lines. They are broken wherever they stand, code or not, so that a reader sees it; nothing is taken out.
 
-use super::super::{Counts, count};
+use super::super::{Counts, count, html};
 
-/// Breaks, wherever it stands, the one form that a renderer could still follow: `](scheme:`. Only
-/// code can hold it at this point.
+/// How far it is looked for references in a destination.
+const LONGEST_WORD: usize = 256;
+
+/// Breaks what a renderer could follow or would load by itself: `](scheme:`, `]: scheme:`, and tags such as
+/// `<img src=…>`. Only code can hold one at this point, and what is code in the whole text need not be in a
+/// part of it.
 pub(in crate::sanitize) fn break_forms(text: &str, counts: &mut Counts) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("](") {
-        let (before, here) = rest.split_at(at + 1);
+    while let Some(at) = rest.find([']', '<']) {
+        let (before, here) = rest.split_at(at);
         out.push_str(before);
-        let target = here.get(1..).unwrap_or_default().trim_start_matches([' ', '\t', '<']);
-        let scheme = target
-            .bytes()
-            .take(64)
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'));
-        let scheme = scheme.count();
-        let leads = target.starts_with("//")
-            || (scheme > 1 && target.get(scheme..).is_some_and(|t| t.starts_with(':')));
-        if leads {
-            count(counts, "code_link", 1);
-            out.push(' ');
+        let after = here.get(1..).unwrap_or_default();
+        if here.starts_with('<') {
+            let loads = html::loads(here);
+            count(counts, "code_html", u64::from(loads));
+            out.push(if loads { '‹' } else { '<' });
+        } else {
+            out.push(']');
+            if after.strip_prefix(['(', ':']).is_some_and(leads) {
+                count(counts, "code_link", 1);
+                out.push(' ');
+            }
         }
-        rest = here;
+        rest = after;
     }
     out.push_str(rest);
     out
+}
+
+/// Whether what stands behind `](` or `]:` leads away: a scheme, a host without one, or either of them
+/// written with references to characters.
+fn leads(target: &str) -> bool {
+    let target = target.trim_start_matches([' ', '\t', '\n', '<', '>']);
+    let scheme = target
+        .bytes()
+        .take(64)
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'))
+        .count();
+    let scheme_ends = scheme > 1 && target.get(scheme..).is_some_and(|t| t.starts_with(':'));
+    let host = target.starts_with(['/', '\\']) && target.get(1..).is_some_and(|t| t.starts_with(['/', '\\']));
+    let near = target.get(..target.floor_char_boundary(LONGEST_WORD)).unwrap_or_default();
+    let end = near.find([' ', '\n', ')']).unwrap_or(near.len());
+    let word = near.get(..end).unwrap_or_default();
+    host || scheme_ends
+        || ["&#", "&colon;", "&sol;", "&bsol;"].iter().any(|reference| word.contains(reference))
 }
 
 /// For single lines: `https://a.example/b` stays as `a.example/b`.

@@ -4,7 +4,8 @@
 use super::super::chars::{CLOSE, OPEN};
 use super::super::markup::Style;
 use super::super::{count, html};
-use super::bare::autolink;
+use super::LONGEST_URL;
+use super::bare::{Autolink, autolink};
 use super::scan::Scan;
 
 /// Elements that are open at once, beyond which the style of one is that of the last that counted.
@@ -30,22 +31,43 @@ impl Scan<'_> {
             let end = here.char_indices().take(1000).find(|(_, c)| *c == '>').map(|(at, _)| at + 1);
             match end.filter(|_| word) {
                 Some(end) => self.drop_markup("html_tag", end),
-                None => self.push(1),
+                None => self.plain_angle(),
             }
             return;
         }
-        if let Some((url, shown, length)) = autolink(here) {
-            let (url, shown) = (url.to_owned(), shown.map(str::to_owned));
-            self.out.push_str(shown.as_deref().unwrap_or_default());
-            self.at += length;
-            self.marker(&url);
-            return;
+        match autolink(here) {
+            Some(Autolink::Url(url, length)) => {
+                let url = url.to_owned();
+                self.at += length;
+                return self.marker(&url);
+            }
+            Some(Autolink::Mail(address, length)) => {
+                let address = address.to_owned();
+                self.out.push_str(&address);
+                self.at += length;
+                return self.marker(&address);
+            }
+            Some(Autolink::Form) => return self.break_angle(),
+            None => {}
         }
         match html::parse(here) {
             Some(tag) => self.tag(&tag),
             None if html::begins(here) => self.break_angle(),
-            None => self.push(1),
+            None => self.plain_angle(),
         }
+    }
+
+    /// One that begins nothing here. Another reader may take it for a tag, with the backticks in it.
+    fn plain_angle(&mut self) {
+        let here = self.rest(0);
+        let here = here.get(..here.floor_char_boundary(LONGEST_URL)).unwrap_or_default();
+        let end = match here.as_bytes().get(1) {
+            Some(b'?') => here.find("?>"),
+            Some(b'!') => here.find('>'),
+            _ => html::end(here),
+        };
+        self.doubt |= end.and_then(|end| here.get(..end)).is_some_and(|tag| tag.contains('`'));
+        self.push(1);
     }
 
     fn break_angle(&mut self) {

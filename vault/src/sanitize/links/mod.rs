@@ -18,9 +18,24 @@ use scan::Scan;
 
 const LONGEST_URL: usize = 4096;
 const LONGEST_LABEL: usize = 999;
+/// What parts the pieces of a link. Other white space is part of a piece.
+const BLANKS: [char; 3] = [' ', '\t', '\n'];
 /// Schemes that work without `//`.
-const BARE_SCHEMES: &[&str] =
-    &["mailto", "javascript", "vbscript", "tel", "sms", "data", "blob", "file", "view-source"];
+pub(super) const BARE_SCHEMES: &[&str] = &[
+    "mailto",
+    "javascript",
+    "vbscript",
+    "tel",
+    "sms",
+    "xmpp",
+    "magnet",
+    "intent",
+    "data",
+    "blob",
+    "file",
+    "filesystem",
+    "view-source",
+];
 
 /// Replaces all of them; `urls` grows by what was found.
 pub(super) fn replace(text: &str, urls: &mut Vec<String>, counts: &mut Counts) -> String {
@@ -35,7 +50,7 @@ pub(super) fn replace(text: &str, urls: &mut Vec<String>, counts: &mut Counts) -
             let content = text.get(scan.at..block.end).unwrap_or_default();
             scan.out.push_str(content);
             scan.at = block.end.max(scan.at);
-            scan.open.clear();
+            scan.paragraph();
             continue;
         }
         if let Some(line) = skipped.next_if(|l| l.0 <= scan.at) {

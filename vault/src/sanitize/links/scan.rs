@@ -6,10 +6,8 @@ use super::super::chars::{CLOSE, OPEN};
 use super::super::markup::Style;
 use std::collections::{HashMap, HashSet};
 
-const LONGEST_CODE: usize = 4000;
-
 pub(super) struct Scan<'a> {
-    pub(super) text: &'a str,
+    text: &'a str,
     bytes: &'a [u8],
     pub(super) at: usize,
     pub(super) out: String,
@@ -22,6 +20,10 @@ pub(super) struct Scan<'a> {
     pub(super) unseen: Option<usize>,
     /// Names of elements (and `-->`) that have no end after this place.
     pub(super) never_closes: HashSet<String>,
+    /// Whether what is code in this paragraph depends on who reads it.
+    pub(super) doubt: bool,
+    /// Whether there may be a table: its cells end code, wherever it began.
+    table: bool,
     pub(super) definitions: HashMap<String, String>,
     pub(super) urls: &'a mut Vec<String>,
     pub(super) counts: &'a mut Counts,
@@ -34,6 +36,7 @@ impl<'a> Scan<'a> {
         urls: &'a mut Vec<String>,
         counts: &'a mut Counts,
     ) -> Self {
+        let rule = |line: &str| line.contains('-') && line.chars().all(|c| " \t>|:-+".contains(c));
         Self {
             text,
             bytes: text.as_bytes(),
@@ -44,6 +47,8 @@ impl<'a> Scan<'a> {
             styles: Vec::new(),
             unseen: None,
             never_closes: HashSet::new(),
+            doubt: false,
+            table: text.contains('|') && text.lines().any(rule),
             definitions,
             urls,
             counts,
@@ -61,6 +66,12 @@ impl<'a> Scan<'a> {
     pub(super) fn push(&mut self, length: usize) {
         self.out.push_str(self.text.get(self.at..self.at + length).unwrap_or_default());
         self.at += length;
+    }
+
+    /// Ends what cannot go on behind a block of code or a blank line.
+    pub(super) fn paragraph(&mut self) {
+        self.open.clear();
+        self.doubt = false;
     }
 
     /// Takes back what was written behind `to`.
@@ -107,40 +118,49 @@ impl<'a> Scan<'a> {
                 self.push(1);
                 let line = self.rest(0).split('\n').next().unwrap_or_default();
                 if line.trim().is_empty() {
-                    self.open.clear();
+                    self.paragraph();
                 }
             }
             _ => {
-                let rest = self.rest(1);
-                let special =
-                    |c: char| matches!(c, '\\' | '`' | '<' | '!' | '[' | ']' | ':' | 'w' | 'W' | '\n');
                 // From the next character's start on, whatever its length.
                 let first = self.rest(0).chars().next().map_or(1, char::len_utf8);
-                let rest = if first == 1 { rest } else { self.rest(first) };
+                let rest = self.rest(first);
+                let special =
+                    |c: char| matches!(c, '\\' | '`' | '<' | '!' | '[' | ']' | ':' | 'w' | 'W' | '\n');
                 let length = first + rest.find(special).unwrap_or(rest.len());
                 self.push(length);
             }
         }
     }
 
+    /// Code between backticks is left as it is, where all readers agree that it is code: within a line, in a
+    /// paragraph without a backtick that ends nowhere, and not across the cells of a table. Anywhere else
+    /// what one reader takes for code is a link to another.
     fn code_span(&mut self) {
-        let run = self.rest(0).bytes().take_while(|b| *b == b'`').count();
-        let after = self.rest(run);
-        let mut length = None;
-        let mut at = 0;
-        while let Some(next) = after.get(at..).and_then(|t| t.find(['`', '\n'])) {
-            at += next;
-            let here = after.get(at..).unwrap_or_default();
-            if at > LONGEST_CODE || here.starts_with("\n\n") {
-                break;
-            }
-            let ticks = here.bytes().take_while(|b| *b == b'`').count();
-            if ticks == run {
-                length = Some(run + at + run);
-                break;
-            }
-            at += ticks.max(1);
+        let ticks = |text: &str| text.bytes().take_while(|b| *b == b'`').count();
+        let run = ticks(self.rest(0));
+        if self.doubt {
+            return self.push(run);
         }
-        self.push(length.unwrap_or(run));
+        let after = self.rest(run);
+        let line = after.split('\n').next().unwrap_or_default();
+        let mut at = 0;
+        let mut length = None;
+        while let Some(next) = line.get(at..).and_then(|text| text.find('`')) {
+            at += next;
+            let closing = ticks(line.get(at..).unwrap_or_default());
+            if closing == run {
+                length = Some(at);
+                break;
+            }
+            at += closing;
+        }
+        let cells =
+            self.table && length.and_then(|end| line.get(..end)).is_some_and(|code| code.contains('|'));
+        self.doubt = cells || length.is_none();
+        self.push(match length {
+            Some(length) if !self.doubt => run + length + run,
+            Some(_) | None => run,
+        });
     }
 }
