@@ -38,14 +38,14 @@ pub const WORDS: &[&str] = &[
     "re-entry",
 ];
 
-/// What every canary begins with.
-pub const CANARY: &str = "zqx";
+/// What every canary begins with: long enough that no random id in a log line holds it by chance.
+pub const CANARY: &str = "zqxzqxzq";
 
 /// Seeds of what nobody may ever read.
 pub const CELLAR: u64 = 0xff_0000_0000;
 
 /// What a query that is found nowhere begins with.
-pub const QUERY_CANARY: &str = "zqxq";
+pub const QUERY_CANARY: &str = "zqxzqxzqq";
 
 /// The word that only this version holds.
 pub fn canary(seed: u64) -> String {
