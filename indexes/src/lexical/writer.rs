@@ -115,7 +115,7 @@ impl LexicalIndex {
         }
         let added = self.writer().and_then(|writer| writer.add_document(document));
         if let Err(source) = added {
-            self.writer = None;
+            self.retire();
             return Err(LexicalError::Write(source));
         }
         Ok(())
@@ -145,12 +145,23 @@ impl LexicalIndex {
             prepared.commit()
         });
         if let Err(source) = committed {
-            self.writer = None;
+            self.retire();
             self.lost = false;
             return Err(LexicalError::Write(source));
         }
         self.position = position;
         Ok(())
+    }
+
+    /// Lets the writer go, so that another one may be made over the same folder.
+    ///
+    /// The end of a merge that has begun still writes the index's list of segments and removes files after
+    /// the writer is gone, under the feet of the next one. Those ends run one after the other, on the thread
+    /// that also collects garbage: once that has had its turn, none is under way, and a dropped writer begins none.
+    fn retire(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.garbage_collect_files().wait();
+        }
     }
 
     /// The outbox position of the last commit (0 for a new index).
@@ -184,6 +195,12 @@ impl LexicalIndex {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         panic!("the segments were never free to be merged");
+    }
+}
+
+impl Drop for LexicalIndex {
+    fn drop(&mut self) {
+        self.retire();
     }
 }
 
