@@ -128,3 +128,17 @@ pub fn router<A: Ask>(ask: A, options: &HttpOptions) -> Router {
         .layer(middleware::from_fn(move |request, next| rebinding::layer(Arc::clone(&lists), request, next)))
         .layer(middleware::from_fn(move |request, next| respond::outermost(ids.clone(), request, next)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_listens_beyond_loopback_whatever_was_configured() {
+        for open in ["0.0.0.0:0", "[::]:0", "192.0.2.7:0"] {
+            let refused = bind(open.parse().unwrap()).await;
+            assert!(matches!(refused, Err(HttpError::NotLoopback(_))), "{open}: {refused:?}");
+        }
+        assert!(bind("127.0.0.1:0".parse().unwrap()).await.unwrap().local_addr().unwrap().ip().is_loopback());
+    }
+}

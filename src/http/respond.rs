@@ -117,3 +117,35 @@ pub fn json(status: StatusCode, error: &AnswerError, request_id: &str) -> Respon
 pub fn request_id(request: &Request) -> String {
     request.extensions().get::<HttpRequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use axum::{Router, middleware};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_ended_and_may_be_sent_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limit = Duration::from_millis(100);
+        let router = Router::new()
+            .route("/", get(std::future::pending::<&'static str>))
+            .layer(middleware::from_fn(move |request, next| within(limit, request, next)));
+        tokio::spawn(crate::http::serve(
+            listener,
+            router,
+            crate::http::Bounds::default(),
+            std::future::pending(),
+        ));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut answer));
+        read.await.expect("nothing ended it").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 2\r\n"), "{answer}");
+        assert!(answer.contains("the request took too long"), "{answer}");
+    }
+}

@@ -150,6 +150,20 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_for_sockets_is_ours_alone_and_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, link) = (dir.path().join("sockets"), dir.path().join("link"));
+        private_folder(&folder).unwrap();
+        private_folder(&folder).unwrap();
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        assert!(private_folder(&link).is_err());
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let error = private_folder(&folder).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_made_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");

@@ -63,6 +63,9 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{name}: {value}");
         assert!(!response.text().await.unwrap().contains("evil"));
     }
+    // That comes before any token is looked at.
+    let foreign = post(&served).header("origin", "http://evil.example").send().await.unwrap();
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
     let own = post(&served).bearer_auth(&token).header("origin", served.origin());
     assert_eq!(own.send().await.unwrap().status(), StatusCode::OK);
     let named = post(&served)
@@ -70,11 +73,13 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
         .header("host", served.authority().replace("127.0.0.1", "localhost"));
     assert_eq!(named.send().await.unwrap().status(), StatusCode::OK);
 
-    // Health says nothing and needs no token; but not for other hosts.
+    // Health says nothing and needs no token; but not for other hosts and foreign pages.
     let health = http().get(format!("{}/healthz", served.origin()));
     assert_eq!(health.send().await.unwrap().text().await.unwrap(), "ok\n");
     let rebound = http().get(format!("{}/healthz", served.origin())).header("host", "evil.example");
     assert_eq!(rebound.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    let foreign = http().get(format!("{}/healthz", served.origin())).header("origin", "http://evil.example");
+    assert_eq!(foreign.send().await.unwrap().status(), StatusCode::FORBIDDEN);
     let elsewhere = http().get(format!("{}/admin", served.origin())).send().await.unwrap();
     assert_eq!(elsewhere.status(), StatusCode::NOT_FOUND);
     let got = http().get(&served.url).bearer_auth(&token).send().await.unwrap();

@@ -210,6 +210,29 @@ fn frame(stream: &mut UnixStream) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+#[test]
+fn an_owner_does_nothing_for_a_front_of_another_version() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    let _owner = Front::start(&machine);
+    for (version, answered) in [(env!("CARGO_PKG_VERSION"), true), ("9.9.9", false)] {
+        let mut stream = UnixStream::connect(machine.data().join("control.sock")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let hello = serde_json::json!({ "Hello": { "version": version } });
+        for message in [hello, serde_json::json!({ "Op": "ping" })] {
+            let text = message.to_string();
+            // The owner may have hung up by the second one.
+            let _ = stream.write_all(&(text.len() as u32).to_be_bytes());
+            let _ = stream.write_all(text.as_bytes());
+        }
+        let said = String::from_utf8(frame(&mut stream).unwrap().split_off(4)).unwrap();
+        assert!(said.contains(env!("CARGO_PKG_VERSION")), "{said}");
+        let replied = std::iter::from_fn(|| frame(&mut stream))
+            .any(|bytes| String::from_utf8_lossy(&bytes).contains("Reply"));
+        assert_eq!(replied, answered, "{version}");
+    }
+}
+
 /// One connection: hello, hello, the operation, and what comes back.
 fn pass_on(mut front: UnixStream, mut owner: UnixStream, lost: &std::sync::Mutex<Vec<String>>) -> Option<()> {
     owner.write_all(&frame(&mut front)?).ok()?;

@@ -182,6 +182,25 @@ fn rights_that_change_during_a_run_are_read_again_before_anything_is_published()
 }
 
 #[test]
+fn a_cancelled_run_publishes_what_it_has_only_if_its_rights_still_hold() {
+    for narrowed in [false, true] {
+        let world = World::new();
+        world.write("a/one.md", "one");
+        let source = world.vault.source(&by(), world.spec.clone()).unwrap();
+        let report = ingest(&world.vault, &by(), source, &world.spec, &world.options, &|event| match event {
+            Progress::Listed { .. } if narrowed => {
+                world.write("a/.access.toml", "inherit = false\nallow = [\"user:ann\"]\n");
+            }
+            Progress::Documents { .. } => world.options.cancel.store(true, Ordering::Relaxed),
+            _ => {}
+        })
+        .unwrap();
+        assert!(report.cancelled);
+        assert_eq!(world.may("bob", "a/one.md"), Some(!narrowed));
+    }
+}
+
+#[test]
 fn rights_that_never_hold_still_hide_what_they_govern() {
     let world = World::new();
     world.write("a/one.md", "one");

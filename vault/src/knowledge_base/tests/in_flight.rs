@@ -1,6 +1,8 @@
 //! Rights that change while an answer is being made, and rights that end by themselves.
 
 use super::*;
+use crate::gate::{Gate, Pin, Stop};
+use crate::receipt::RecordId;
 
 #[test]
 fn a_right_revoked_between_record_and_release_gives_no_old_answer() {
@@ -21,6 +23,43 @@ fn a_right_revoked_between_record_and_release_gives_no_old_answer() {
     drop(kb);
     let kinds: Vec<_> = world.log().iter().map(|r| r["kind"].as_str().unwrap().to_owned()).collect();
     assert!(kinds.contains(&"withdrawn".to_owned()), "{kinds:?}");
+}
+
+#[test]
+fn what_is_opened_is_decided_by_the_rights_as_they_are_then() {
+    let world = world(HANDBOOK);
+    let (core, dana) = (&world.vault.core, world.caller("dana"));
+    let pin = Pin::take(core);
+    let scope = Gate::scope(core, &dana, &pin.rights, pin.now).unwrap();
+    let gate = Gate::new(core, &dana, &pin, &scope, RecordId([0; 16]));
+    let pay = pin.published.image.documents.values().find(|d| &*d.path == "pay.md").unwrap().no;
+    assert!(gate.sees(pay) && gate.open(pay).is_ok());
+    let source = world.vault.sources().unwrap()[0].0;
+    let mut run = world.vault.begin_run(&by(), source).unwrap();
+    run.set_rights([("user:dana".to_owned(), rights("user:omar", Window::ALWAYS))].into()).unwrap();
+    assert!(gate.sees(pay), "a pin stays");
+    assert!(matches!(gate.open(pay), Err(Stop::Again)));
+}
+
+#[test]
+fn a_document_that_moves_between_record_and_release_is_labelled_as_where_it_is() {
+    let world = world(HANDBOOK);
+    let (vault, once) = (Arc::clone(&world.vault), AtomicBool::new(true));
+    let source = world.vault.sources().unwrap()[0].0;
+    let gap = move || {
+        if once.swap(false, Ordering::Relaxed) {
+            let mut moved = rights("everyone", Window::ALWAYS);
+            moved.labels.push(("public".into(), Origin { file: ".access.toml".into(), line: 1 }));
+            let mut run = vault.begin_run(&by(), source).unwrap();
+            run.set_rights([("moved".to_owned(), moved)].into()).unwrap();
+            run.unchanged("dues.md", "moved", Timestamp(1_780_000_000_000)).unwrap();
+        }
+    };
+    assert_eq!(world.search("omar", "harbor dues")["results"][0]["sensitivity"], "internal");
+    let kb = world.vault.knowledge_base().with_gap(Arc::new(gap));
+    let answer = json(kb.search(&world.caller("omar"), &asking("harbor dues")).unwrap());
+    assert_eq!(answer["results"][0]["title"], "About dues.md");
+    assert_eq!(answer["results"][0]["sensitivity"], "public");
 }
 
 #[test]
