@@ -24,6 +24,9 @@ pub struct Step {
     pub chain: Vec<String>,
 }
 
+/// How many entries are named where none of them decided.
+const NAMED: usize = 4;
+
 /// Renders the path. `spec` gives the places where entries were written: those of the first layer,
 /// and of the labels after it, as [`RightsSpec::resolve`] lays them out.
 #[must_use]
@@ -55,13 +58,22 @@ pub fn explain(acl: &Acl, spec: Option<&RightsSpec>, holder: &Holder, decision: 
             }
             (AclLayer::FirstMatch(entries), _) => {
                 "no entry names this caller now".clone_into(&mut step.because);
-                for at in decision.outside.iter().filter(|(l, _)| *l == number).map(|(_, at)| *at) {
-                    let name = written(at).map(|w| w.principal.as_str());
-                    if let Some(ace) = entries.get(at) {
-                        step.because.push_str("; not in force: ");
-                        step.because.push_str(&entry(at, ace, name));
-                        step.origin = step.origin.or_else(|| written(at).map(|w| w.origin.clone()));
+                let at_layer = decision.outside.iter().filter(|(l, _)| *l == number).map(|(_, at)| *at);
+                let outside: Vec<usize> = at_layer.collect();
+                let in_force: Vec<usize> = (0..entries.len()).filter(|at| !outside.contains(at)).collect();
+                for (what, list) in [("not in force", &outside), ("in force", &in_force)] {
+                    let named = list.iter().take(NAMED).filter_map(|at| {
+                        Some(entry(*at, entries.get(*at)?, written(*at).map(|w| w.principal.as_str())))
+                    });
+                    let named: Vec<String> = named.collect();
+                    if !named.is_empty() {
+                        step.because.push_str(&format!("; {what}: {}", named.join(", ")));
                     }
+                    if list.len() > NAMED {
+                        step.because.push_str(&format!(" and {} more", list.len() - NAMED));
+                    }
+                    let place = || list.iter().find_map(|at| written(*at)).map(|w| w.origin.clone());
+                    step.origin = step.origin.take().or_else(place);
                 }
             }
             (AclLayer::Label { level, .. }, reason) => {
@@ -206,6 +218,20 @@ mod tests {
         assert_eq!(
             steps[0].because,
             "no entry names this caller now; not in force: allow user:Dana (entry 1, until 2026-02-01T00:00Z)"
+        );
+        assert_eq!(steps[0].origin.as_ref().map(|o| o.line), Some(2));
+        assert!(!steps[0].allows);
+    }
+
+    #[test]
+    fn entries_that_name_others_are_named_with_the_first_ones_place() {
+        let others = (1..=6).map(|at| line(Effect::Allow, &format!("user:p{at}"), Window::ALWAYS, at + 1));
+        let spec = RightsSpec { entries: others.collect(), ..RightsSpec::default() };
+        let steps = told(&spec, &dana(), 0);
+        assert_eq!(
+            steps[0].because,
+            "no entry names this caller now; in force: allow user:p1 (entry 1), allow user:p2 (entry 2), \
+             allow user:p3 (entry 3), allow user:p4 (entry 4) and 2 more"
         );
         assert_eq!(steps[0].origin.as_ref().map(|o| o.line), Some(2));
         assert!(!steps[0].allows);

@@ -11,7 +11,11 @@ use kenward_access::acl::Clearance;
 use kenward_vault::directory::{DirectoryChange, Group, User};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::Path;
+
+/// The longest file that is read, in bytes: some hundred thousand people.
+const LONGEST: u64 = 32 << 20;
 
 /// The format, for `--help`.
 pub(super) const FORMAT: &str = r#"The file:
@@ -79,8 +83,15 @@ pub(super) async fn apply(file: &Path, context: &Context, backend: &Backend) -> 
 
 fn read(path: &Path, context: &Context) -> anyhow::Result<Wanted> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Fix::new(format!("`{shown}` cannot be read: {error}"), "check the path"))?;
+    let unread =
+        |error: std::io::Error| Fix::new(format!("`{shown}` cannot be read: {error}"), "check the path");
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(unread)?;
+    file.take(LONGEST + 1).read_to_string(&mut text).map_err(unread)?;
+    if text.len() as u64 > LONGEST {
+        let hint = "give the directory in several files; whoever a file does not name stays";
+        return Err(Fix::new(format!("`{shown}` is longer than {} MB", LONGEST >> 20), hint).into());
+    }
     let wrong = |what: String| Fix::new(what, "see `kenward users import --help` for the format");
     let file: File = toml::from_str(&text).map_err(|error| {
         wrong(format!("`{shown}` is not a directory file: {}", error.to_string().trim_end()))

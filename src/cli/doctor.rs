@@ -6,6 +6,7 @@ use super::{Context, Outcome, models, out};
 use crate::app;
 use crate::config::{Config, ConfigError, Engine};
 use crate::owner::ops::{EmbeddingState, Health, Op, Reply};
+use kenward_vault::directory::User;
 use kenward_vault::lost::ReadAgain;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -129,6 +130,24 @@ fn operator(config: &Config) -> Check {
     }
 }
 
+/// Operators whose handle no person has: they administer, and can ask nothing.
+fn unknown_operators(config: &Config, users: &[User]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (uid, person) in &config.operators {
+        let Some(handle) = &person.handle else { continue };
+        let detail = match users.iter().find(|user| user.handle == *handle) {
+            Some(user) if !user.disabled => continue,
+            Some(_) => format!("user id {uid} is `{handle}`, who is disabled"),
+            None => format!("user id {uid} is `{handle}`, but the directory has no such person"),
+        };
+        let hint = format!(
+            "see `kenward users`: add or enable `{handle}`, or name somebody else under `[operators]`"
+        );
+        checks.push(wrong("operator", State::Warning, detail, hint));
+    }
+    checks
+}
+
 fn folder(config: &Config) -> Check {
     let shown = config.data_dir.display().to_string();
     match std::fs::metadata(&config.data_dir) {
@@ -197,9 +216,16 @@ async fn owner(context: &Context) -> Vec<Check> {
     };
     let own = backend.is_owner().await;
     let reply = backend.ask(Op::Health).await;
+    let users = backend.ask(Op::Users).await;
     backend.close().await;
     match reply {
-        Ok(Reply::Health(health)) => health_checks(&health, own),
+        Ok(Reply::Health(health)) => {
+            let mut checks = health_checks(&health, own);
+            if let Ok(Reply::Users(users)) = users {
+                checks.extend(unknown_operators(&context.config, &users));
+            }
+            checks
+        }
         Ok(other) => {
             let hint = "an operator sees more; the owner's log too";
             vec![wrong("owner", State::Failed, super::fail::unexpected(other).to_string(), hint)]

@@ -17,7 +17,7 @@ const HELLO: Duration = Duration::from_secs(10);
 /// How an attempt ended.
 pub(super) enum Attempt {
     /// The reply.
-    Done(Reply),
+    Done(Box<Reply>),
     /// Nobody listens.
     NotThere,
     /// The owner is letting go: the next one has to be asked.
@@ -61,7 +61,7 @@ pub(super) async fn attempt(
             Ok(Err(error)) => return ended(error, Attempt::Broken),
             Ok(Ok(FromOwner::Reply(reply))) => match *reply {
                 Reply::Progress(_) => progress(*reply),
-                _ => return Ok(Attempt::Done(*reply)),
+                _ => return Ok(Attempt::Done(reply)),
             },
             Ok(Ok(FromOwner::Going)) => return Ok(Attempt::Going),
             Ok(Ok(FromOwner::Alive | FromOwner::Hello { .. })) => {}

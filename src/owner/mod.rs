@@ -195,7 +195,7 @@ impl Backend {
                 return owned.call(own_uid(), op, progress).await.ok_or(BackendError::Closed);
             }
             match client::attempt(&place::find(data_dir), &op, progress).await? {
-                Attempt::Done(reply) => return Ok(reply),
+                Attempt::Done(reply) => return Ok(*reply),
                 Attempt::Going => unheard_since = Instant::now(),
                 Attempt::Broken => {
                     broken += 1;

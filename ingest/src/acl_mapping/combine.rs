@@ -1,7 +1,7 @@
 //! The rights of a folder or a file, from the rights files above it. It must never leave out a deny
 //! or a label in force, and never fall back to the default where something was said.
 
-use super::parse::{FolderRules, Unusable, Written, parse};
+use super::parse::{FileRule, FolderRules, Unusable, Written, parse};
 use crate::connectors::{ItemRights, RIGHTS_FILE};
 use kenward_access::acl::{Effect, Window};
 use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
@@ -57,8 +57,7 @@ impl Rules {
     /// The rights of a file, and the container that they hang on.
     #[must_use]
     pub fn of_file(&self, path: &str) -> ItemRights {
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        self.combine(folder, Some(path))
+        self.combine(parent(path), Some(path))
     }
 
     /// Every rights file, or line of one, that could not be used: (path, line, what).
@@ -70,6 +69,37 @@ impl Rules {
             };
             problems.iter().map(move |problem| (rights_file(folder), problem.line, problem.what.as_str()))
         })
+    }
+
+    /// The `[[file]]` rules that match none of these files: (path of the rights file, line of `match`).
+    ///
+    /// Nobody's view depends on them; but a name that was misspelt guards nothing.
+    pub fn unmatched<'p>(&self, paths: impl Iterator<Item = &'p str>) -> Vec<(String, u32)> {
+        let mut idle: BTreeMap<&str, Vec<&FileRule>> = self
+            .folders
+            .iter()
+            .filter_map(|(folder, rules)| {
+                Some((folder.as_str(), rules.as_ref().ok()?.files.iter().collect()))
+            })
+            .filter(|(_, rules): &(_, Vec<_>)| !rules.is_empty())
+            .collect();
+        for path in paths {
+            if idle.is_empty() {
+                break;
+            }
+            for folder in ancestors(parent(path)) {
+                let Some(rules) = idle.get_mut(folder) else { continue };
+                rules.retain(|rule| !rule.matcher.is_match(below(folder, path)));
+                if rules.is_empty() {
+                    idle.remove(folder);
+                }
+            }
+        }
+        let places = |(folder, rules): (&str, Vec<&FileRule>)| {
+            let file = rights_file(folder);
+            rules.into_iter().map(|rule| (file.clone(), rule.line)).collect::<Vec<_>>()
+        };
+        idle.into_iter().flat_map(places).collect()
     }
 
     fn combine(&self, folder: &str, file: Option<&str>) -> ItemRights {
@@ -215,17 +245,24 @@ impl<'a> Link<'a> {
     }
 
     /// The `[[file]]` rules of this folder that match the file, in their order.
-    fn matching(&self, file: Option<&str>) -> impl Iterator<Item = &'a super::parse::FileRule> {
-        let relative = file.map(|path| match self.folder {
-            "" => path.to_owned(),
-            folder => path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/').to_owned(),
-        });
+    fn matching(&self, file: Option<&str>) -> impl Iterator<Item = &'a FileRule> {
+        let relative = file.map(|path| below(self.folder, path).to_owned());
         let rules = self.rules;
         rules
             .files
             .iter()
             .filter(move |rule| relative.as_ref().is_some_and(|path| rule.matcher.is_match(path)))
     }
+}
+
+/// The folder that holds a file.
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// A file's path from a folder above it.
+fn below<'p>(folder: &str, path: &'p str) -> &'p str {
+    path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/')
 }
 
 fn rights_file(folder: &str) -> String {
@@ -297,6 +334,27 @@ mod tests {
         assert_eq!(entries(&only), ["-group:guests@pay/.access.toml:2", "+group:hr@pay/.access.toml:9"]);
         assert!(only.spec.mentioned.iter().any(|(name, _)| name == "group:finance"));
         assert_eq!(rules.of_file("pay/other.md").container, "pay");
+    }
+
+    #[test]
+    fn rules_that_match_no_file_are_told_by_their_line() {
+        let rules = rules(&[
+            ("", "[[file]]\nmatch = '*.pdf'\n[[file]]\nmatch = 'pay/salary.md'\nallow = []\n"),
+            ("pay", "[[file]]\nmatch = 'salaries-*'\n[[file]]\nmatch = '/board/**'\n"),
+            ("payroll", "[[file]]\nmatch = '**'\n"),
+            ("broken", "[[file]]\nmacht = 'x'\n"),
+        ]);
+        let idle = |paths: &[&str]| {
+            let idle = rules.unmatched(paths.iter().copied());
+            idle.into_iter().map(|(file, line)| format!("{file}:{line}")).collect::<Vec<_>>()
+        };
+        let told = [".access.toml:2", ".access.toml:4", "pay/.access.toml:2", "pay/.access.toml:4"];
+        assert_eq!(idle(&["payroll/a.md", "pay/salaries.md"]), told);
+        assert_eq!(
+            idle(&["deep/er/a.pdf", "pay/salary.md", "pay/board/x/y", "pay/x/salaries-1"]),
+            ["payroll/.access.toml:2"]
+        );
+        assert_eq!(idle(&[]).len(), 5);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) struct FolderRules {
 #[derive(Debug, Clone)]
 pub(super) struct FileRule {
     pub matcher: GlobMatcher,
+    /// The line of its `match`.
+    pub line: u32,
     /// It speaks of who may read. A rule that has a label and nothing else does not; one that has
     /// nothing at all does: whoever began it meant to, and the default would guess what.
     pub said: bool,
@@ -81,8 +83,9 @@ struct RawFile {
 
 /// Reads one rights file.
 pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Unusable { what: "the rights file cannot be read as UTF-8 text".to_owned(), line: 0 })?;
+    // The connector's stand-in for what it could not read, or not to its end, is no UTF-8 either.
+    let what = "the rights file must be UTF-8 text of at most 1 MiB that this account may read";
+    let text = std::str::from_utf8(bytes).map_err(|_| Unusable { what: what.to_owned(), line: 0 })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let raw: RawFolder = toml::from_str(text).map_err(|error| explain(text, &error))?;
     let mut files = Vec::with_capacity(raw.file.len());
@@ -98,6 +101,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
         }
         files.push(FileRule {
             matcher: matcher(text, &rule.pattern)?,
+            line: line_of(text, rule.pattern.span().start),
             said: speaks || rule.label.is_none(),
             allow: written(text, rule.allow),
             deny: written(text, rule.deny),

@@ -88,6 +88,9 @@ pub struct RunReport {
     pub skipped_links: u64,
     /// Why rights hide documents (unknown principal, bad rights file): (place, what).
     pub rights_problems: Vec<(String, String)>,
+    /// `[[file]]` rules that match no file now, by the line of their `match`: not failures.
+    #[serde(default)]
+    pub rules_unmatched: Vec<String>,
     /// Which embedder ran.
     pub embedder: Option<String>,
     pub seconds: f64,

@@ -50,6 +50,15 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if reports.iter().any(|report| !report.rights_problems.is_empty()) {
         out::hint("correct the rights file, or add the person or group; then run this again");
     }
+    let unmatched: Vec<String> = reports
+        .iter()
+        .flat_map(|report| report.rules_unmatched.iter().map(move |at| format!("{}/{at}", report.source)))
+        .collect();
+    if !unmatched.is_empty() {
+        out::say(&format!("warning: {} no file", rules_match(unmatched.len())));
+        list(&unmatched);
+        out::hint("check the spelling of `match`: a rule that matches nothing guards nothing");
+    }
     let links: u64 = reports.iter().map(|report| report.skipped_links).sum();
     if links > 0 {
         out::say(&format!("links and special files, never followed: {links}"));
@@ -107,6 +116,14 @@ fn table(reports: &[RunReport]) -> String {
         "seconds",
     ];
     out::table(&headings, &rows)
+}
+
+fn rules_match(number: usize) -> String {
+    if number == 1 {
+        "1 `[[file]]` rule matches".to_owned()
+    } else {
+        format!("{number} `[[file]]` rules match")
+    }
 }
 
 fn count(number: usize, what: &str) -> String {

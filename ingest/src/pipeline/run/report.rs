@@ -19,6 +19,7 @@ impl Drive<'_> {
         begun: Instant,
     ) -> Result<RunReport, IngestError> {
         let rights_problems = self.rights_problems()?;
+        let rules_unmatched = self.rules_unmatched();
         let summary = if !self.cancelled {
             if let Err(refused) = self.guard(self.run.would_remove()) {
                 self.keep_blanked()?;
@@ -40,6 +41,7 @@ impl Drive<'_> {
             skipped_unknown: self.tally.unknown.into_iter().collect(),
             skipped_links: self.listing.links.len() as u64,
             rights_problems,
+            rules_unmatched,
             embedder: self.options.embedder.as_ref().map(|embedder| {
                 let space = embedder.space();
                 format!("{} ({})", space.model, space.engine)
@@ -71,5 +73,15 @@ impl Drive<'_> {
             }
         }
         Ok(problems.into_iter().collect())
+    }
+
+    /// The `[[file]]` rules that guard nothing now. Where a folder could not be listed, nobody knows.
+    fn rules_unmatched(&self) -> Vec<String> {
+        if !self.listing.unreadable_folders.is_empty() {
+            return Vec::new();
+        }
+        let paths = self.listing.items.iter().map(|item| item.path.as_str());
+        let unmatched = self.rights.rules.unmatched(paths);
+        unmatched.into_iter().map(|(file, line)| place(&file, line)).collect()
     }
 }
