@@ -39,6 +39,7 @@ impl Vault {
         let start = start(dir)?;
         let keys = Keys::open(&dir.join("keys"), options.entropy.as_ref(), start == Start::Anew)?;
         let mut catalog = Catalog::open(&catalog_path, &options.tenant, start != Start::GoesOn)?;
+        catalog.transaction("checking the keys", |tx| check_keys(tx, &keys))?;
         let readers = Readers::new(&catalog_path);
         let text = TextStore::open(&dir.join("text"))?;
         sweep(&mut catalog, &text)?;
@@ -88,6 +89,20 @@ impl Vault {
         vault.sweep_retired()?;
         vault.engines.lock().opened();
         Ok(vault)
+    }
+}
+
+/// Refuses keys other than those that the documents are kept under: a bit that flipped in one, or a file of
+/// another folder, would give every document another id, and nobody would be told.
+fn check_keys(tx: &Tx<'_>, keys: &Keys) -> Result<(), VaultError> {
+    let given = keys.fingerprint();
+    match tx.meta("keys")? {
+        Some(recorded) if recorded == given => Ok(()),
+        Some(_) => Err(VaultError::damaged(
+            "`keys/` (a key is not the one that the documents are kept under)",
+            "put the folder back from a backup",
+        )),
+        None => tx.set_meta("keys", &given),
     }
 }
 

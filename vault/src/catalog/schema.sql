@@ -1,7 +1,7 @@
 -- The catalog of one tenant, version 1. All times are milliseconds UTC; all JSON is ours.
 
 CREATE TABLE meta (
-  key   TEXT PRIMARY KEY,   -- schema, tenant, labels, space, epoch, generation, next_chunk, applied, operations
+  key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, epoch, generation, next_chunk, applied, operations
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -145,6 +145,26 @@ fn a_first_opening_that_was_killed_anywhere_is_gone_on_with() {
 }
 
 #[test]
+fn a_key_with_a_flipped_bit_opens_nothing_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    filled(&data);
+    for name in ["ids", "cursors", "receipts", "audit"] {
+        let file = data.join(format!("keys/{name}.key"));
+        let mut key = fs::read(&file).unwrap();
+        key[13] ^= 4;
+        fs::write(&file, &key).unwrap();
+        let before = all(&data);
+        let said = damaged(&data);
+        assert!(said.contains("`keys/`") && said.contains("backup"), "{said}");
+        assert_eq!(all(&data), before, "{name}");
+        key[13] ^= 4;
+        fs::write(&file, &key).unwrap();
+    }
+    assert_eq!(finds(&open(&data), "number7"), paths(&["berths.txt"]));
+}
+
+#[test]
 fn an_empty_version_says_how_to_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
