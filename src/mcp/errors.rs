@@ -4,6 +4,7 @@
 
 use crate::mcp::arguments::echo;
 use crate::mcp::ask::AskError;
+use crate::mcp::surfaces::METHODS;
 use kenward_vault::{AnswerError, ErrorCode};
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock};
@@ -95,9 +96,19 @@ pub fn protocol_error(error: &AnswerError, request_id: &str) -> ErrorData {
     }
 }
 
-/// A method of the protocol that this server does not have. rmcp's own error names no request.
+/// A method that this server does not have, or one that it has with parameters of another shape: rmcp gives
+/// us both in one way, and its own error names no request.
 #[must_use]
 pub fn not_served(method: &str, request_id: &str) -> ErrorData {
+    if METHODS.contains(&method) {
+        let message = format!("the parameters of `{method}` do not have the form that the protocol says");
+        let hint = match method {
+            "tools/call" => "send `params` with `name` as a string and `arguments` as an object",
+            "resources/read" => "send `params` with `uri` as a string",
+            _ => "send `params` as an object, with the fields of the protocol version that you speak",
+        };
+        return protocol_error(&argument("params", message, hint.to_owned()), request_id);
+    }
     let method = echo(method);
     let error = AnswerError {
         code: ErrorCode::InvalidArgument,

@@ -104,11 +104,25 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
         assert!(body["error"]["try"].as_str().unwrap().contains(try_this), "{body}");
         assert!(!body.to_string().contains("zebra"), "{body}");
     }
-    let unknown = r#"{"jsonrpc":"2.0","id":1,"method":"grep","params":{}}"#;
-    let unknown = post(&served).header("mcp-protocol-version", "2025-11-25").body(unknown);
-    let body: Value = unknown.bearer_auth(&token).send().await.unwrap().json().await.unwrap();
-    assert_eq!(body["error"]["code"], -32601, "{body}");
-    assert!(body["error"]["data"]["request_id"].as_str().unwrap().starts_with("r_"), "{body}");
+    for (method, params, code, try_this) in [
+        ("grep", json!({}), -32601, "capabilities"),
+        (
+            "tools/call",
+            json!({ "name": "search", "arguments": ["zebra"] }),
+            -32602,
+            "`arguments` as an object",
+        ),
+        ("tools/call", json!({ "name": 7 }), -32602, "`name` as a string"),
+        ("resources/read", json!({}), -32602, "`uri` as a string"),
+    ] {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let odd = post(&served).header("mcp-protocol-version", "2025-11-25").body(body);
+        let body: Value = odd.bearer_auth(&token).send().await.unwrap().json().await.unwrap();
+        assert_eq!(body["error"]["code"], code, "{body}");
+        assert!(body["error"]["data"]["request_id"].as_str().unwrap().starts_with("r_"), "{body}");
+        assert!(body["error"]["data"]["try"].as_str().unwrap().contains(try_this), "{body}");
+        assert!(!body.to_string().contains("zebra"), "{body}");
+    }
 
     let large = post(&served).bearer_auth(&token).body("x".repeat(5 << 20)).send().await.unwrap();
     assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
