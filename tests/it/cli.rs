@@ -196,6 +196,18 @@ fn a_data_folder_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn an_operator_who_is_nobody_is_told_by_the_doctor() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    assert!(!machine.run(&["doctor"]).done().out.contains("name somebody else"));
+    for (verb, told) in [("disable", "`olga@acorn.example`, who is disabled"), ("remove", "no such person")] {
+        machine.run(&["users", verb, "olga@acorn.example"]).done();
+        let ran = machine.run(&["doctor"]).done();
+        assert!(ran.out.contains(told) && ran.out.contains("name somebody else"), "{ran:?}");
+    }
+}
+
+#[test]
 fn without_a_model_words_alone_are_searched_and_that_is_said() {
     let machine = Machine::new();
     let config = std::fs::read_to_string(machine.config()).unwrap();

@@ -61,6 +61,11 @@ fn two_people_get_different_answers_and_why_says_why() {
     }
     let no = machine.run(&["access", "why", BEN, "handbook/pay/bands.md", "--json"]);
     assert!(no.code == Some(3) && no.json()["allowed"] == false, "{no:?}");
+    let told = machine.run(&["access", "why", BEN, "handbook/pay/bands.md"]);
+    assert!(
+        told.out.contains("in force: allow group:finance") && told.out.contains("pay/.access.toml:2"),
+        "{told:?}"
+    );
     machine.run(&["access", "why", BEN, "handbook/none.md"]).refused(&["handbook/none.md"]);
 
     // Acting as others was recorded with the reason; no query and no text lies in the audit log.
@@ -95,7 +100,9 @@ fn the_second_run_changes_nothing_and_a_source_is_known_by_name() {
     assert!(machine.run(&named).done().out.contains("other"));
     // The folder, under another name than the source that is called like it.
     let renamed = ["ingest", "handbook", "--default-allow", "everyone", "--name", "second"];
-    assert!(machine.run(&renamed).done().out.contains("second"));
+    let again = machine.run(&renamed).done();
+    assert!(again.out.contains("second"), "{again:?}");
+    assert!(again.err.contains("the source `handbook`") && again.err.contains("overlap"), "{again:?}");
 }
 
 #[test]
@@ -114,6 +121,21 @@ fn nobody_is_not_everybody() {
     assert!(titles(&search(&machine, DANA, "trains early")).iter().all(|title| title != "Travel"));
     let mine = machine.run(&["search", "trains early", "--json"]).done();
     assert_eq!(titles(&mine), ["Travel"]);
+}
+
+#[test]
+fn a_rule_that_guards_nothing_is_told_and_stops_nothing() {
+    let machine = machine();
+    machine
+        .write("handbook/pay/.access.toml", "inherit = false\n[[file]]\nmatch = \"band.md\"\nallow = []\n");
+    let ran = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    for words in ["1 `[[file]]` rule matches no file", "handbook/pay/.access.toml:3", "spelling of `match`"] {
+        assert!(ran.err.contains(words), "`{words}` is not in {ran:?}");
+    }
+    machine
+        .write("handbook/pay/.access.toml", "inherit = false\n[[file]]\nmatch = \"bands.md\"\nallow = []\n");
+    let ran = machine.run(&["ingest", "handbook"]).done();
+    assert!(!ran.err.contains("matches no file"), "{ran:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::super::Context;
 use super::super::fail::{Fix, want};
+use super::super::out;
 use super::{Args, default_allow};
 use crate::config::{Config, ConfiguredSource, SOURCE_NAME, valid_source_name};
 use crate::owner::Backend;
@@ -133,6 +134,18 @@ fn of_folder(
     if let Some(other) = of_config.or(of_record) {
         let hint = "give this one another with `--name NAME`";
         return Err(Fix::new(format!("the source `{name}` is {other}"), hint).into());
+    }
+    let overlaps = |spec: &&SourceSpec| {
+        let other = Path::new(&spec.root);
+        other.starts_with(&root) || root.starts_with(other)
+    };
+    if let Some(other) = recorded.iter().find(overlaps) {
+        out::say(&format!(
+            "warning: {} and the source `{}` ({}) overlap: what is in both is kept and found twice",
+            out::line(&root_text),
+            other.name,
+            out::line(&other.root)
+        ));
     }
     Ok(SourceSpec {
         name,
