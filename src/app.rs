@@ -4,8 +4,8 @@
 
 use crate::config::{Config, Engine};
 use crate::identity::Refusals;
-use crate::owner::BackendError;
 use crate::owner::ops::EmbeddingState;
+use crate::owner::{BackendError, Live};
 use kenward_indexes::embedding::{self, EmbedError, Embedder};
 use kenward_indexes::models::{self, Artifact};
 use kenward_vault::seams::{SystemClock, SystemEntropy};
@@ -26,6 +26,8 @@ pub struct Opened {
     pub embedding: EmbeddingState,
     /// Refused claims that are not noted yet.
     pub refusals: Refusals,
+    /// The runs under way.
+    pub live: Live,
 }
 
 impl Drop for Opened {
@@ -57,7 +59,7 @@ pub fn open(config: &Config) -> Result<Opened, BackendError> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     })?;
-    Ok(Opened { vault, embedder, embedding, refusals: Refusals::default() })
+    Ok(Opened { vault, embedder, embedding, refusals: Refusals::default(), live: Live::default() })
 }
 
 /// The embedder that the configuration asks for.

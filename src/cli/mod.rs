@@ -11,6 +11,7 @@ mod ingest;
 mod init;
 mod models;
 mod out;
+mod runs;
 mod search;
 mod serve;
 mod tokens;
@@ -60,6 +61,8 @@ enum Verb {
     Init(init::Args),
     /// Brings documents in with their rights
     Ingest(ingest::Args),
+    /// What was ingested when, and how it went; stops a run, and goes on with it
+    Runs(runs::Args),
     /// Answers agents over MCP: HTTP on loopback, or stdio
     Serve(serve::Args),
     /// Asks as yourself, or as somebody else with a reason
@@ -124,6 +127,7 @@ impl Verb {
     async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
             Self::Ingest(args) => ingest::run(args, context).await,
+            Self::Runs(args) => runs::run(args, context).await,
             Self::Search(args) => search::run(args, context).await,
             Self::Access(args) => access::run(args, context).await,
             Self::Users(args) => users::run(args, context).await,

@@ -10,6 +10,7 @@
 
 mod client;
 mod listen;
+mod live;
 mod lock;
 pub mod ops;
 mod owned;
@@ -20,6 +21,7 @@ mod wire;
 
 use crate::config::Config;
 use client::Attempt;
+pub use live::Live;
 use ops::{Op, Reply};
 use owned::Owned;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 //!
 //! The owner may die after it has done an operation and before its reply arrives, and the front then
 //! sends the same operation again. So each must be one that can be done twice: it only reads (what is
-//! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`), or it
+//! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`, `StopRun`), or it
 //! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
 use kenward_ingest::pipeline::{Progress, RunReport};
@@ -11,6 +11,7 @@ use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::lost::ReadAgain;
+use kenward_vault::runs::{RunRow, RunState};
 use kenward_vault::vault::{Stats, Why};
 use kenward_vault::writer::{Failure, SourceSpec};
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,25 @@ pub enum Op {
         /// Allows removing most of it.
         allow_mass_delete: bool,
     },
+    /// The last runs, newest first.
+    Runs {
+        /// Of one source, by name.
+        source: Option<String>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// One run.
+    Run {
+        /// Its number.
+        no: i64,
+    },
+    /// Asks a run to end as paused or cancelled, or marks one that came to no end.
+    StopRun {
+        /// Its number.
+        no: i64,
+        /// As what.
+        state: RunState,
+    },
     /// Counts.
     Stats,
     /// Counts, failures, and how the owner is doing.
@@ -144,6 +164,9 @@ impl Op {
             Self::Sources => "sources",
             Self::AddSource { .. } => "add_source",
             Self::Ingest { .. } => "ingest",
+            Self::Runs { .. } => "runs",
+            Self::Run { .. } => "run",
+            Self::StopRun { .. } => "stop_run",
             Self::Stats => "stats",
             Self::Health => "health",
         }
@@ -247,6 +270,10 @@ pub enum Reply {
         /// How many files.
         files: u64,
     },
+    /// Runs.
+    Runs(Vec<RunRow>),
+    /// One run, and the report of it if one was kept.
+    Run(Box<(RunRow, Option<RunReport>)>),
     /// Counts.
     Stats(Stats),
     /// How it is doing.

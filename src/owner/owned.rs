@@ -9,8 +9,8 @@ use super::ops::{INTERNAL, Op, Reply};
 use super::perform::{self, Asked};
 use crate::app::{self, Opened};
 use crate::config::Config;
-use kenward_ingest::pipeline::Progress;
-use std::sync::atomic::{AtomicBool, Ordering};
+use kenward_ingest::pipeline::{Progress, Stop};
+use kenward_vault::runs::RunState;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc, watch};
@@ -152,8 +152,8 @@ impl Owned {
         allow_mass_delete: bool,
         progress: &mut (dyn FnMut(Reply) + Send),
     ) -> Option<Reply> {
-        let cancel = StopOnDrop(Arc::new(AtomicBool::new(false)));
-        let flag = Arc::clone(&cancel.0);
+        let stop = StopOnDrop(Stop::default());
+        let asked_to = stop.0.clone();
         let (sender, mut events) = mpsc::unbounded_channel::<Progress>();
         let guard = Arc::clone(&self.slot).read_owned().await;
         let owned = Arc::clone(self);
@@ -163,7 +163,7 @@ impl Owned {
                 let _ = sender.send(event);
             };
             let reply = match asked(&guard, &owned, uid) {
-                Ok(asked) => perform::ingest(&asked, &source, allow_mass_delete, flag, &tell),
+                Ok(asked) => perform::ingest(&asked, &source, allow_mass_delete, asked_to, &tell),
                 Err(reply) => reply,
             };
             drop((guard, working));
@@ -180,7 +180,7 @@ impl Owned {
                 _ = going.wait_for(|going| *going), if !stopped => {
                     // What was put stays; the front sends the run again, to the next owner.
                     stopped = true;
-                    cancel.0.store(true, Ordering::Relaxed);
+                    stop.0.ask(RunState::Interrupted);
                 }
             }
         };
@@ -188,7 +188,7 @@ impl Owned {
             progress(Reply::Progress(event));
         }
         match reply {
-            Ok(Reply::Ingested(report)) if stopped && report.cancelled => None,
+            Ok(Reply::Ingested(report)) if stopped && report.state == RunState::Interrupted => None,
             Ok(reply) => Some(reply),
             Err(_) => Some(perform::internal()),
         }
@@ -263,10 +263,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     })
 }
 
-struct StopOnDrop(Arc<AtomicBool>);
+struct StopOnDrop(Stop);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.ask(RunState::Interrupted);
     }
 }

@@ -11,16 +11,15 @@ use crate::config::Config;
 use crate::identity::{self, Refusal};
 use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
-use kenward_ingest::pipeline::{IngestError, IngestOptions, Progress, ingest as run_ingest};
+use kenward_ingest::pipeline::{IngestError, IngestOptions, Progress, Stop, ingest as run_ingest};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::TokenOrder;
+use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::SourceSpec;
 use kenward_vault::{AnswerError, Disclosure, ErrorCode, VaultError};
 use std::error::Error;
 use std::io::ErrorKind;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// Who asks, and what they ask of.
@@ -69,6 +68,18 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
             vault.sources().map(|all| Reply::Sources(all.into_iter().map(|(_, spec)| spec).collect()))
         }
         Op::AddSource { spec } => vault.source(&asked.operator()?, spec).map(|_| Reply::Done),
+        Op::Runs { source, limit } => {
+            asked.operator()?;
+            vault.runs(source.as_deref(), limit).map(|mut rows| {
+                asked.opened.live.overlay(&mut rows);
+                Reply::Runs(rows)
+            })
+        }
+        Op::Run { no } => {
+            asked.operator()?;
+            return run(asked, no);
+        }
+        Op::StopRun { no, state } => return stop_run(asked, &asked.operator()?, no, state),
         Op::Stats => asked.operator().map(|_| vault.stats().map(Reply::Stats))?,
         Op::Health => {
             asked.operator()?;
@@ -77,6 +88,31 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::Ping | Op::Ingest { .. } => return Ok(internal()),
     };
     reply.map_err(|error| failed(&error))
+}
+
+fn run(asked: &Asked<'_>, no: i64) -> Result<Reply, Reply> {
+    let found = asked.opened.vault.run(no).map_err(|error| failed(&error))?;
+    let (row, report) = found.ok_or_else(|| no_run(no))?;
+    let mut row = [row];
+    asked.opened.live.overlay(&mut row);
+    let [row] = row;
+    // A report of another version of the program, which this one does not read, is none.
+    let report = report.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    Ok(Reply::Run(Box::new((row, report))))
+}
+
+fn stop_run(asked: &Asked<'_>, by: &Operator, no: i64, state: RunState) -> Result<Reply, Reply> {
+    let vault = &asked.opened.vault;
+    let (row, _) = vault.run(no).map_err(|error| failed(&error))?.ok_or_else(|| no_run(no))?;
+    if row.state == RunState::Running && asked.opened.live.stop(&row.source, state) {
+        return Ok(Reply::Done);
+    }
+    vault.mark_run(by, no, state).map(|()| Reply::Done).map_err(|error| failed(&error))
+}
+
+fn no_run(no: i64) -> Reply {
+    let hint = Some("see `kenward runs list`".to_owned());
+    Reply::Failed { message: format!("there is no run {no}"), hint }
 }
 
 fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
@@ -149,7 +185,7 @@ pub(super) fn ingest(
     asked: &Asked<'_>,
     source: &str,
     allow_mass_delete: bool,
-    cancel: Arc<AtomicBool>,
+    stop: Stop,
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Reply {
     let (by, number, spec) = match asked.operator().and_then(|by| {
@@ -174,14 +210,28 @@ pub(super) fn ingest(
         embedder: asked.opened.embedder.clone(),
         max_text_bytes: limits.max_text_bytes,
         allow_mass_delete,
-        cancel,
+        stop,
     };
+    let listed = asked.opened.live.begin(&spec.name, &options.stop);
     let stages = Stages::begin(&spec.name);
     let tell = |event: Progress| {
+        listed.reached(&event);
         stages.reached(&event);
         tell(event);
     };
-    match run_ingest(&asked.opened.vault, &by, number, &spec, &options, &tell) {
+    let ended = run_ingest(&asked.opened.vault, &by, number, &spec, &options, &tell);
+    // What refuses a run before it begins is told, and is no run's end.
+    let begun = |error: &IngestError| {
+        use IngestError::{NoDefault, Root, Vault};
+        !matches!(error, NoDefault { .. } | Root { .. } | Vault(VaultError::Name { .. }))
+    };
+    if let Some(error) = ended.as_ref().err().filter(|error| begun(error)) {
+        let (why, _) = words(error, None);
+        if let Err(error) = asked.opened.vault.explain_run(number, &why) {
+            tracing::warn!(%error, "what stopped a run could not be kept");
+        }
+    }
+    match ended {
         Ok(report) => Reply::Ingested(report),
         Err(IngestError::NoDefault { source_name, files }) => {
             Reply::NeedsDefault { source: source_name.into(), files }

@@ -46,7 +46,7 @@ impl Stages {
                         failed = s.failed,
                         seconds = report.seconds,
                         embedder_seconds = report.embedder_seconds,
-                        cancelled = report.cancelled,
+                        state = report.state.word(),
                         "run over"
                     );
                 });

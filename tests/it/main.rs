@@ -26,6 +26,8 @@ mod lost;
 mod machine;
 mod mcp_http;
 mod owner;
+mod runs;
 mod served;
 mod stdio;
+mod upgrade;
 mod world;

@@ -5,7 +5,7 @@
 use kenward_access::caller::{Caller, Credential, Subject};
 use kenward_access::ids::{TenantId, Timestamp};
 use kenward_indexes::embedding::Embedder;
-use kenward_ingest::pipeline::{self, IngestOptions, RunReport};
+use kenward_ingest::pipeline::{self, IngestOptions, RunReport, Stop};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::DirectoryChange;
 use kenward_vault::knowledge_base::{
@@ -18,7 +18,7 @@ use kenward_vault::{AnswerError, Vault};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// When everything happens: 2026-03-03T12:00:00Z.
@@ -127,7 +127,7 @@ impl World {
             embedder: self.embedder.clone(),
             max_text_bytes: 200 << 20,
             allow_mass_delete: false,
-            cancel: Arc::new(AtomicBool::new(false)),
+            stop: Stop::default(),
         };
         pipeline::ingest(&self.vault, &BY, source, &spec, &options, &|_| {}).unwrap()
     }

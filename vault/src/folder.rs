@@ -10,8 +10,8 @@ use std::path::Path;
 /// The catalog's file.
 pub(crate) const CATALOG: &str = "catalog.sqlite";
 
-/// Of the layout of `data_dir`.
-const VERSION: &str = "1";
+/// Of the layout of `data_dir`, the catalog's included. Older ones, from 1, are migrated at opening.
+const VERSION: u32 = 2;
 
 /// What may lie in a new `data_dir` before its first opening.
 const OURS: [&str; 6] = ["VERSION", "VERSION.new", "keys", "lock", "control.sock", "control.sock.link"];
@@ -27,11 +27,12 @@ pub(crate) fn private_dir(dir: &Path) -> Result<(), VaultError> {
     Ok(())
 }
 
-/// Recognises the folder by its version, or gives an empty one its version.
-pub(crate) fn check_version(dir: &Path) -> Result<(), VaultError> {
+/// Recognises the folder by its version, or gives an empty one its version. Gives whether it is an older
+/// one, whose catalog has to be migrated before [`set_version`].
+pub(crate) fn check_version(dir: &Path) -> Result<bool, VaultError> {
     let path = dir.join("VERSION");
     match fs::read_to_string(&path) {
-        Ok(text) if text.trim() == VERSION => Ok(()),
+        Ok(text) if known(&text).is_some() => Ok(known(&text) != Some(VERSION)),
         Ok(text) if text.trim().is_empty() => Err(VaultError::damaged(
             format!("the file {} (it is empty)", path.display()),
             format!(
@@ -59,10 +60,21 @@ pub(crate) fn check_version(dir: &Path) -> Result<(), VaultError> {
                     "give an empty folder as `data_dir`, or put `VERSION` back from a backup",
                 ));
             }
-            write_version(dir, &path).map_err(VaultError::io("writing", &path))
+            set_version(dir).map(|()| false)
         }
         Err(error) => Err(VaultError::io("reading", &path)(error)),
     }
+}
+
+/// A version that this program can open.
+fn known(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|version| (1..=VERSION).contains(version))
+}
+
+/// Writes the version of this program into the folder.
+pub(crate) fn set_version(dir: &Path) -> Result<(), VaultError> {
+    let path = dir.join("VERSION");
+    write_version(dir, &path).map_err(VaultError::io("writing", &path))
 }
 
 /// Written beside and renamed: a crash leaves no `VERSION` or a whole one.

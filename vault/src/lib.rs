@@ -26,6 +26,7 @@ mod open;
 mod paged;
 mod published;
 mod receipt;
+pub mod runs;
 pub mod sanitize;
 pub mod seams;
 mod text;

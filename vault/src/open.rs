@@ -9,7 +9,7 @@ use crate::catalog::{
 };
 use crate::core::Core;
 use crate::error::VaultError;
-use crate::folder::{CATALOG, Start, check_version, private_dir, start};
+use crate::folder::{CATALOG, Start, check_version, private_dir, set_version, start};
 use crate::keys::Keys;
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
@@ -33,12 +33,17 @@ impl Vault {
     pub fn open(options: OpenOptions) -> Result<Arc<Self>, VaultError> {
         let dir = &options.data_dir;
         private_dir(dir)?;
-        check_version(dir)?;
+        let older = check_version(dir)?;
         let catalog_path = dir.join(CATALOG);
         // INVARIANT: before the catalog is known to be whole, nothing is made anew and nothing removed.
         let start = start(dir)?;
         let keys = Keys::open(&dir.join("keys"), options.entropy.as_ref(), start == Start::Anew)?;
         let mut catalog = Catalog::open(&catalog_path, &options.tenant, start != Start::GoesOn)?;
+        if older {
+            // After the migration: a crash between leaves an older number on a newer catalog, which is
+            // opened like this one again, and refused by an older program.
+            set_version(dir)?;
+        }
         catalog.transaction("checking the keys", |tx| check_keys(tx, &keys))?;
         let readers = Readers::new(&catalog_path);
         let text = TextStore::open(&dir.join("text"))?;

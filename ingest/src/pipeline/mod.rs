@@ -14,18 +14,21 @@ mod budget;
 mod embed;
 mod read;
 mod run;
+mod stop;
+
+pub use stop::Stop;
 
 use crate::acl_mapping::Defaults;
 use crate::connectors::FilesConnector;
 use crate::worker::{Limits, WorkerCommand};
 use kenward_indexes::embedding::Embedder;
+use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Failure, RunSummary, SourceSpec};
 use kenward_vault::{Vault, VaultError};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// The extraction pipeline's version, from 1: documents made by another one are read again, and 0
 /// stands for a document whose stored text is lost.
@@ -47,8 +50,8 @@ pub struct IngestOptions {
     pub max_text_bytes: u64,
     /// Allows removing more than half of a source, or all of it.
     pub allow_mass_delete: bool,
-    /// Set from outside to stop cleanly.
-    pub cancel: Arc<AtomicBool>,
+    /// By which it is asked to stop cleanly.
+    pub stop: Stop,
 }
 
 /// What happens, as it happens: for bars and JSON lines.
@@ -75,10 +78,14 @@ pub enum Progress {
 }
 
 /// The report at the end.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named by what it counts")]
 pub struct RunReport {
     pub source: String,
+    /// Number of the run.
+    pub run: i64,
+    /// How this leg of it ended.
+    pub state: RunState,
     pub summary: RunSummary,
     pub failures: Vec<Failure>,
     /// Paths of files of unknown format: not failures.
@@ -96,7 +103,21 @@ pub struct RunReport {
     pub seconds: f64,
     /// Wall seconds during which the embedder was busy.
     pub embedder_seconds: f64,
-    pub cancelled: bool,
+}
+
+/// Of each list that a kept report has, so many entries.
+const KEPT: usize = 1_000;
+
+impl RunReport {
+    /// As it is kept with the run: JSON, its lists cut to their beginnings.
+    fn to_keep(&self) -> String {
+        let mut kept = self.clone();
+        kept.failures.truncate(KEPT);
+        kept.skipped_unknown.truncate(KEPT);
+        kept.rights_problems.truncate(KEPT);
+        kept.rules_unmatched.truncate(KEPT);
+        serde_json::to_string(&kept).unwrap_or_default()
+    }
 }
 
 /// What stops a run.

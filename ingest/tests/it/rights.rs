@@ -4,6 +4,7 @@ use crate::world::{World, by};
 use kenward_access::acl::{Clearance, Level};
 use kenward_ingest::pipeline::{IngestError, Progress, ingest};
 use kenward_vault::directory::DirectoryChange;
+use kenward_vault::runs::RunState;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
@@ -191,11 +192,11 @@ fn a_cancelled_run_publishes_what_it_has_only_if_its_rights_still_hold() {
             Progress::Listed { .. } if narrowed => {
                 world.write("a/.access.toml", "inherit = false\nallow = [\"user:ann\"]\n");
             }
-            Progress::Documents { .. } => world.options.cancel.store(true, Ordering::Relaxed),
+            Progress::Documents { .. } => world.options.stop.ask(RunState::Cancelled),
             _ => {}
         })
         .unwrap();
-        assert!(report.cancelled);
+        assert_eq!(report.state, RunState::Cancelled);
         assert_eq!(world.may("bob", "a/one.md"), Some(!narrowed));
     }
 }

@@ -1,9 +1,9 @@
 //! What goes in, what a second run does, what goes away.
 
 use crate::world::World;
-use kenward_ingest::pipeline::{IngestError, Progress};
+use kenward_ingest::pipeline::{IngestError, Progress, Stop};
+use kenward_vault::runs::RunState;
 use std::fs;
-use std::sync::atomic::Ordering;
 
 fn three_formats(world: &World) {
     world.write("travel.md", "# Travel\n\nBook early. See [rates](rates.html).\n");
@@ -94,16 +94,16 @@ fn many_documents_go_in_whatever_the_order_of_the_stages() {
 
 #[test]
 fn a_cancelled_run_keeps_what_it_has_and_removes_nothing() {
-    let world = World::new();
+    let mut world = World::new();
     three_formats(&world);
     world.ingest().unwrap();
     world.remove("rates.html");
-    world.options.cancel.store(true, Ordering::Relaxed);
+    world.options.stop.ask(RunState::Cancelled);
     let report = world.ingest().unwrap();
-    assert!(report.cancelled);
+    assert_eq!(report.state, RunState::Cancelled);
     assert_eq!(report.summary.removed, 0);
     assert_eq!(world.vault.stats().unwrap().documents, 3);
-    world.options.cancel.store(false, Ordering::Relaxed);
+    world.options.stop = Stop::default();
     assert_eq!(world.ingest().unwrap().summary.removed, 1);
 }
 

@@ -3,7 +3,9 @@
 use kenward_access::acl::Clearance;
 use kenward_access::ids::TenantId;
 use kenward_indexes::embedding::{Embedder, hashing};
-use kenward_ingest::pipeline::{IngestError, IngestOptions, MAX_TEXT_BYTES, Progress, RunReport, ingest};
+use kenward_ingest::pipeline::{
+    IngestError, IngestOptions, MAX_TEXT_BYTES, Progress, RunReport, Stop, ingest,
+};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::DirectoryChange;
 use kenward_vault::seams::{SystemClock, SystemEntropy};
@@ -14,7 +16,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 pub struct World {
@@ -68,7 +69,7 @@ impl World {
             embedder,
             max_text_bytes: MAX_TEXT_BYTES,
             allow_mass_delete: false,
-            cancel: Arc::new(AtomicBool::new(false)),
+            stop: Stop::default(),
         };
         let world = Self { vault, root, spec, options, progress: Mutex::new(Vec::new()), dir };
         let mut changes: Vec<_> = ["ann", "bob"]

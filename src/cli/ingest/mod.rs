@@ -97,6 +97,19 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
     Ok(if failed || stopped { Outcome::SomeFailed } else { Outcome::Done })
 }
 
+/// Goes on with a run of a recorded source, as `ingest` would.
+pub(super) async fn resume(source: String, json: bool, context: &Context) -> anyhow::Result<Outcome> {
+    let args = Args {
+        sources: vec![PathBuf::from(source)],
+        name: None,
+        default_allow: Vec::new(),
+        label: None,
+        allow_mass_delete: false,
+        json,
+    };
+    run(args, context).await
+}
+
 async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: SourceSpec) -> anyhow::Result<Ran> {
     loop {
         want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());

@@ -3,6 +3,7 @@
 
 use super::super::out;
 use kenward_ingest::pipeline::RunReport;
+use kenward_vault::runs::RunState;
 use std::collections::BTreeMap;
 
 /// How many paths of one reason are listed.
@@ -13,7 +14,7 @@ pub(super) fn needs_attention(report: &RunReport) -> bool {
     report.summary.failed > 0
         || !report.failures.is_empty()
         || !report.rights_problems.is_empty()
-        || report.cancelled
+        || report.state != RunState::Done
 }
 
 /// Prints the reports; with `--json` they were printed as they came.
@@ -58,6 +59,22 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         out::say(&format!("warning: {} no file", rules_match(unmatched.len())));
         list(&unmatched);
         out::hint("check the spelling of `match`: a rule that matches nothing guards nothing");
+    }
+    for report in reports {
+        match report.state {
+            RunState::Paused => {
+                out::say(&format!("run {} of {} was paused", report.run, out::line(&report.source)));
+                out::hint(&format!("`kenward runs resume {}` goes on with it", report.run));
+            }
+            RunState::Cancelled => {
+                out::say(&format!(
+                    "run {} of {} was cancelled: what was done stays",
+                    report.run,
+                    out::line(&report.source)
+                ));
+            }
+            RunState::Running | RunState::Done | RunState::Interrupted => {}
+        }
     }
     let links: u64 = reports.iter().map(|report| report.skipped_links).sum();
     if links > 0 {

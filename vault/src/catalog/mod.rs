@@ -3,12 +3,14 @@
 
 pub(crate) mod content;
 pub(crate) mod lost;
+pub(crate) mod migrate;
 pub(crate) mod open;
 pub(crate) mod operations;
 pub(crate) mod outbox;
 pub(crate) mod people;
 mod readers;
 pub(crate) mod rights;
+pub(crate) mod runs;
 pub(crate) mod sources;
 
 pub(crate) use readers::{Readers, json};

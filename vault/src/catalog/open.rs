@@ -1,6 +1,6 @@
 //! Opening the catalog: making it, and refusing one of another tenant or version.
 
-use super::{Catalog, failed, setup};
+use super::{Catalog, failed, migrate, runs, setup};
 use crate::error::VaultError;
 use crate::folder::lost_catalog;
 use kenward_access::ids::TenantId;
@@ -10,7 +10,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const SCHEMA: &str = include_str!("schema.sql");
-const VERSION: &str = "1";
 
 impl Catalog {
     /// Opens or makes the catalog of a tenant. `may_make` is false where something is kept already: a
@@ -39,6 +38,7 @@ impl Catalog {
                 "put `data_dir` on a local file system",
             ));
         }
+        migrate::snapshot(&connection, path)?;
         let mut catalog = Self { connection, path: path.to_owned() };
         catalog.transaction(action, |tx| {
             let made: Option<i64> = tx.sql(|c| {
@@ -49,23 +49,18 @@ impl Catalog {
             }
             if made.is_none() {
                 tx.sql(|c| c.execute_batch(SCHEMA))?;
-                tx.set_meta("schema", VERSION)?;
+                tx.set_meta("schema", &migrate::VERSION.to_string())?;
                 tx.set_meta("tenant", tenant.as_str())?;
             }
-            let (schema, theirs) = (tx.meta("schema")?, tx.meta("tenant")?);
-            if schema.as_deref() != Some(VERSION) {
-                return Err(VaultError::mismatch(
-                    "the catalog is of another version than this program",
-                    "use the version of the program that made it, or a newer one that can migrate it",
-                ));
-            }
+            let theirs = tx.meta("tenant")?;
             if theirs.as_deref() != Some(tenant.as_str()) {
                 return Err(VaultError::mismatch(
                     format!("this `data_dir` belongs to the tenant `{}`", theirs.unwrap_or_default()),
                     format!("give the tenant `{tenant}` a `data_dir` of its own"),
                 ));
             }
-            Ok(())
+            migrate::migrate(tx)?;
+            runs::cut_off(tx)
         })?;
         Ok(catalog)
     }

@@ -1,4 +1,4 @@
--- The catalog of one tenant, version 1. All times are milliseconds UTC; all JSON is ours.
+-- The catalog of one tenant, version 2. All times are milliseconds UTC; all JSON is ours.
 
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, epoch, generation, next_chunk, applied, operations
@@ -100,9 +100,15 @@ CREATE TABLE failures (
 CREATE TABLE runs (
   no       INTEGER PRIMARY KEY AUTOINCREMENT,
   source   INTEGER NOT NULL REFERENCES sources (no),
-  started  INTEGER NOT NULL,
-  finished INTEGER,
-  summary  TEXT
+  started  INTEGER NOT NULL,              -- its first leg
+  ended    INTEGER,                       -- its last leg; NULL while it is under way
+  summary  TEXT,                          -- of its last leg, as last noted
+  legs     INTEGER NOT NULL DEFAULT 1,
+  state    INTEGER NOT NULL DEFAULT 0,    -- 0 running, 1 done, 2 cancelled, 3 paused, 4 interrupted
+  done     INTEGER NOT NULL DEFAULT 0,    -- files, of its last leg
+  files    INTEGER NOT NULL DEFAULT 0,
+  why      TEXT,                          -- what stopped it
+  report   TEXT
 ) STRICT;
 
 CREATE TABLE users (

@@ -1,9 +1,9 @@
-//! Sources, runs and failures in the catalog.
+//! Sources and failures in the catalog.
 
 use super::{Tx, json, to_json};
 use crate::error::VaultError;
 use crate::published::SourceMeta;
-use crate::writer::{Failure, RunSummary, SourceSpec};
+use crate::writer::{Failure, SourceSpec};
 use kenward_access::ids::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
@@ -69,34 +69,6 @@ pub(crate) fn metas(tx: &Tx<'_>) -> Result<Vec<SourceMeta>, VaultError> {
             })
         })
         .collect()
-}
-
-/// Records the start of a run.
-pub(crate) fn begin_run(tx: &Tx<'_>, source: u32, started: Timestamp) -> Result<i64, VaultError> {
-    tx.sql(|c| {
-        c.query_row(
-            "INSERT INTO runs (source, started) VALUES (?1, ?2) RETURNING no",
-            params![source, started.0],
-            |r| r.get(0),
-        )
-    })
-}
-
-/// Records the end of a run.
-pub(crate) fn end_run(
-    tx: &Tx<'_>,
-    run: i64,
-    finished: Timestamp,
-    summary: &RunSummary,
-) -> Result<(), VaultError> {
-    let summary = to_json(summary)?;
-    tx.sql(|c| {
-        c.execute(
-            "UPDATE runs SET finished = ?2, summary = ?3 WHERE no = ?1",
-            params![run, finished.0, summary],
-        )
-    })
-    .map(drop)
 }
 
 /// Records a failed document once more.

@@ -1,6 +1,7 @@
 //! Runs: what is put, listed, removed, replaced and counted.
 
 use super::*;
+use crate::runs::RunState;
 use crate::writer::Failure;
 
 #[test]
@@ -51,6 +52,68 @@ fn an_interrupted_run_keeps_what_was_put_and_the_next_goes_on() {
     let summary = run.finish().unwrap();
     assert_eq!((summary.added, summary.unchanged, summary.removed), (1, 2, 0));
     assert_eq!(sees(&vault, "dana"), paths(&["a.txt", "b.txt", "c.txt"]));
+}
+
+#[test]
+fn a_run_keeps_its_number_until_it_ends_and_says_how_it_was_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = |vault: &Vault| {
+        let row = vault.runs(None, 1).unwrap().remove(0);
+        (row.no, row.state, row.legs)
+    };
+    {
+        let vault = open(dir.path());
+        let mut run = open_run(&vault);
+        run.progress(3, 9);
+        assert_eq!(state(&vault), (1, RunState::Running, 1));
+        run.stop(RunState::Paused);
+        let row = vault.runs(Some("handbook"), 9).unwrap().remove(0);
+        assert_eq!((row.state, row.done, row.of), (RunState::Paused, 3, 9));
+        assert!(row.ended.is_some() && vault.runs(Some("other"), 9).unwrap().is_empty());
+        // Killed: nothing ends it.
+        std::mem::forget(vault.begin_run(&by(), 0).unwrap());
+        assert_eq!(state(&vault), (1, RunState::Running, 2));
+        assert!(matches!(vault.mark_run(&by(), 1, RunState::Paused), Err(VaultError::Name { .. })));
+    }
+    // Opened by another process: the forgotten run holds the first vault for ever, which closes nothing.
+    let catalog = dir.path().join("catalog.sqlite");
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(dir.path(), copy.path());
+    assert!(catalog.exists());
+    let vault = open(copy.path());
+    assert_eq!(state(&vault), (1, RunState::Interrupted, 2));
+    vault.explain_run(0, "the disk is full").unwrap();
+    assert_eq!(vault.run(1).unwrap().unwrap().0.why.as_deref(), Some("the disk is full"));
+    vault.mark_run(&by(), 1, RunState::Paused).unwrap();
+    vault.mark_run(&by(), 1, RunState::Paused).unwrap();
+    let run = vault.begin_run(&by(), 0).unwrap();
+    assert_eq!((run.number(), state(&vault)), (1, (1, RunState::Running, 3)));
+    assert_eq!(vault.run(1).unwrap().unwrap().0.why, None);
+    run.finish().unwrap();
+    assert_eq!(state(&vault), (1, RunState::Done, 3));
+    vault.keep_report(1, "{}").unwrap();
+    assert_eq!(vault.run(1).unwrap().unwrap().1.as_deref(), Some("{}"));
+    // A cancelled one is over: what follows is another run.
+    vault.begin_run(&by(), 0).unwrap().stop(RunState::Cancelled);
+    assert!(matches!(vault.mark_run(&by(), 2, RunState::Paused), Err(VaultError::Name { .. })));
+    assert!(matches!(vault.mark_run(&by(), 9, RunState::Paused), Err(VaultError::Name { .. })));
+    drop(vault.begin_run(&by(), 0).unwrap());
+    assert_eq!(state(&vault), (3, RunState::Interrupted, 1));
+    let seen = vault.runs(None, 9).unwrap();
+    assert_eq!(seen.iter().map(|row| row.no).collect::<Vec<_>>(), [3, 2, 1]);
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, kind) = entry.map(|e| (e.path(), e.file_type().unwrap())).unwrap();
+        let to = to.join(entry.file_name().unwrap());
+        if kind.is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy_all(&entry, &to);
+        } else {
+            std::fs::copy(&entry, &to).unwrap();
+        }
+    }
 }
 
 /// The file became secret, and its folder's rights narrowed, and the process was killed between the

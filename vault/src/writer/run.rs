@@ -3,8 +3,9 @@
 
 use super::put::In;
 use super::{Failure, Known, NewDocument, RunSummary, publish::Ask};
-use crate::catalog::{content, rights, sources};
+use crate::catalog::{content, rights, runs, sources};
 use crate::error::VaultError;
+use crate::runs::RunState;
 use crate::vault::{Operator, Vault};
 use kenward_access::ids::Timestamp;
 use kenward_access::rights::RightsSpec;
@@ -25,14 +26,25 @@ pub struct Run {
     stated: HashSet<String>,
     ask: Ask,
     summary: RunSummary,
-    finished: bool,
+    /// Files that are done, of how many.
+    progress: (u64, u64),
+    /// How it ends if nothing more is said of it.
+    end: RunState,
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if !self.finished {
-            let counts = serde_json::json!(self.summary);
-            self.vault.core.note_run(&self.place.name, "interrupted", counts);
+        if self.end != RunState::Done {
+            let (row, now, end) = (self.row, self.vault.core.now(), self.end);
+            let noted = self.vault.catalog.lock().transaction("ending a run", |tx| {
+                runs::note(tx, row, self.progress, &self.summary)?;
+                runs::end(tx, row, now, end)
+            });
+            if let Err(error) = noted {
+                // The next opening finds it running, and takes it for interrupted.
+                tracing::warn!(%error, "the end of a run could not be noted");
+            }
+            self.vault.core.note_run(&self.place.name, end.word(), serde_json::json!(self.summary));
         }
         self.vault.running.lock().remove(&self.place.source);
     }
@@ -71,12 +83,11 @@ impl Vault {
             stated: HashSet::new(),
             ask: Ask::default(),
             summary: RunSummary::default(),
-            finished: false,
+            progress: (0, 0),
+            end: RunState::Interrupted,
         };
-        run.row = self
-            .catalog
-            .lock()
-            .transaction("beginning a run", |tx| sources::begin_run(tx, source, started))?;
+        run.row =
+            self.catalog.lock().transaction("beginning a run", |tx| runs::begin(tx, source, started))?;
         self.core.note_run(&run.place.name, "began", serde_json::json!({ "known": run.known.len() }));
         self.sweep_retired()?;
         Ok(run)
@@ -236,7 +247,27 @@ impl Run {
         self.ask.run = Some((self.place.source, self.by.clone()));
         self.vault.publish(&self.ask)?;
         self.ask = Ask::default();
-        Ok(())
+        let (row, progress) = (self.row, self.progress);
+        self.vault
+            .catalog
+            .lock()
+            .transaction("noting a run's progress", |tx| runs::note(tx, row, progress, &self.summary))
+    }
+
+    /// The number of the run, which it keeps when it is gone on with.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        self.row
+    }
+
+    /// How many of how many files are done: noted with the next publication and at the end.
+    pub fn progress(&mut self, done: u64, of: u64) {
+        self.progress = (done, of);
+    }
+
+    /// Ends this leg before its end, as paused, cancelled or interrupted. What was put stays.
+    pub fn stop(mut self, state: RunState) {
+        self.end = state;
     }
 
     fn unseen(&self) -> Vec<String> {
@@ -276,7 +307,7 @@ impl Run {
         self.vault.widen(&self.by, &self.place, &self.stated)?;
         self.vault.drop_replaced()?;
         let core = &self.vault.core;
-        let (source, row, now) = (self.place.source, self.row, core.now());
+        let (source, row, now, progress) = (self.place.source, self.row, core.now(), self.progress);
         let mut summary = self.summary.clone();
         let gone: Vec<&String> = self.failed_before.iter().filter(|id| !self.seen.contains(*id)).collect();
         self.vault.catalog.lock().transaction("ending a run", |tx| {
@@ -286,10 +317,11 @@ impl Run {
             removed.iter().try_for_each(|failure| sources::add_failure(tx, source, failure))?;
             summary.failed += removed.len() as u64;
             summary.hidden_for_unresolved_rights = sources::hidden(tx, source)?;
-            sources::end_run(tx, row, now, &summary)
+            runs::note(tx, row, progress, &summary)?;
+            runs::end(tx, row, now, RunState::Done)
         })?;
         core.note_run(&self.place.name, "finished", serde_json::json!(summary));
-        self.finished = true;
+        self.end = RunState::Done;
         self.vault.sweep_retired()?;
         Ok(summary)
     }

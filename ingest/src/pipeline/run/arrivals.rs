@@ -127,11 +127,17 @@ impl Drive<'_> {
         self.publish_if_rights_hold()
     }
 
+    /// Notes for the run's record how many files are done.
+    pub(super) fn count(&mut self, done: u64) {
+        self.run.progress(done, self.tally.of);
+    }
+
     pub(super) fn publish_if_rights_hold(&mut self) -> Result<(), IngestError> {
         // INVARIANT: content becomes visible only under rights that were the same before and after
         // it was read. If they are not, the round's end sorts it out.
         if self.connector.rights(self.listing).raw == self.rights.raw {
             (self.progress)(Progress::Publishing);
+            self.count(self.tally.done);
             self.run.publish()?;
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::connectors::{Item, ItemRights, Listing, Rights, SourceConnector};
 use crate::formats::FailReason;
 use kenward_access::rights::{Origin, RightsSpec};
 use kenward_vault::Vault;
+use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Failure, Run, RunSummary, SourceSpec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,16 +59,18 @@ pub(super) fn drive(
         tally: Tally { of: (listing.items.len() + listing.failures.len()) as u64, ..Tally::default() },
         attempts,
         busy: Busy::default(),
-        cancelled: false,
+        stopped: None,
         blanked: BTreeMap::new(),
         again: false,
     };
     progress(Progress::Listed { files: listing.items.len() as u64 });
+    drive.count(0);
     drive.state_rights()?;
     drive.guard_listing()?;
     drive.unlisted()?;
     drive.rounds()?;
     let report = drive.finish(vault, source, begun)?;
+    vault.keep_report(report.run, &report.to_keep())?;
     progress(Progress::Finished(report.clone()));
     Ok(report)
 }
@@ -84,7 +87,8 @@ struct Drive<'a> {
     tally: Tally,
     attempts: BTreeMap<String, u32>,
     busy: Busy,
-    cancelled: bool,
+    /// As what it was asked to end before its end.
+    stopped: Option<RunState>,
     /// Documents that had text and have no byte now: path, container and failure. The vault is not
     /// told that they were seen, so the run's end removes what they were; their failures are recorded
     /// after it.
@@ -152,7 +156,7 @@ impl Drive<'_> {
         let mut items: Vec<Item> = self.listing.items.clone();
         for round in 0..=ROUNDS {
             self.pass(&items)?;
-            if self.cancelled {
+            if self.stopped.is_some() {
                 return Ok(());
             }
             let now = self.connector.rights(self.listing);

@@ -5,13 +5,14 @@ use super::{Drive, place};
 use crate::pipeline::{IngestError, Progress, RunReport};
 use kenward_access::acl::Effect;
 use kenward_vault::Vault;
+use kenward_vault::runs::RunState;
 use kenward_vault::writer::Failure;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 impl Drive<'_> {
-    /// Ends the run, unless it was cancelled or would remove too much, and says what it came to.
+    /// Ends the run, unless it was stopped or would remove too much, and says what it came to.
     pub(super) fn finish(
         mut self,
         vault: &Arc<Vault>,
@@ -20,7 +21,9 @@ impl Drive<'_> {
     ) -> Result<RunReport, IngestError> {
         let rights_problems = self.rights_problems()?;
         let rules_unmatched = self.rules_unmatched();
-        let summary = if !self.cancelled {
+        let (run, state) = (self.run.number(), self.stopped.unwrap_or(RunState::Done));
+        self.count(self.tally.done);
+        let summary = if self.stopped.is_none() {
             if let Err(refused) = self.guard(self.run.would_remove()) {
                 self.keep_blanked()?;
                 return Err(refused);
@@ -31,11 +34,13 @@ impl Drive<'_> {
         } else {
             self.keep_blanked()?;
             self.publish_if_rights_hold()?;
-            drop(self.run);
+            self.run.stop(state);
             self.tally.summary
         };
         Ok(RunReport {
             source: self.spec.name.clone(),
+            run,
+            state,
             summary,
             failures: vault.failures(source)?,
             skipped_unknown: self.tally.unknown.into_iter().collect(),
@@ -48,7 +53,6 @@ impl Drive<'_> {
             }),
             seconds: begun.elapsed().as_secs_f64(),
             embedder_seconds: self.busy.seconds(),
-            cancelled: self.cancelled,
         })
     }
 

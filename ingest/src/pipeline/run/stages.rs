@@ -25,7 +25,7 @@ impl Drive<'_> {
         let stop = AtomicBool::new(false);
         let busy = std::mem::take(&mut self.busy);
         let (options, connector) = (self.options, self.connector);
-        let stopped = || stop.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
+        let stopped = || stop.load(Ordering::Relaxed) || options.stop.asked().is_some();
         let result = std::thread::scope(|scope| {
             let (to_read, tasks_in) = bounded::<Task>(16);
             let (to_embed, batches_in) = bounded::<Batch>(32);
@@ -77,7 +77,7 @@ impl Drive<'_> {
             result
         });
         self.busy = busy;
-        self.cancelled = options.cancel.load(Ordering::Relaxed);
+        self.stopped = options.stop.asked();
         result
     }
 }

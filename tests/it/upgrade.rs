@@ -1,0 +1,64 @@
+//! Data that an older version of the program left is opened, migrated and answered from. The
+//! folders in `tests/fixtures` were made by those versions; each stays as it is.
+
+use crate::machine::Machine;
+use std::path::Path;
+use std::process::Command;
+
+/// A machine with the data of an older version.
+fn machine(version: u32) -> Machine {
+    let machine = Machine::new();
+    let archive =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/data-v{version}.tar.gz"));
+    let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(machine.home.path()).status();
+    assert!(unpacked.unwrap().success());
+    machine
+}
+
+#[test]
+fn version_1_is_migrated_after_a_copy_and_answers_as_before() {
+    let machine = machine(1);
+    let search = |who: &str| {
+        let ran = machine.run(&["search", "salary band", "--as", who, "--reason", "a test", "--json"]).done();
+        ran.out.contains("quillfeather")
+    };
+    assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "2\n");
+    assert!(machine.data().join("catalog.sqlite.v1").exists());
+    let runs = machine.run(&["runs", "list", "--json"]).done().json();
+    let states: Vec<&str> =
+        runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["interrupted", "done", "done"]);
+    assert_eq!(runs[2]["summary"]["added"], 3);
+    let doctor = machine.run(&["doctor"]).done();
+    for words in ["2 documents, 2 passages, 2 vectors", "1 tokens", "the chain holds", "1 failed: empty"] {
+        assert!(doctor.out.contains(words), "`{words}` is not in {doctor:?}");
+    }
+    // The next run goes on with the interrupted one.
+    let root = machine.path("handbook");
+    let ran =
+        machine.run(&["ingest", root.to_str().unwrap(), "--name", "second", "--default-allow", "everyone"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(machine.run(&["runs", "list", "--json"]).done().json()[0]["no"], 4);
+}
+
+#[test]
+fn a_migration_that_was_cut_off_is_done_again_from_the_same_catalog() {
+    let machine = machine(1);
+    // As if the copy had been half made.
+    std::fs::write(machine.data().join("catalog.sqlite.v1.new"), "half").unwrap();
+    machine.run(&["doctor"]).done();
+    assert!(!machine.data().join("catalog.sqlite.v1.new").exists());
+    // As if the version had not been written any more.
+    std::fs::write(machine.data().join("VERSION"), "1\n").unwrap();
+    let doctor = machine.run(&["doctor"]).done();
+    assert!(doctor.out.contains("2 documents, 2 passages"), "{doctor:?}");
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "2\n");
+    // The copy is what the older version opens.
+    let copied = std::fs::read(machine.data().join("catalog.sqlite.v1")).unwrap();
+    assert!(copied.starts_with(b"SQLite format 3"));
+    let newer = machine.data().join("VERSION");
+    std::fs::write(newer, "3\n").unwrap();
+    let refused = machine.run(&["users", "list"]);
+    assert!(refused.code != Some(0) && refused.err.contains("version `3`"), "{refused:?}");
+}

@@ -1,0 +1,76 @@
+//! From the catalog of an older version to this one: the file is copied first, then changed in the
+//! transaction that opens it. It must never change a version that it does not know.
+
+use super::{Tx, failed};
+use crate::error::VaultError;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// The version of the catalog that this program keeps.
+pub(crate) const VERSION: u32 = 2;
+
+/// What makes version n + 1 of version n, from 1.
+const STEPS: [&str; 1] = [
+    // Runs have states, legs, progress and a report.
+    "ALTER TABLE runs RENAME COLUMN finished TO ended;
+     ALTER TABLE runs ADD COLUMN legs INTEGER NOT NULL DEFAULT 1;
+     ALTER TABLE runs ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE runs ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE runs ADD COLUMN files INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE runs ADD COLUMN why TEXT;
+     ALTER TABLE runs ADD COLUMN report TEXT;
+     UPDATE runs SET state = CASE WHEN ended IS NULL THEN 4 ELSE 1 END;",
+];
+
+/// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.
+pub(crate) fn snapshot(connection: &Connection, path: &Path) -> Result<(), VaultError> {
+    let Some(schema) = written(connection).map_err(failed("reading the version", path))? else {
+        return Ok(());
+    };
+    if !(1..VERSION).contains(&schema) {
+        return Ok(());
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".v{schema}"));
+    let (beside, half) = (Path::new(&beside), format!("{}.new", Path::new(&beside).display()));
+    if beside.exists() {
+        return Ok(());
+    }
+    let _ = std::fs::remove_file(&half);
+    connection.execute("VACUUM INTO ?1", [&half]).map_err(failed("copying before a migration", path))?;
+    let synced = std::fs::File::open(&half).and_then(|file| file.sync_all());
+    synced.and_then(|()| std::fs::rename(&half, beside)).map_err(VaultError::io("keeping", beside))
+}
+
+/// The version that the catalog says; `None` before it has tables.
+fn written(connection: &Connection) -> rusqlite::Result<Option<u32>> {
+    let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'meta'";
+    if connection.query_row(sql, [], |r| r.get::<_, i64>(0))? == 0 {
+        return Ok(None);
+    }
+    let text: String =
+        connection.query_row("SELECT value FROM meta WHERE key = 'schema'", [], |r| r.get(0))?;
+    Ok(text.parse().ok())
+}
+
+/// Brings an older catalog to this version.
+///
+/// # Errors
+/// [`VaultError::Mismatch`] for a version that this program does not know.
+pub(crate) fn migrate(tx: &Tx<'_>) -> Result<(), VaultError> {
+    let schema: Option<u32> = tx.meta("schema")?.and_then(|text| text.parse().ok());
+    let Some(schema) = schema.filter(|schema| (1..=VERSION).contains(schema)) else {
+        return Err(VaultError::mismatch(
+            "the catalog is of another version than this program",
+            "use the version of the program that made it, or a newer one",
+        ));
+    };
+    for step in STEPS.iter().skip(schema.saturating_sub(1) as usize) {
+        tx.sql(|c| c.execute_batch(step))?;
+    }
+    if schema != VERSION {
+        tracing::info!(from = schema, to = VERSION, "the catalog was migrated");
+        tx.set_meta("schema", &VERSION.to_string())?;
+    }
+    Ok(())
+}
