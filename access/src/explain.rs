@@ -60,8 +60,8 @@ pub fn explain(acl: &Acl, spec: Option<&RightsSpec>, holder: &Holder, decision: 
                 "no entry names this caller now".clone_into(&mut step.because);
                 let at_layer = decision.outside.iter().filter(|(l, _)| *l == number).map(|(_, at)| *at);
                 let outside: Vec<usize> = at_layer.collect();
-                let in_force: Vec<usize> = (0..entries.len()).filter(|at| !outside.contains(at)).collect();
-                for (what, list) in [("not in force", &outside), ("in force", &in_force)] {
+                let others: Vec<usize> = (0..entries.len()).filter(|at| !outside.contains(at)).collect();
+                for (what, list) in [("not in force", &outside), ("others are named", &others)] {
                     let named = list.iter().take(NAMED).filter_map(|at| {
                         Some(entry(*at, entries.get(*at)?, written(*at).map(|w| w.principal.as_str())))
                     });
@@ -230,7 +230,7 @@ mod tests {
         let steps = told(&spec, &dana(), 0);
         assert_eq!(
             steps[0].because,
-            "no entry names this caller now; in force: allow user:p1 (entry 1), allow user:p2 (entry 2), \
+            "no entry names this caller now; others are named: allow user:p1 (entry 1), allow user:p2 (entry 2), \
              allow user:p3 (entry 3), allow user:p4 (entry 4) and 2 more"
         );
         assert_eq!(steps[0].origin.as_ref().map(|o| o.line), Some(2));

@@ -63,7 +63,7 @@ fn two_people_get_different_answers_and_why_says_why() {
     assert!(no.code == Some(3) && no.json()["allowed"] == false, "{no:?}");
     let told = machine.run(&["access", "why", BEN, "handbook/pay/bands.md"]);
     assert!(
-        told.out.contains("in force: allow group:finance") && told.out.contains("pay/.access.toml:2"),
+        told.out.contains("others are named: allow group:finance") && told.out.contains("pay/.access.toml:2"),
         "{told:?}"
     );
     machine.run(&["access", "why", BEN, "handbook/none.md"]).refused(&["handbook/none.md"]);

@@ -82,9 +82,13 @@ fn keyed(key: &[u8; 32], fields: &[&str]) -> [u8; 32] {
 }
 
 fn read_or_make(path: &Path, entropy: &dyn Entropy, may_make: bool) -> Result<[u8; 32], VaultError> {
-    match fs::read(path) {
-        Ok(bytes) => {
-            let mode = fs::metadata(path).map_err(VaultError::io("reading", path))?.permissions().mode();
+    // Not opened before it is known to be a file: a pipe in its place would never answer.
+    let found = fs::metadata(path).and_then(|found| match found.is_file() {
+        true => fs::read(path).map(|bytes| (bytes, found.permissions().mode())),
+        false => Ok((Vec::new(), 0)),
+    });
+    match found {
+        Ok((bytes, mode)) => {
             if mode & 0o077 != 0 {
                 return Err(VaultError::damaged(
                     format!("the key file {} (others may read it)", path.display()),

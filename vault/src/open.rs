@@ -3,7 +3,7 @@
 //! sweep it, because its catalog is missing; nor publish what a killed run had put: the rights may
 //! have moved with it, so that is for the next run of its source.
 
-use crate::audit::AuditLog;
+use crate::audit::{AuditLog, Record};
 use crate::catalog::{
     Catalog, Readers, Tx, content, json, lost, outbox, people, rights as rights_sql, sources, to_json,
 };
@@ -14,7 +14,7 @@ use crate::keys::Keys;
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
 use crate::text::TextStore;
-use crate::vault::{OpenOptions, Vault};
+use crate::vault::{OpenOptions, Operator, Vault};
 use crate::writer::engines::{Engines, Lost, empty};
 use crate::writer::publish::{Ask, Retirement, snapshots};
 use arc_swap::ArcSwap;
@@ -22,6 +22,7 @@ use kenward_access::ids::RightsEpoch;
 use kenward_indexes::embedding::EmbeddingSpace;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ impl Vault {
         let rights = catalog.transaction("loading the catalog", |tx| {
             content::load(tx, &mut image)?;
             image.sources = sources::metas(tx)?;
-            load_rights(tx, &options.labels)
+            load_rights(tx, &options.labels, &audit, dir)
         })?;
         let (lexical, vectors) = snapshots(options.embedder.is_some(), &engines)?;
         let core = Core {
@@ -185,7 +186,7 @@ fn recover(
     Ok(())
 }
 
-fn load_rights(tx: &Tx<'_>, labels: &[String]) -> Result<Rights, VaultError> {
+fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> Result<Rights, VaultError> {
     let mut rights = Rights {
         epoch: RightsEpoch(tx.meta_number("epoch")?),
         classes: Arc::default(),
@@ -200,8 +201,14 @@ fn load_rights(tx: &Tx<'_>, labels: &[String]) -> Result<Rights, VaultError> {
     };
     people::load(tx, &mut rights)?;
     rights_sql::load(tx, &mut rights, labels)?;
+    let recorded = tx.meta("labels")?;
     let names = to_json(&labels)?;
-    if tx.meta("labels")?.as_deref() != Some(&names) {
+    if recorded.as_deref() != Some(&names) {
+        let before: Vec<String> = recorded.as_deref().map(json).transpose()?.unwrap_or_default();
+        // It may widen: its record comes first.
+        relabelled(audit, dir, &before, labels)?;
+        people::relabel(tx, &mut rights, &before, labels)?;
+        rights_sql::hide_old(tx, &mut rights)?;
         for container in rights_sql::containers(tx)? {
             rights_sql::resolve_again(tx, &mut rights, labels, &container)?;
         }
@@ -209,4 +216,12 @@ fn load_rights(tx: &Tx<'_>, labels: &[String]) -> Result<Rights, VaultError> {
         rights.epoch = tx.next_epoch()?;
     }
     Ok(rights)
+}
+
+/// Records that the configuration has other labels, as done by the one whom the folder belongs to.
+fn relabelled(audit: &AuditLog, dir: &Path, before: &[String], labels: &[String]) -> Result<(), VaultError> {
+    let uid = std::fs::metadata(dir).map_err(VaultError::io("reading", dir))?.uid();
+    let by = Operator { uid, user: None, reason: Some("the configuration has other labels".to_owned()) };
+    let details = serde_json::json!({ "before": before, "labels": labels });
+    audit.write(&Record::Change { by, act: "labels_changed".to_owned(), details })
 }

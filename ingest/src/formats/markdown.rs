@@ -4,15 +4,19 @@
 
 use super::{Extractor, FailReason, Meta, Sink, html, text};
 use crate::doors::mint;
+use kenward_vault::sanitize::markup;
 use pulldown_cmark::{CowStr, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+use std::collections::{HashMap, HashSet};
 
 /// Markdown.
 pub(super) struct Markdown;
 
 /// Tags whose content a parser of HTML reads as raw text; without their end they would swallow the rest.
-/// `script` and `style` are among them only where they are not closed.
 const RAW: [&str; 9] =
     ["title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext", "noscript", "frameset"];
+
+/// Elements that are left out as a whole, besides those whose content no reader sees.
+const WHOLE: [&str; 5] = ["applet", "dialog", "map", "nav", "select"];
 
 impl Extractor for Markdown {
     fn extract(&self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<Meta, FailReason> {
@@ -28,6 +32,7 @@ impl Extractor for Markdown {
         let mut front_matter = None;
         let mut within: Option<MetadataBlockKind> = None;
         let mut block = String::new();
+        let mut tags = Tags::of(Parser::new_ext(&source, options));
         let events = Parser::new_ext(&source, options).filter_map(|event| match event {
             Event::Start(Tag::MetadataBlock(kind)) => {
                 within = Some(kind);
@@ -46,9 +51,13 @@ impl Extractor for Markdown {
                 block.push_str(&raw);
                 None
             }
-            Event::End(TagEnd::HtmlBlock) => Some(Event::Html(tame(std::mem::take(&mut block).into()))),
+            Event::End(TagEnd::HtmlBlock) => Some(Event::Html(tags.tame(std::mem::take(&mut block).into()))),
             Event::Start(Tag::HtmlBlock) => None,
-            Event::InlineHtml(raw) => Some(Event::InlineHtml(tame(raw))),
+            Event::InlineHtml(raw) => Some(Event::InlineHtml(tags.tame(raw))),
+            Event::Text(text) => {
+                tags.before = text.chars().next_back();
+                Some(Event::Text(text))
+            }
             Event::TaskListMarker(done) => Some(Event::Text(if done { "[x] " } else { "[ ] " }.into())),
             other => Some(other),
         });
@@ -75,32 +84,100 @@ fn title_of(front_matter: &str) -> Option<String> {
     (!value.is_empty() && !matches!(value, "|" | ">" | "|-" | ">-")).then(|| value.to_owned())
 }
 
-/// Makes the `<` of raw-text tags a plain character.
-fn tame(raw: CowStr<'_>) -> CowStr<'_> {
-    let lower = raw.to_ascii_lowercase();
-    let mut tamed = String::new();
-    let mut copied = 0;
-    for (at, _) in lower.match_indices('<') {
-        let after = lower.get(at + 1..).unwrap_or_default();
-        let name = after.strip_prefix('/').unwrap_or(after);
-        let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
-        let name = name.get(..end).unwrap_or_default();
-        let open_ended = matches!(name, "script" | "style") && !closed(after, name);
-        if RAW.contains(&name) || open_ended {
-            tamed.push_str(raw.get(copied..at).unwrap_or_default());
-            tamed.push_str("&lt;");
-            copied = at + 1;
-        }
-    }
-    if copied == 0 {
-        return raw;
-    }
-    tamed.push_str(raw.get(copied..).unwrap_or_default());
-    tamed.into()
+/// The tags of a document, in its HTML blocks and in its lines: which of them begin an element, and which are
+/// words in angle brackets that a reader has to see: `<your-name>`, `List<Object>`, `cp <source> <object>`.
+/// Most of those name an element that HTML knows, and one without its end would swallow the rest.
+#[derive(Default)]
+struct Tags {
+    /// By name, where its last closing tag begins, counted over all the HTML of the document.
+    ends: HashMap<String, usize>,
+    /// How much of the HTML was read.
+    read: usize,
+    /// The character before what comes next.
+    before: Option<char>,
+    /// Names of elements that HTML does not know and that were left elements, for their attributes.
+    unknown: HashSet<String>,
 }
 
-fn closed(after: &str, name: &str) -> bool {
-    after.starts_with('/') || after.contains(&format!("</{name}"))
+/// A tag as it is written.
+struct Written<'a> {
+    at: usize,
+    closing: bool,
+    name: &'a str,
+    /// Nothing but a name.
+    bare: bool,
+}
+
+fn tags(raw: &str) -> impl Iterator<Item = Written<'_>> {
+    raw.match_indices('<').filter_map(|(at, _)| {
+        let after = raw.get(at + 1..)?;
+        let name = after.strip_prefix('/').unwrap_or(after);
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(name.len());
+        let (name, behind) = name.split_at_checked(end)?;
+        let bare = behind.trim_start_matches(|c: char| c == '/' || c.is_whitespace()).starts_with('>');
+        let named = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        named.then_some(Written { at, closing: after.starts_with('/'), name, bare })
+    })
+}
+
+impl Tags {
+    fn of(events: Parser<'_>) -> Self {
+        let mut found = Self::default();
+        let mut read = 0;
+        for event in events {
+            if let Event::Html(raw) | Event::InlineHtml(raw) = event {
+                for tag in tags(&raw).filter(|tag| tag.closing) {
+                    found.ends.insert(tag.name.to_ascii_lowercase(), read + tag.at);
+                }
+                read += raw.len();
+            }
+        }
+        found
+    }
+
+    /// Makes the `<` of what begins no element a plain character.
+    fn tame<'a>(&mut self, raw: CowStr<'a>) -> CowStr<'a> {
+        let mut tamed = String::new();
+        let mut copied = 0;
+        for tag in tags(&raw) {
+            let before = raw.get(..tag.at).and_then(|text| text.chars().next_back()).or(self.before);
+            if self.is_word(&tag, before) {
+                tamed.push_str(raw.get(copied..tag.at).unwrap_or_default());
+                tamed.push_str("&lt;");
+                copied = tag.at + 1;
+            }
+        }
+        self.read += raw.len();
+        self.before = raw.chars().next_back();
+        if copied == 0 {
+            return raw;
+        }
+        tamed.push_str(raw.get(copied..).unwrap_or_default());
+        tamed.into()
+    }
+
+    fn is_word(&mut self, tag: &Written<'_>, before: Option<char>) -> bool {
+        let name = tag.name.to_ascii_lowercase();
+        let Some(shape) = markup::shape(&name) else {
+            // Of an element that nobody knows a reader sees the content; its tags are words, unless they style it.
+            if !tag.closing && !tag.bare {
+                self.unknown.insert(name);
+                return false;
+            }
+            return !self.unknown.contains(&name);
+        };
+        if RAW.contains(&name.as_str()) {
+            return true;
+        }
+        if tag.closing {
+            return false;
+        }
+        let ends = self.ends.get(&name).is_some_and(|end| *end > self.read + tag.at);
+        let whole = shape == markup::Shape::Unseen || WHOLE.contains(&name.as_str());
+        let swallows = whole && !markup::is_void(&name) && !ends;
+        let word = tag.bare && !markup::stands_open(&name);
+        swallows || (word && (markup::is_type(before, tag.name) || markup::is_void(&name) || !ends))
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +232,40 @@ mod tests {
         }
         let text = "Before.\n\n<script>\nalert(1)\n</script>\n\nAfter.\n";
         let all: String = read(text).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(all, "Before.After.");
+    }
+
+    #[test]
+    fn words_in_angle_brackets_stay_and_swallow_nothing() {
+        for (line, shown) in [
+            (
+                "Run it with <namespace>, <your-name>, Vec<String> now.",
+                "Run it with <namespace>, <your-name>, Vec<String> now.",
+            ),
+            ("cp <source> <object> end", "cp <source> <object> end"),
+            ("a <Template> arg, </namespace>", "a <Template> arg, </namespace>"),
+            (
+                "List<Object> x; f(Promise<Select> s, Optional<Video> v)",
+                "List<Object> x; f(Promise<Select> s, Optional<Video> v)",
+            ),
+            ("Map<Style> m; Class<Object> a </object> b", "Map<Style> m; Class<Object> a  b"),
+            ("an <svg> or <details>, an <img> and a <link>", "an <svg> or <details>, an <img> and a <link>"),
+            ("<object data=x> here", "<object data=x> here"),
+            (
+                "the <nav class=\"top\"> and <dialog id=x> tags",
+                "the <nav class=\"top\"> and <dialog id=x> tags",
+            ),
+            ("line<br>break and <b>bold</b>", "line\nbreak and bold"),
+            ("x <object>gone</object> y <template>gone</template>", "x  y"),
+            ("x <my-card style=\"display:none\">gone</my-card> y", "x  y"),
+        ] {
+            let blocks = read(&format!("{line}\n\nThe rest stays.\n"));
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(words(&blocks[0].1), words(shown), "{line}");
+            assert_eq!(blocks.last().unwrap().1, "The rest stays.", "{line}");
+        }
+        let spread = "Before.\n\n<template>\n\nGone.\n\n</template>\n\nAfter.\n";
+        let all: String = read(spread).into_iter().map(|(_, text)| text).collect();
         assert_eq!(all, "Before.After.");
     }
 

@@ -4,7 +4,7 @@ use super::{Tx, json, to_json};
 use crate::directory::{Token, User};
 use crate::error::VaultError;
 use crate::published::{LiveToken, Rights};
-use kenward_access::acl::Clearance;
+use kenward_access::acl::{Clearance, Level};
 use kenward_access::groups::{GroupGraph, Member};
 use kenward_access::ids::{AgentId, GroupId, InvalidId, Timestamp, UserId};
 use rusqlite::{OptionalExtension, params};
@@ -30,6 +30,29 @@ pub(crate) fn add_user(
         )
     })
     .map(drop)
+}
+
+/// Keeps every clearance what it was by name, where the configuration has other labels now.
+///
+/// INVARIANT: a clearance is kept as a place in the list of labels, so another list would give it another
+/// meaning. Of a label that is gone, the next lower one that is left counts.
+pub(crate) fn relabel(
+    tx: &Tx<'_>,
+    rights: &mut Rights,
+    before: &[String],
+    labels: &[String],
+) -> Result<(), VaultError> {
+    let users = Arc::make_mut(&mut rights.users);
+    for user in users.values_mut() {
+        let had = before.iter().take(usize::from(user.clearance.level.0) + 1).rev();
+        let now = had.filter_map(|name| labels.iter().position(|label| label == name)).next();
+        let level = Level(now.and_then(|at| u16::try_from(at).ok()).unwrap_or_default());
+        if user.clearance.level != level {
+            user.clearance.level = level;
+            set_clearance(tx, &user.id, &user.clearance)?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn set_clearance(tx: &Tx<'_>, id: &UserId, clearance: &Clearance) -> Result<(), VaultError> {

@@ -208,6 +208,38 @@ fn narrow_held(
     Ok(())
 }
 
+/// Hides all that old rights still guard, until it is read again: they name labels by places in a list that
+/// is another one now.
+pub(crate) fn hide_old(tx: &Tx<'_>, rights: &mut Rights) -> Result<(), VaultError> {
+    let nobody = intern(tx, rights, Acl::nobody())?;
+    for container in containers(tx)?.into_iter().filter(|c| c.class != c.wanted) {
+        let Container { no, spec, wanted, unknown, .. } = container;
+        write(tx, rights, no, &spec, nobody, wanted, &unknown)?;
+    }
+    hide_held(tx, rights, nobody, |_| true)
+}
+
+/// Gives documents with a class of their own, of which this is so, the class of nobody.
+fn hide_held(
+    tx: &Tx<'_>,
+    rights: &mut Rights,
+    nobody: ClassId,
+    of: impl Fn(ClassId) -> bool,
+) -> Result<(), VaultError> {
+    let held: Vec<(u32, u32, u32)> = tx.sql(|c| {
+        c.prepare("SELECT no, container, held FROM documents WHERE held IS NOT NULL")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect()
+    })?;
+    for (no, container, _) in held.into_iter().filter(|(_, _, class)| of(ClassId(*class))) {
+        tx.sql(|c| c.execute("UPDATE documents SET held = ?2 WHERE no = ?1", params![no, nobody.0]))?;
+        if rights.documents.contains_key(&DocNo(no)) {
+            rights.documents.insert(DocNo(no), (ContainerNo(container), Some(nobody)));
+        }
+    }
+    Ok(())
+}
+
 /// Hides what is guarded by rights that name somebody who is gone.
 ///
 /// INVARIANT (I3): a container's own rights are resolved again by their names. The old ones that hold
@@ -234,18 +266,7 @@ pub(crate) fn hide_what_names(
         let Container { no, spec, wanted, unknown, .. } = container;
         write(tx, rights, no, &spec, nobody, wanted, &unknown)?;
     }
-    let held: Vec<(u32, u32, u32)> = tx.sql(|c| {
-        c.prepare("SELECT no, container, held FROM documents WHERE held IS NOT NULL")?
-            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
-            .collect()
-    })?;
-    for (no, container, _) in held.into_iter().filter(|(_, _, class)| named.contains(&ClassId(*class))) {
-        tx.sql(|c| c.execute("UPDATE documents SET held = ?2 WHERE no = ?1", params![no, nobody.0]))?;
-        if rights.documents.contains_key(&DocNo(no)) {
-            rights.documents.insert(DocNo(no), (ContainerNo(container), Some(nobody)));
-        }
-    }
-    Ok(())
+    hide_held(tx, rights, nobody, |class| named.contains(&class))
 }
 
 /// Containers of a source whose widening waits: number, key.

@@ -2,7 +2,8 @@
 //! walked as a tree by its extractor; this is for what pretends to be text. It must never take for a tag
 //! what no renderer does.
 
-use super::markup::{Shape, Style, is_void, shape};
+use super::links::is_autolink;
+use super::markup::{Shape, Style, is_type, is_void, shape, stands_open};
 use super::{Counts, count};
 
 const LONGEST_TAG: usize = 8192;
@@ -16,6 +17,8 @@ pub(super) struct Tag {
     pub(super) attributes: Vec<(String, String)>,
     /// Bytes, both angle brackets included.
     pub(super) length: usize,
+    /// The name as it is written.
+    pub(super) written: String,
 }
 
 impl Tag {
@@ -30,6 +33,13 @@ impl Tag {
 
     pub(super) fn is_void(&self) -> bool {
         is_void(&self.name)
+    }
+
+    /// Whether it is a word in angle brackets rather than the beginning of an element: it says nothing but
+    /// its name, and either it stands where a type stands or nothing ends it.
+    pub(super) fn is_word(&self, before: Option<char>, ends: impl FnOnce() -> bool) -> bool {
+        let bare = !self.closing && self.attributes.is_empty();
+        bare && !stands_open(&self.name) && (is_type(before, &self.written) || self.is_void() || !ends())
     }
 
     /// The style in it, for an element that stands in `around`.
@@ -71,10 +81,10 @@ pub(super) fn parse(here: &str) -> Option<Tag> {
     let closing = inner.starts_with('/');
     let inner = if closing { inner.get(1..)? } else { inner };
     let end = inner.find(|c: char| !c.is_ascii_alphanumeric())?;
-    let name = inner.get(..end)?.to_ascii_lowercase();
+    let written = inner.get(..end)?.to_owned();
     let mut attributes = Vec::new();
     let length = read_attributes(here, inner.get(end..)?, &mut attributes)?;
-    Some(Tag { name, closing, attributes, length })
+    Some(Tag { name: written.to_ascii_lowercase(), closing, attributes, length, written })
 }
 
 fn ends_name(c: char) -> bool {
@@ -90,6 +100,11 @@ pub(super) fn end(here: &str) -> Option<usize> {
     read_attributes(here, inner.get(end..)?, &mut Vec::new())
 }
 
+/// Elements that load something by an attribute of theirs.
+const LOADING: [&str; 12] = [
+    "img", "image", "iframe", "video", "audio", "source", "embed", "object", "link", "input", "body", "track",
+];
+
 /// Whether a tag begins here, of any name and with or without an end, that makes a renderer load or run
 /// something by itself.
 pub(super) fn loads(here: &str) -> bool {
@@ -100,15 +115,21 @@ pub(super) fn loads(here: &str) -> bool {
     let end = inner.find(ends_name).unwrap_or(inner.len());
     let (name, rest) = inner.split_at(end);
     let mut attributes = Vec::new();
-    // One that never ends counts by what it has: what stands behind it may end it yet.
-    let _ = read_attributes(here, rest, &mut attributes);
-    let by_reference = ["link", "use", "image", "feimage", "base", "script"];
+    // One that never ends counts by what it has, and one that loads by what it is: what stands behind it may
+    // end it yet.
+    let ended = read_attributes(here, rest, &mut attributes).is_some();
+    let runs = ["script", "style"];
+    let named = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    if named(&runs) || (!ended && named(&LOADING)) {
+        return true;
+    }
+    let by_reference = ["link", "use", "image", "feimage", "base"];
     attributes.iter().any(|(attribute, value)| match attribute.as_str() {
         "src" | "srcset" | "imagesrcset" | "srcdoc" | "data" | "poster" | "background" | "http-equiv"
         | "lowsrc" | "dynsrc" | "manifest" => true,
-        "href" | "xlink:href" => by_reference.iter().any(|loading| name.eq_ignore_ascii_case(loading)),
-        // An escape may write what an address needs.
-        "style" => value.contains(['(', '\\']),
+        "href" | "xlink:href" => named(&by_reference),
+        // An escape, or a reference to a character, may write what an address needs.
+        "style" => value.contains(['(', '\\', '&']),
         handler => handler.len() > 2 && handler.starts_with("on"),
     })
 }
@@ -143,10 +164,15 @@ fn read_attributes(here: &str, mut rest: &str, attributes: &mut Vec<(String, Str
         let body = if quote.is_some() { after.get(1..)? } else { after };
         let close = match quote {
             Some(quote) => body.bytes().take(LONGEST_TAG).position(|b| char::from(b) == quote),
-            None => Some(body.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(body.len())),
+            // One that opens a bracket is no value that anybody wrote: such a tag counts as one without an end.
+            None => {
+                let stop = |c: char| c.is_whitespace() || matches!(c, '>' | '<');
+                let end = body.get(..body.floor_char_boundary(LONGEST_TAG)).unwrap_or_default().find(stop);
+                end.filter(|end| !body.get(*end..).is_some_and(|rest| rest.starts_with('<')))
+            }
         };
         let Some((value, tail)) = close.and_then(|close| body.split_at_checked(close)) else {
-            attributes.push((key, body.chars().take(LONGEST_TAG).collect()));
+            attributes.push((key, body.chars().take(64).collect()));
             return None;
         };
         attributes.push((key, value.to_owned()));
@@ -187,14 +213,14 @@ pub(super) fn closing(after: &str, name: &str) -> Option<usize> {
     last
 }
 
-/// For single lines: an angle bracket that begins a known tag or a comment becomes a look-alike.
+/// For single lines: an angle bracket that begins a known tag, a comment or an autolink becomes a look-alike.
 pub(super) fn break_tags(text: &str, counts: &mut Counts) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('<') {
         let (before, here) = rest.split_at(at);
         out.push_str(before);
-        if begins(here) || here.starts_with("<!") || here.starts_with("<?") {
+        if begins(here) || here.starts_with("<!") || here.starts_with("<?") || is_autolink(here) {
             count(counts, "html_tag", 1);
             out.push('‹');
         } else {

@@ -264,6 +264,25 @@ fn a_container_whose_rights_nobody_stated_is_nobodys() {
 }
 
 #[test]
+fn a_widening_that_waits_goes_on_waiting_when_a_name_becomes_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = with_one(dir.path(), &["user:dana"]);
+    assert_eq!(who_sees(&vault, "a.txt"), "dana");
+    let stated = || [(".".to_owned(), allow(&["everyone", "user:zoe"]))].into();
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    run.set_rights(stated()).unwrap();
+    drop(run);
+    assert_eq!(who_sees(&vault, "a.txt"), "", "nobody knows zoe");
+    people(&vault, &["zoe"]);
+    assert_eq!(who_sees(&vault, "a.txt"), "", "what was read under the old rights is not read again yet");
+    let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+    run.set_rights(stated()).unwrap();
+    run.unchanged("a.txt", ".", Timestamp(5)).unwrap();
+    run.finish().unwrap();
+    assert_eq!(who_sees(&vault, "a.txt"), "dana omar vera");
+}
+
+#[test]
 fn labels_that_change_in_the_configuration_are_resolved_again() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
@@ -290,11 +309,60 @@ fn labels_that_change_in_the_configuration_are_resolved_again() {
     let mut with = options(dir.path(), Some(hashing(32)));
     with.labels = vec!["public".into(), "new".into(), "internal".into()];
     let vault = Vault::open(with).unwrap();
-    assert_eq!(who_sees(&vault, "a.txt"), "", "`internal` is a higher level now");
+    assert_eq!(who_sees(&vault, "a.txt"), "dana", "a clearance is kept by name");
     drop(vault);
     let mut with = options(dir.path(), Some(hashing(32)));
     with.labels = Vec::new();
     assert_eq!(who_sees(&Vault::open(with).unwrap(), "a.txt"), "", "nobody knows that label");
+}
+
+#[test]
+fn other_labels_lift_nobodys_clearance_and_believe_no_old_rights() {
+    let dir = tempfile::tempdir().unwrap();
+    let under = |label: &str| {
+        let mut rights = allow(&["everyone"]);
+        rights.labels.push((label.into(), Origin { file: ".access.toml".into(), line: 1 }));
+        rights
+    };
+    {
+        let vault = open(dir.path());
+        people(&vault, &["dana", "vera"]);
+        for (handle, level) in [("dana", 1), ("vera", 2)] {
+            let clearance = Clearance { level: kenward_access::acl::Level(level), ..Clearance::default() };
+            let clear = DirectoryChange::SetClearance { handle: handle.into(), clearance };
+            vault.change_directory(&by(), &[clear]).unwrap();
+        }
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        let containers = ["public", "internal", "secret"].map(|label| (label.to_owned(), under(label)));
+        run.set_rights(containers.into()).unwrap();
+        for label in ["public", "internal", "secret"] {
+            run.put(document(&format!("{label}.txt"), label, "text\n")).unwrap();
+        }
+        run.put(document("moves.txt", "secret", "text\n")).unwrap();
+        run.finish().unwrap();
+        // It moves, and cannot be read there: the old rights go on guarding it.
+        let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
+        run.set_rights([("public".to_owned(), under("public"))].into()).unwrap();
+        run.failed("moves.txt", "public", "unreadable", "the system refused to read it").unwrap();
+        drop(run);
+        assert_eq!(who_sees(&vault, "moves.txt"), "vera");
+    }
+    let seen = |labels: &[&str], path: &str| {
+        let mut with = options(dir.path(), Some(hashing(32)));
+        with.labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        who_sees(&Vault::open(with).unwrap(), path)
+    };
+    // The same places in another list: `secret` is where `internal` was.
+    let labels = ["internal", "secret"];
+    assert_eq!(seen(&labels, "secret.txt"), "vera");
+    assert_eq!(seen(&labels, "internal.txt"), "dana vera");
+    assert_eq!(seen(&labels, "public.txt"), "", "nobody knows that label");
+    assert_eq!(seen(&labels, "moves.txt"), "", "the old rights are in places of the old list");
+    // Dana's label goes: the next lower one counts, and it does not come back by itself.
+    assert_eq!(seen(&["public", "secret"], "secret.txt"), "vera");
+    assert_eq!(seen(&["public", "internal", "secret"], "internal.txt"), "vera");
+    let log = std::fs::read_to_string(dir.path().join("audit/log.jsonl")).unwrap();
+    assert!(log.contains("labels_changed"));
 }
 
 #[test]

@@ -55,6 +55,33 @@ fn an_interrupted_run_keeps_what_was_put_and_the_next_goes_on() {
 }
 
 #[test]
+fn the_number_of_a_chunk_is_never_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = |vault: &Vault, path: &str| {
+        let published = vault.core.published.load();
+        published.image.documents.values().find(|d| &*d.path == path).unwrap().chunks.clone()
+    };
+    let gone = {
+        let vault = open(dir.path());
+        let mut run = open_run(&vault);
+        run.put(document("a.txt", ".", "one\n")).unwrap();
+        run.put(document("b.txt", ".", "two\nthree\n")).unwrap();
+        run.finish().unwrap();
+        let gone = first(&vault, "b.txt");
+        let mut run = vault.begin_run(&by(), 0).unwrap();
+        run.unchanged("a.txt", ".", Timestamp(5)).unwrap();
+        run.finish().unwrap();
+        gone
+    };
+    let vault = open(dir.path());
+    let mut run = vault.begin_run(&by(), 0).unwrap();
+    run.unchanged("a.txt", ".", Timestamp(5)).unwrap();
+    run.put(document("c.txt", ".", "four\n")).unwrap();
+    run.finish().unwrap();
+    assert!(first(&vault, "c.txt").start >= gone.end, "{:?} after {gone:?}", first(&vault, "c.txt"));
+}
+
+#[test]
 fn a_run_keeps_its_number_until_it_ends_and_says_how_it_was_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let state = |vault: &Vault| {

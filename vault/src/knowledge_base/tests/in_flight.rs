@@ -26,6 +26,55 @@ fn a_right_revoked_between_record_and_release_gives_no_old_answer() {
 }
 
 #[test]
+fn a_document_deleted_between_record_and_release_is_not_given() {
+    let world = world(HANDBOOK);
+    let (vault, once) = (Arc::clone(&world.vault), AtomicBool::new(true));
+    let source = world.vault.sources().unwrap()[0].0;
+    let gap = move || {
+        if once.swap(false, Ordering::Relaxed) {
+            let mut run = vault.begin_run(&by(), source).unwrap();
+            for path in run.known_ids().into_iter().filter(|path| path != "pay.md") {
+                let known = run.known(&path).unwrap();
+                run.unchanged(&path, &known.container, known.modified).unwrap();
+            }
+            assert_eq!(run.finish().unwrap().removed, 1);
+        }
+    };
+    let kb = world.vault.knowledge_base().with_gap(Arc::new(gap));
+    let answer = json(kb.search(&world.caller("dana"), &asking("salaries of the crew")).unwrap());
+    assert!(!answer.to_string().contains("About pay.md"), "{answer}");
+}
+
+#[test]
+fn a_right_revoked_while_the_answer_waits_for_the_lock_gives_no_old_answer() {
+    let world = world(HANDBOOK);
+    let core = &world.vault.core;
+    let pay = core.published.load().image.documents.values().find(|d| &*d.path == "pay.md").unwrap().no;
+    let (reached, at_gap) = std::sync::mpsc::channel();
+    let kb = world.vault.knowledge_base().with_gap(Arc::new(move || assert!(reached.send(()).is_ok())));
+    let dana = world.caller("dana");
+    // Before anything changes, she finds it.
+    let query = asking("salaries of the crew");
+    let finds = |answer: &serde_json::Value| answer.to_string().contains("About pay.md");
+    assert!(finds(&json(kb.search(&dana, &query).unwrap())));
+    at_gap.recv().unwrap();
+    let held = core.release.write();
+    let answer = std::thread::scope(|scope| {
+        let asks = scope.spawn(|| json(kb.search(&dana, &query).unwrap()));
+        at_gap.recv().unwrap();
+        // Long enough to have come to the lock; if it has not, what comes before it finds the change.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let mut rights = (*core.rights.load_full()).clone();
+        rights.documents.remove(&pay);
+        rights.epoch.0 += 1;
+        core.rights.store(Arc::new(rights));
+        drop(held);
+        asks.join().unwrap()
+    });
+    assert!(!finds(&answer), "{answer}");
+}
+
+#[test]
 fn what_is_opened_is_decided_by_the_rights_as_they_are_then() {
     let world = world(HANDBOOK);
     let (core, dana) = (&world.vault.core, world.caller("dana"));

@@ -46,7 +46,8 @@ impl Scan<'_> {
         let prefix = here.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("www."));
         let begins = !self.out.ends_with(|c: char| c.is_alphanumeric());
         let host = here.get(4..).is_some_and(|t| t.starts_with(char::is_alphanumeric));
-        match url_end(here).filter(|_| prefix && begins && host) {
+        // In this order: what ends a URL is looked for only where one begins.
+        match (prefix && begins && host).then(|| url_end(here)).flatten() {
             Some(end) => {
                 let url = here.get(..end).unwrap_or_default().to_owned();
                 self.at += end;
@@ -79,6 +80,11 @@ pub(super) enum Autolink<'a> {
     Mail(&'a str, usize),
     /// `<app:…>`: a link only by its form.
     Form,
+}
+
+/// Whether an autolink begins here.
+pub(in crate::sanitize) fn is_autolink(here: &str) -> bool {
+    autolink(here).is_some()
 }
 
 pub(super) fn autolink(here: &str) -> Option<Autolink<'_>> {

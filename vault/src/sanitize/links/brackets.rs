@@ -10,8 +10,9 @@ impl Scan<'_> {
     pub(super) fn close(&mut self) {
         let Some((from, image)) = self.open.pop() else { return self.push(1) };
         let inside = from + if image { 2 } else { 1 };
+        let found = self.target(self.out.get(inside..).unwrap_or_default());
+        let Some((url, length)) = found else { return self.push(1) };
         let inner = self.out.get(inside..).unwrap_or_default().to_owned();
-        let Some((url, length)) = self.target(&inner) else { return self.push(1) };
         // What stood there was markup around a URL, which an earlier round has replaced.
         let url = marker_alone(&url).and_then(|n| self.urls.get(n)).cloned().unwrap_or(url);
         self.at += length;

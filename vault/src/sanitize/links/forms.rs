@@ -37,6 +37,23 @@ pub(in crate::sanitize) fn break_forms(text: &str, counts: &mut Counts) -> Strin
 /// written with references to characters.
 fn leads(target: &str) -> bool {
     let target = target.trim_start_matches([' ', '\t', '\n', '<', '>']);
+    let near = target.get(..target.floor_char_boundary(LONGEST_WORD)).unwrap_or_default();
+    // A reader of Markdown takes a backslash before a sign away: `https\://` leads where `https://` does.
+    leads_as_written(target) || (near.contains('\\') && leads_as_written(&without_escapes(near)))
+}
+
+fn without_escapes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' || !chars.peek().is_some_and(char::is_ascii_punctuation) {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn leads_as_written(target: &str) -> bool {
     let scheme = target
         .bytes()
         .take(64)

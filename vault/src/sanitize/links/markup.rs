@@ -82,6 +82,11 @@ impl Scan<'_> {
     }
 
     fn tag(&mut self, tag: &html::Tag) {
+        let before = self.out.chars().next_back();
+        let last = if tag.closing { 0 } else { self.last_end(&tag.name) };
+        if tag.is_word(before, || last > self.at) {
+            return self.break_angle();
+        }
         let around = self.styles.last().map_or(Style::ROOT, |(_, style)| *style);
         let swallows = tag.swallows(around);
         if let Some(kind) = swallows
@@ -140,6 +145,17 @@ impl Scan<'_> {
         if tag.is_block() && joined && !self.rest(0).starts_with(char::is_whitespace) {
             self.out.push(' ');
         }
+    }
+
+    /// Where the last closing tag of this name begins, 0 if there is none: looked for once.
+    fn last_end(&mut self, name: &str) -> usize {
+        if let Some(at) = self.ends.get(name) {
+            return *at;
+        }
+        let wanted = format!("</{name}");
+        let at = self.lower().rfind(&wanted).unwrap_or(0);
+        self.ends.insert(name.to_owned(), at);
+        at
     }
 
     /// Where the style changes: takes back what it hid until here, or notes that it hides from here on. What

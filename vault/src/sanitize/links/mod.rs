@@ -10,6 +10,7 @@ mod markup;
 mod numbers;
 mod scan;
 
+pub(super) use bare::is_autolink;
 pub(super) use forms::{break_forms, without_schemes};
 pub(super) use numbers::number;
 

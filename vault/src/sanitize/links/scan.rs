@@ -20,6 +20,10 @@ pub(super) struct Scan<'a> {
     pub(super) unseen: Option<usize>,
     /// Names of elements (and `-->`) that have no end after this place.
     pub(super) never_closes: HashSet<String>,
+    /// Where the last closing tag of a name begins.
+    pub(super) ends: HashMap<String, usize>,
+    /// The text in small letters, once it was asked for.
+    lower: Option<String>,
     /// Whether what is code in this paragraph depends on who reads it.
     pub(super) doubt: bool,
     /// Whether there may be a table: its cells end code, wherever it began.
@@ -47,6 +51,8 @@ impl<'a> Scan<'a> {
             styles: Vec::new(),
             unseen: None,
             never_closes: HashSet::new(),
+            ends: HashMap::new(),
+            lower: None,
             doubt: false,
             table: text.contains('|') && text.lines().any(rule),
             definitions,
@@ -61,6 +67,11 @@ impl<'a> Scan<'a> {
 
     pub(super) fn rest(&self, ahead: usize) -> &str {
         self.text.get(self.at + ahead..).unwrap_or_default()
+    }
+
+    /// The whole text in small letters, of the same length.
+    pub(super) fn lower(&mut self) -> &str {
+        self.lower.get_or_insert_with(|| self.text.to_ascii_lowercase())
     }
 
     pub(super) fn push(&mut self, length: usize) {

@@ -25,6 +25,44 @@ pub fn shape(name: &str) -> Option<Shape> {
     ELEMENTS.get(at).map(|(_, shape)| *shape)
 }
 
+/// Whether people write the tag of this name without an end, and mean the element: `<br>`, `<li>`. Any other
+/// that has neither attributes nor an end is a word in angle brackets: `cp <source> <object>`.
+#[must_use]
+pub fn stands_open(name: &str) -> bool {
+    matches!(
+        name,
+        "body"
+            | "br"
+            | "caption"
+            | "colgroup"
+            | "dd"
+            | "dt"
+            | "head"
+            | "hr"
+            | "html"
+            | "li"
+            | "optgroup"
+            | "option"
+            | "p"
+            | "rp"
+            | "rt"
+            | "tbody"
+            | "td"
+            | "tfoot"
+            | "th"
+            | "thead"
+            | "tr"
+            | "wbr"
+    )
+}
+
+/// Whether a bare tag, as it is written behind `before`, is a type in angle brackets: `List<Object>`.
+#[must_use]
+pub fn is_type(before: Option<char>, name: &str) -> bool {
+    before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
 /// Whether the element of this name has no content and no end.
 #[must_use]
 pub fn is_void(name: &str) -> bool {

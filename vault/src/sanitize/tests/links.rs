@@ -202,3 +202,45 @@ fn nothing_in_code_loads_by_itself() {
     // Also in a part of it, whatever stood around.
     assert_eq!(emitted("<img alt='>' src='//a.example").text, "‹img alt='>' src='//a.example");
 }
+
+#[test]
+fn words_in_angle_brackets_are_broken_and_lose_nothing() {
+    becomes("#include <map>\nList<Object> a;", "#include ‹map>\nList‹Object> a;");
+    becomes("cp <source> <object> end", "cp ‹source> ‹object> end");
+    becomes("Class<Object> a;\nAFTER </object> z", "Class‹Object> a;\nAFTER  z");
+    becomes("a <b>bold</b> word<br>and <your-name>", "a bold word and <your-name>");
+}
+
+#[test]
+fn what_leads_or_loads_behind_an_escape_is_broken_in_code_too() {
+    let live = [
+        "![x](https\\://a.example/p.png)",
+        "![x](<https\\://a.example/p.png>)",
+        "[r]: https\\://a.example/p",
+        "<script>fetch(1)</script>",
+        "<style>@import url(https://a.example)</style>",
+        "<p style=\"background:url&#40;https://a.example&#41;\">",
+    ];
+    let long = format!("<img title=\"{}\" src=https://a.example>", "a ".repeat(5_000));
+    for form in live.into_iter().chain([long.as_str()]) {
+        let part = super::super::emitted(form).text;
+        assert!(part != form && !part.contains("](h") && !part.contains("<img"), "{form}: {part}");
+    }
+}
+
+#[test]
+fn a_hostile_megabyte_costs_no_more_than_an_honest_one() {
+    let costs = |text: &str| {
+        let begun = std::time::Instant::now();
+        let _ = super::super::text(text, 1);
+        begun.elapsed()
+    };
+    // Shapes that cost the square of their length once: minutes then, so the bound may be a wide one.
+    let most = std::time::Duration::from_secs(20);
+    for shape in ["<p/a=", "<p a=\"", "<p a='<p b=\"", "[", "<b>", "<List>", "</b>", "](h\\:"] {
+        let text = shape.repeat(300_000 / shape.len());
+        assert!(costs(&text) < most, "{shape}");
+    }
+    let brackets = format!("{}{}", "[".repeat(150_000), "]".repeat(150_000));
+    assert!(costs(&brackets) < most);
+}
