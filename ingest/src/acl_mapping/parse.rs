@@ -87,7 +87,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
     let what = "the rights file must be UTF-8 text of at most 1 MiB that this account may read";
     let text = std::str::from_utf8(bytes).map_err(|_| Unusable { what: what.to_owned(), line: 0 })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let raw: RawFolder = toml::from_str(text).map_err(|error| explain(text, &error))?;
+    let text = &Lines::of(text);
+    let raw: RawFolder = toml::from_str(text.text).map_err(|error| explain(text, &error))?;
     let mut files = Vec::with_capacity(raw.file.len());
     let mut idle = Vec::new();
     idle.extend(endless(text, &raw.until, &raw.allow, &raw.deny));
@@ -96,12 +97,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<FolderRules, Unusable> {
         let speaks = rule.only || speaks(&rule.allow, &rule.deny, &rule.until);
         if !speaks && rule.label.is_none() {
             let what = "`[[file]]` says nothing of what it matches; add an `allow`, a `deny` or a `label`";
-            let line = line_of(text, rule.pattern.span().start);
+            let line = text.line_of(rule.pattern.span().start);
             idle.push(Unusable { what: what.to_owned(), line });
         }
         files.push(FileRule {
             matcher: matcher(text, &rule.pattern)?,
-            line: line_of(text, rule.pattern.span().start),
+            line: text.line_of(rule.pattern.span().start),
             said: speaks || rule.label.is_none(),
             allow: written(text, rule.allow),
             deny: written(text, rule.deny),
@@ -128,31 +129,48 @@ fn speaks(allow: &Names, deny: &Names, until: &Option<Spanned<Datetime>>) -> boo
 }
 
 /// An `until` beside which nobody is named: it ends nothing.
-fn endless(text: &str, until: &Option<Spanned<Datetime>>, allow: &Names, deny: &Names) -> Option<Unusable> {
+fn endless(
+    text: &Lines<'_>,
+    until: &Option<Spanned<Datetime>>,
+    allow: &Names,
+    deny: &Names,
+) -> Option<Unusable> {
     let until = until.as_ref()?;
     let named = [allow, deny].into_iter().flatten().any(|list| !list.is_empty());
     let what = "`until` ends nothing, because nobody is named beside it; add an `allow` or a `deny`";
-    (!named).then(|| Unusable { what: what.to_owned(), line: line_of(text, until.span().start) })
+    (!named).then(|| Unusable { what: what.to_owned(), line: text.line_of(until.span().start) })
 }
 
-fn written(text: &str, list: Names) -> Vec<Written> {
+fn written(text: &Lines<'_>, list: Names) -> Vec<Written> {
     list.into_iter().flatten().map(|entry| one(text, entry)).collect()
 }
 
-fn one(text: &str, entry: Spanned<String>) -> Written {
-    let line = line_of(text, entry.span().start);
+fn one(text: &Lines<'_>, entry: Spanned<String>) -> Written {
+    let line = text.line_of(entry.span().start);
     (entry.into_inner(), line)
 }
 
-fn line_of(text: &str, byte: usize) -> u32 {
-    let before = text.as_bytes().get(..byte).unwrap_or_default();
-    let lines = before.iter().filter(|byte| **byte == b'\n').count();
-    u32::try_from(lines).map_or(u32::MAX, |lines| lines.saturating_add(1))
+/// The text of a rights file, and where its lines end: a file of many rules asks for the line of each.
+struct Lines<'a> {
+    text: &'a str,
+    ends: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, ends: text.match_indices('\n').map(|(at, _)| at).collect() }
+    }
+
+    /// The line that a byte stands on, from 1.
+    fn line_of(&self, byte: usize) -> u32 {
+        let lines = self.ends.partition_point(|end| *end < byte);
+        u32::try_from(lines).map_or(u32::MAX, |lines| lines.saturating_add(1))
+    }
 }
 
 /// `*` stays within a folder, `**` crosses; a pattern without `/` matches names at any depth below.
-fn matcher(text: &str, pattern: &Spanned<String>) -> Result<GlobMatcher, Unusable> {
-    let unusable = |what: &str| Unusable { what: what.to_owned(), line: line_of(text, pattern.span().start) };
+fn matcher(text: &Lines<'_>, pattern: &Spanned<String>) -> Result<GlobMatcher, Unusable> {
+    let unusable = |what: &str| Unusable { what: what.to_owned(), line: text.line_of(pattern.span().start) };
     let written = pattern.get_ref();
     if written.is_empty() {
         return Err(unusable("`match` is empty"));
@@ -209,9 +227,9 @@ fn within_a_name(pattern: &str) -> Option<String> {
 }
 
 /// `until` is inclusive: the window ends with that day, UTC.
-fn window(text: &str, until: Option<Spanned<Datetime>>) -> Result<Window, Unusable> {
+fn window(text: &Lines<'_>, until: Option<Spanned<Datetime>>) -> Result<Window, Unusable> {
     let Some(until) = until else { return Ok(Window::ALWAYS) };
-    let line = line_of(text, until.span().start);
+    let line = text.line_of(until.span().start);
     let bad = || Unusable { what: "`until` must be a plain date such as 2027-01-31".to_owned(), line };
     let Datetime { date: Some(date), time: None, offset: None } = until.into_inner() else {
         return Err(bad());
@@ -222,8 +240,8 @@ fn window(text: &str, until: Option<Spanned<Datetime>>) -> Result<Window, Unusab
     Ok(Window { from: None, until: Some(Timestamp(end.saturating_mul(1000))) })
 }
 
-fn explain(text: &str, error: &toml::de::Error) -> Unusable {
-    let line = error.span().map_or(0, |span| line_of(text, span.start));
+fn explain(text: &Lines<'_>, error: &toml::de::Error) -> Unusable {
+    let line = error.span().map_or(0, |span| text.line_of(span.start));
     let message = error.message();
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
     let what = match unknown {

@@ -93,7 +93,9 @@ fn joiner_stands(c: char, last: Option<char>, next: Option<char>) -> bool {
     if virama(last) {
         return next.is_none_or(|n| !matches!(class(n), Some(Class::Joiner)));
     }
-    joining(last) && next.is_some_and(joining)
+    // A word of another script takes an ending of this one: `PDF` and a plural behind it.
+    let before = joining(last) || (c == '\u{200C}' && last.is_alphanumeric());
+    before && next.is_some_and(joining)
 }
 
 /// Takes whole terminal sequences out: CSI, OSC, DCS and their kin, in the 7-bit and the 8-bit form.

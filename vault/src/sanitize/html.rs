@@ -38,7 +38,8 @@ impl Tag {
     /// Whether it is a word in angle brackets rather than the beginning of an element: it says nothing but
     /// its name, and either it stands where a type stands or nothing ends it.
     pub(super) fn is_word(&self, before: Option<char>, ends: impl FnOnce() -> bool) -> bool {
-        let bare = !self.closing && self.attributes.is_empty();
+        // `a <b AND b> c`: names without values say as little.
+        let bare = !self.closing && self.attributes.iter().all(|(_, value)| value.is_empty());
         bare && !stands_open(&self.name) && (is_type(before, &self.written) || self.is_void() || !ends())
     }
 

@@ -4,6 +4,7 @@
 use super::super::chars::{CLOSE, OPEN};
 use super::super::code;
 use super::brackets::{angled, title, unescaped};
+use super::forms::leads;
 use super::{BLANKS, LONGEST_LABEL};
 use std::collections::HashMap;
 
@@ -49,8 +50,10 @@ fn definition(here: &str) -> Option<(&str, &str, usize)> {
     } else {
         rest.split_at_checked(rest.find(BLANKS).unwrap_or(rest.len()))?
     };
-    let like_url = first == '<' || url.contains(['/', '.', '#', ':']);
-    if !like_url || url.contains([OPEN, CLOSE]) {
+    // A line of a log, `[ERROR]: /var/log/full.log`, is one to the letter. What leads
+    // nowhere outside stays; `#` begins a remark.
+    let leading = first == '<' || leads(url) || url.starts_with('#') || url.starts_with("www.");
+    if !leading || url.contains([OPEN, CLOSE]) {
         return None;
     }
     // A title counts only if nothing follows it; one in the next line that does not count is text.

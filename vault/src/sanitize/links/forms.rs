@@ -35,7 +35,7 @@ pub(in crate::sanitize) fn break_forms(text: &str, counts: &mut Counts) -> Strin
 
 /// Whether what stands behind `](` or `]:` leads away: a scheme, a host without one, or either of them
 /// written with references to characters.
-fn leads(target: &str) -> bool {
+pub(super) fn leads(target: &str) -> bool {
     let target = target.trim_start_matches([' ', '\t', '\n', '<', '>']);
     let near = target.get(..target.floor_char_boundary(LONGEST_WORD)).unwrap_or_default();
     // A reader of Markdown takes a backslash before a sign away: `https\://` leads where `https://` does.

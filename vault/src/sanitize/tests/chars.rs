@@ -76,3 +76,13 @@ fn terminal_sequences_of_every_kind_go() {
 fn bad_bytes_are_counted() {
     assert_eq!(decode(b"\xef\xbb\xbfa\xffb\xc3"), ("a\u{FFFD}b\u{FFFD}".to_owned(), 2));
 }
+
+#[test]
+fn an_ending_of_another_script_keeps_its_joiner() {
+    for word in
+        ["PDF\u{200C}\u{0647}\u{0627}", "\u{0645}\u{06CC}\u{200C}\u{062E}\u{0648}\u{0627}\u{0647}\u{0645}"]
+    {
+        assert_eq!(text(word, 1).text, word);
+    }
+    assert_eq!(text("ad\u{200C}min", 1).text, "admin");
+}

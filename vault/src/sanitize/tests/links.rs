@@ -209,6 +209,10 @@ fn words_in_angle_brackets_are_broken_and_lose_nothing() {
     becomes("cp <source> <object> end", "cp ‹source> ‹object> end");
     becomes("Class<Object> a;\nAFTER </object> z", "Class‹Object> a;\nAFTER  z");
     becomes("a <b>bold</b> word<br>and <your-name>", "a bold word and <your-name>");
+    becomes("SELECT a <b AND b> c; foo <input >output", "SELECT a ‹b AND b> c; foo ‹input >output");
+    // Lines of logs that have the form of a definition, and lead nowhere.
+    let log = "[ERROR]: /var/log/full.log\n[12:01:05]: db.restarted\n";
+    becomes(log, log);
 }
 
 #[test]
