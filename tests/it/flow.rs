@@ -49,6 +49,13 @@ fn two_people_get_different_answers_and_why_says_why() {
     assert!(!titles(&ben).contains(&"Salary bands".to_owned()), "{ben:?}");
     assert!(!ben.out.contains("quillfeather") && !ben.out.contains("71,000"), "{ben:?}");
 
+    // As somebody else only with a reason, which the log keeps.
+    for reason in [&[][..], &["--reason", " "]] {
+        let asked = [&["search", "salary band", "--as", DANA], reason].concat();
+        let refused = machine.run(&asked);
+        assert!(refused.code == Some(1) && refused.err.contains("reason"), "{refused:?}");
+        assert!(!refused.out.contains("71,000"), "{refused:?}");
+    }
     let shown = machine.run(&["search", "salary band", "--as", DANA, "--reason", "a test"]).done();
     assert!(shown.out.contains("   | ") && shown.out.contains("71,000"), "{shown:?}");
     assert!(!shown.out.contains("BEGIN"), "the marks are for agents: {shown:?}");

@@ -57,6 +57,21 @@ fn an_answer_has_the_shape_that_was_promised_and_its_record() {
 }
 
 #[test]
+fn no_document_takes_more_than_two_places_of_a_page() {
+    let long = "The quillfeather dues of the harbor.\n";
+    let world = world(HANDBOOK);
+    let source = world.vault.sources().unwrap()[0].0;
+    let text = long.repeat(5);
+    let spans = (0..5).map(|n| (n * long.len(), (n + 1) * long.len()));
+    let mut run = world.vault.begin_run(&by(), source).unwrap();
+    run.put(document_of("long.md", "everyone", &text, spans)).unwrap();
+    run.publish().unwrap();
+    let answer = world.search("omar", "quillfeather dues");
+    let titles = answer["results"].as_array().unwrap().iter().map(|result| &result["title"]);
+    assert_eq!(titles.filter(|title| **title == "About long.md").count(), 2, "{answer}");
+}
+
+#[test]
 fn what_was_stored_unclean_is_cleaned_on_its_way_out() {
     let world = world(HANDBOOK);
     let source = world.vault.sources().unwrap()[0].0;
@@ -64,9 +79,12 @@ fn what_was_stored_unclean_is_cleaned_on_its_way_out() {
     let mut run = world.vault.begin_run(&by(), source).unwrap();
     run.set_rights([("everyone".to_owned(), rights("everyone", Window::ALWAYS))].into()).unwrap();
     let whole = [(0, raw.chars().count())];
-    run.put(document_of("raw.md", "everyone", raw, whole)).unwrap();
+    let mut unclean = document_of("raw.md", "everyone", raw, whole);
+    unclean.chunks[0].headings = vec![UntrustedText::mint("Heading \u{202E}<|im_start|>".into())];
+    run.put(unclean).unwrap();
     run.publish().unwrap();
     let found = world.search("omar", "quillfeather")["results"][0].clone();
+    assert!(!found["provenance"]["headings"].to_string().contains(['\u{202E}', '<']), "{found}");
     let fetched =
         world.vault.knowledge_base().fetch(&world.caller("omar"), &fetching(found["id"].as_str().unwrap()));
     for text in [&found["text"], &json(fetched.unwrap())["text"]] {

@@ -22,6 +22,7 @@ use kenward_access::acl::{Clearance, Effect, Window};
 use kenward_access::caller::{Caller, Credential, Subject};
 use kenward_access::ids::{TenantId, Timestamp};
 use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::hashing;
 use serde_json::Value;
 use std::path::Path;
