@@ -38,8 +38,9 @@ impl Sheet {
             }
         }
         let rules = rules(&plain(&source));
-        // A list with one selector that is none is no rule at all.
-        let whole = rules.iter().filter(|rule| Selector::parse(&rule.selector).is_ok());
+        // A list with one selector that is none is no rule at all; one of a part that is no element is one.
+        let valid = |one: &str| Selector::parse(one).is_ok() || of_a_part(one);
+        let whole = rules.iter().filter(|rule| list(&rule.selector).all(valid));
         let single = whole.flat_map(|rule| list(&rule.selector).map(|one| (one, &rule.declared)));
         let mut single: Vec<_> = single.take(MOST_RULES).collect();
         // Stable: of equally specific ones the later comes later.
@@ -62,6 +63,26 @@ impl Sheet {
     pub(super) fn get(&self, node: NodeId) -> &[Declaration] {
         self.by_node.get(&node).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Whether a selector is of a part of an element, such as its first line, which hides nothing else.
+fn of_a_part(selector: &str) -> bool {
+    const PARTS: [&str; 9] = [
+        "before",
+        "after",
+        "first-line",
+        "first-letter",
+        "marker",
+        "selection",
+        "placeholder",
+        "backdrop",
+        "cue",
+    ];
+    let lower = selector.trim().to_ascii_lowercase();
+    lower.rsplit_once(':').is_some_and(|(element, part)| {
+        let element = element.trim_end_matches(':');
+        PARTS.contains(&part) && (element.is_empty() || Selector::parse(element).is_ok())
+    })
 }
 
 struct Rule {

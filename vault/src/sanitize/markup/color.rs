@@ -35,6 +35,9 @@ impl Color {
         }
         let (name, rest) = text.split_once('(')?;
         let inside = rest.strip_suffix(')')?;
+        if name.trim() == "color-mix" {
+            return Self::mixed(inside);
+        }
         let parts: Vec<&str> = inside
             .split(|c: char| c == ',' || c == '/' || c.is_whitespace())
             .filter(|part| !part.is_empty())
@@ -49,8 +52,37 @@ impl Color {
                 let hue = number(a.trim_end_matches("deg"), 360.0)?;
                 Some(Self { rgb: from_hsl(hue, number(b, 1.0)?, number(c, 1.0)?), alpha })
             }
+            "hwb" => {
+                // Where white and black fill all of it, the hue does not matter.
+                let (white, black) = (number(b, 1.0)?, number(c, 1.0)?);
+                let share = |part: f32| if b.ends_with('%') { part } else { part / 100.0 };
+                let (white, black) = (share(white), share(black));
+                (white + black >= 0.98).then(|| Self { rgb: [255.0 * white / (white + black); 3], alpha })
+            }
+            // Of these only the two ends of lightness are read, where every hue is one colour.
+            "lab" | "lch" => Self::end_of(number(a, 100.0)? / 100.0, alpha),
+            "oklab" | "oklch" => Self::end_of(number(a, 1.0)?, alpha),
             _ => None,
         }
+    }
+
+    fn end_of(lightness: f32, alpha: f32) -> Option<Self> {
+        let rgb = match lightness {
+            light if light >= 0.985 => WHITE.rgb,
+            light if light <= 0.015 => BLACK.rgb,
+            _ => return None,
+        };
+        Some(Self { rgb, alpha })
+    }
+
+    /// A mix of one colour with itself.
+    fn mixed(inside: &str) -> Option<Self> {
+        let mut parts = inside.split(',').skip(1).map(|part| {
+            let name = part.split_whitespace().find(|word| !word.ends_with('%'))?;
+            Self::parse(name)
+        });
+        let (one, other) = (parts.next()??, parts.next()??);
+        (one == other && parts.next().is_none()).then_some(one)
     }
 
     fn opaque((r, g, b): (u8, u8, u8)) -> Self {

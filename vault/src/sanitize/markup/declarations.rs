@@ -22,6 +22,8 @@ pub(super) enum Property {
     Clip,
     ClipPath,
     Transform,
+    Translate,
+    Rotate,
     Scale,
     Width,
     Height,
@@ -43,15 +45,26 @@ impl Property {
             "-webkit-text-fill-color" => Self::TextFill,
             "background" | "background-color" => Self::Background,
             "position" => Self::Position,
-            "left" | "top" | "right" | "bottom" | "inset" => Self::Side,
+            "left" | "top" | "right" | "bottom" | "inset" | "inset-inline" | "inset-block"
+            | "inset-inline-start" | "inset-inline-end" | "inset-block-start" | "inset-block-end" => {
+                Self::Side
+            }
             "text-indent" => Self::TextIndent,
-            "margin" | "margin-left" | "margin-top" => Self::Margin,
+            "margin"
+            | "margin-left"
+            | "margin-top"
+            | "margin-inline"
+            | "margin-block"
+            | "margin-inline-start"
+            | "margin-block-start" => Self::Margin,
             "clip" => Self::Clip,
             "clip-path" => Self::ClipPath,
             "transform" => Self::Transform,
-            "scale" => Self::Scale,
-            "width" | "max-width" => Self::Width,
-            "height" | "max-height" => Self::Height,
+            "translate" => Self::Translate,
+            "rotate" => Self::Rotate,
+            "scale" | "zoom" => Self::Scale,
+            "width" | "max-width" | "inline-size" | "max-inline-size" => Self::Width,
+            "height" | "max-height" | "block-size" | "max-block-size" => Self::Height,
             "overflow" | "overflow-x" | "overflow-y" => Self::Overflow,
             _ => return None,
         })

@@ -122,7 +122,11 @@ impl Style {
             Property::Margin => set.moved = value.split_whitespace().any(far),
             Property::Clip => set.clipped = clips_all(value),
             Property::ClipPath => set.cut_away = clips_all(value),
-            Property::Transform => set.transformed = shrinks(value) || translates_far(value),
+            Property::Transform => {
+                set.transformed = shrinks(value) || translates_far(value) || on_edge(value);
+            }
+            Property::Translate => set.translated = value.split_whitespace().any(far),
+            Property::Rotate => set.edged = edged(value),
             Property::Scale => set.scaled = value.split_whitespace().any(nothing),
             Property::Width => set.narrow = short(value),
             Property::Height => set.low = short(value),
@@ -148,6 +152,8 @@ struct Declared {
     clipped: bool,
     cut_away: bool,
     transformed: bool,
+    translated: bool,
+    edged: bool,
     scaled: bool,
     narrow: bool,
     low: bool,
@@ -164,6 +170,8 @@ impl Declared {
             || self.moved
             || self.cut_away
             || self.transformed
+            || self.translated
+            || self.edged
             || self.scaled
             || (self.cut && (self.narrow || self.low || self.flat || self.pushed_out))
     }
@@ -209,9 +217,7 @@ pub fn pixels(value: &str) -> Option<f32> {
 /// A length in pixels; `em` and `%` relative to `base`.
 fn length(value: &str, base: f32) -> Option<f32> {
     if value.contains('(') {
-        // What is computed of nothing but zeros is zero; anything else is not known.
-        let numbers = numbers(value);
-        return (!numbers.is_empty() && numbers.iter().all(|n| *n == 0.0)).then_some(0.0);
+        return computed(value, base);
     }
     let (number, unit) = number(value)?;
     let factor = match unit {
@@ -231,12 +237,64 @@ fn length(value: &str, base: f32) -> Option<f32> {
     Some(number * factor)
 }
 
+/// The simple ones of what CSS computes: a product of two numbers, and the least, the greatest or the middle
+/// of plain lengths. What is computed of nothing but zeros is zero; anything else is not known.
+fn computed(value: &str, base: f32) -> Option<f32> {
+    let zeros = || {
+        let numbers = numbers(value);
+        (!numbers.is_empty() && numbers.iter().all(|n| *n == 0.0)).then_some(0.0)
+    };
+    let (function, inside) = value.split_once('(')?;
+    let inside = inside.strip_suffix(')').filter(|inside| !inside.contains('('));
+    let known = inside.and_then(|inside| {
+        let lengths = || inside.split(',').map(|part| length(part.trim(), base)).collect::<Option<Vec<_>>>();
+        match function {
+            "calc" => {
+                let (a, b) = inside.split_once('*')?;
+                let (a, b) = (a.trim(), b.trim());
+                Some(length(a, base)? * length(b, base)?)
+            }
+            "min" => lengths()?.into_iter().reduce(f32::min),
+            "max" => lengths()?.into_iter().reduce(f32::max),
+            "clamp" => match lengths()?.as_slice() {
+                [least, wanted, most] => Some(wanted.min(*most).max(*least)),
+                _ => None,
+            },
+            _ => None,
+        }
+    });
+    known.or_else(zeros)
+}
+
 fn far(value: &str) -> bool {
     // A percentage is of the page: −100 % is off it.
     match value.strip_suffix('%') {
         Some(_) => fraction(value).is_some_and(|part| part <= -1.0),
-        None => pixels(value).is_some_and(|px| px <= FAR_PX || px >= 20_000.0),
+        None => pixels(value).is_some_and(|px| px <= FAR_PX || px >= 5_000.0),
     }
+}
+
+/// Turned about an axis of the page so that it is seen from its edge.
+fn on_edge(value: &str) -> bool {
+    ["rotatex(", "rotatey("].iter().any(|turn| arguments(value, turn).any(quarter))
+}
+
+/// `rotate` of its own: an axis, and how far about it.
+fn edged(value: &str) -> bool {
+    let mut parts = value.split_whitespace();
+    matches!(parts.next(), Some("x" | "y")) && parts.next().is_some_and(quarter)
+}
+
+/// Whether an angle is a quarter or three quarters of a turn.
+fn quarter(angle: &str) -> bool {
+    let degrees = number(angle.trim()).and_then(|(n, unit)| match unit {
+        "deg" => Some(n),
+        "turn" => Some(n * 360.0),
+        "rad" => Some(n.to_degrees()),
+        "grad" => Some(n * 0.9),
+        _ => None,
+    });
+    degrees.is_some_and(|degrees| (degrees.rem_euclid(180.0) - 90.0).abs() < 1.0)
 }
 
 /// A side of a box so short that nothing fits in. A percentage is of what is not known here.
@@ -263,7 +321,7 @@ fn clips_all(value: &str) -> bool {
     (value.starts_with("inset(") && numbers.iter().any(|side| *side >= 50.0))
         || ((value.starts_with("circle(") || value.starts_with("ellipse("))
             && numbers.first().is_some_and(|radius| *radius <= 1.0))
-        || (value.starts_with("polygon(") && none(0.0))
+        || (["polygon(", "path(", "xywh(", "rect("].iter().any(|shape| value.starts_with(shape)) && none(0.0))
 }
 
 /// The arguments of a function, given as `name(`, wherever it stands in the value.
@@ -286,9 +344,7 @@ fn shrinks(value: &str) -> bool {
 
 fn translates_far(value: &str) -> bool {
     value.contains("translate")
-        && value
-            .split(['(', ',', ')', ' '])
-            .any(|part| part.starts_with('-') && pixels(part).is_some_and(|px| px <= FAR_PX))
+        && value.split(['(', ',', ')', ' ']).any(|part| part.starts_with('-') && far(part))
 }
 
 #[cfg(test)]
@@ -328,6 +384,26 @@ mod tests {
             "scale:0.001",
             "max-width:0;overflow-x:clip",
             "line-height:0;overflow:hidden",
+            "position:absolute;inset-inline-start:-9999px",
+            "position:absolute;bottom:9999px",
+            "margin-inline-start:-9999px",
+            "translate:-9999px",
+            "translate:0 -200%",
+            "transform:translate(-200%)",
+            "transform:rotateX(90deg)",
+            "rotate:y 0.25turn",
+            "zoom:0",
+            "inline-size:0;overflow:hidden",
+            "max-block-size:0;overflow:clip",
+            "font-size:min(0px, 1px)",
+            "font-size:clamp(0px, 0px, 1px)",
+            "font-size:calc(1px * 0.1)",
+            "clip-path:path('M0 0')",
+            "clip-path:xywh(0 0 0 0)",
+            "color:oklch(1 0 0)",
+            "color:lab(100 0 0)",
+            "color:hwb(0 100% 0)",
+            "color:color-mix(in srgb, white, white)",
         ] {
             assert!(!styled(Style::ROOT, hidden).shows_text(), "{hidden}");
         }

@@ -65,6 +65,8 @@ fn every_way_of_hiding_is_seen() {
         "<p style='transform:scale(0,1)'>SECRET</p>",
         "<p style='clip-path:inset(100%)'>SECRET</p>",
         "<p style='margin:0 0 0 -9999px'>SECRET</p>",
+        "<style>div::before, .x{display:none}</style><p class='x'>SECRET</p>",
+        "<style>.x:first-line,.x{display:none}</style><p class='x'>SECRET</p>",
         "<style>.a{.b{display:none}}</style><div class='a'><p class='b'>SECRET</p></div>",
         "<style>#y{display:none} .x{display:block}</style><p id='y' class='x'>SECRET</p>",
         "<style>.x{display:none!important} .x{display:block}</style><p class='x'>SECRET</p>",
