@@ -6,6 +6,7 @@
 //! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`, `StopRun`), or it
 //! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
+use kenward_ingest::pipeline::plan::Plan;
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
@@ -122,6 +123,11 @@ pub enum Op {
         /// Allows removing most of it.
         allow_mass_delete: bool,
     },
+    /// What a run over a source would do, which need not be recorded. It writes nothing.
+    Plan {
+        /// The source as it would be recorded.
+        spec: SourceSpec,
+    },
     /// The last runs, newest first.
     Runs {
         /// Of one source, by name.
@@ -164,6 +170,7 @@ impl Op {
             Self::Sources => "sources",
             Self::AddSource { .. } => "add_source",
             Self::Ingest { .. } => "ingest",
+            Self::Plan { .. } => "plan",
             Self::Runs { .. } => "runs",
             Self::Run { .. } => "run",
             Self::StopRun { .. } => "stop_run",
@@ -270,6 +277,8 @@ pub enum Reply {
         /// How many files.
         files: u64,
     },
+    /// What a run would do.
+    Plan(Box<Plan>),
     /// Runs.
     Runs(Vec<RunRow>),
     /// One run, and the report of it if one was kept.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::identity::{self, Refusal};
 use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
-use kenward_ingest::pipeline::{IngestError, IngestOptions, Progress, Stop, ingest as run_ingest};
+use kenward_ingest::pipeline::{self, IngestError, IngestOptions, Progress, Stop, ingest as run_ingest};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::TokenOrder;
 use kenward_vault::runs::RunState;
@@ -68,6 +68,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
             vault.sources().map(|all| Reply::Sources(all.into_iter().map(|(_, spec)| spec).collect()))
         }
         Op::AddSource { spec } => vault.source(&asked.operator()?, spec).map(|_| Reply::Done),
+        Op::Plan { spec } => return plan(asked, &spec),
         Op::Runs { source, limit } => {
             asked.operator()?;
             vault.runs(source.as_deref(), limit).map(|mut rows| {
@@ -180,6 +181,38 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     })
 }
 
+fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOptions {
+    let limits = &asked.config.ingest;
+    IngestOptions {
+        worker: WorkerCommand {
+            program: asked.config.worker_program.clone(),
+            args: vec!["__worker".to_owned()],
+        },
+        limits: Limits {
+            cpu_seconds: limits.worker_seconds,
+            memory_bytes: limits.worker_memory_bytes,
+            wall_seconds: limits.worker_seconds.saturating_mul(2),
+            output_bytes: limits.max_text_bytes.saturating_mul(2),
+        },
+        embedder: asked.opened.embedder.clone(),
+        max_text_bytes: limits.max_text_bytes,
+        allow_mass_delete,
+        stop,
+    }
+}
+
+fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
+    asked.operator()?;
+    let vault = &asked.opened.vault;
+    let recorded = vault.sources().map_err(|error| failed(&error))?;
+    let number = recorded.into_iter().find(|(_, known)| known.name == spec.name).map(|(number, _)| number);
+    let planned = pipeline::plan::plan(vault, number, spec, &options(asked, false, Stop::default()));
+    planned.map(|plan| Reply::Plan(Box::new(plan))).map_err(|error| {
+        let (message, hint) = words(&error, None);
+        Reply::Failed { message, hint }
+    })
+}
+
 /// Runs over a recorded source.
 pub(super) fn ingest(
     asked: &Asked<'_>,
@@ -195,23 +228,7 @@ pub(super) fn ingest(
         Ok(found) => found,
         Err(reply) => return reply,
     };
-    let limits = &asked.config.ingest;
-    let options = IngestOptions {
-        worker: WorkerCommand {
-            program: asked.config.worker_program.clone(),
-            args: vec!["__worker".to_owned()],
-        },
-        limits: Limits {
-            cpu_seconds: limits.worker_seconds,
-            memory_bytes: limits.worker_memory_bytes,
-            wall_seconds: limits.worker_seconds.saturating_mul(2),
-            output_bytes: limits.max_text_bytes.saturating_mul(2),
-        },
-        embedder: asked.opened.embedder.clone(),
-        max_text_bytes: limits.max_text_bytes,
-        allow_mass_delete,
-        stop,
-    };
+    let options = options(asked, allow_mass_delete, stop);
     let listed = asked.opened.live.begin(&spec.name, &options.stop);
     let stages = Stages::begin(&spec.name);
     let tell = |event: Progress| {

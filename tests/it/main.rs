@@ -26,6 +26,7 @@ mod lost;
 mod machine;
 mod mcp_http;
 mod owner;
+mod plan;
 mod runs;
 mod served;
 mod stdio;

@@ -24,6 +24,7 @@ pub mod knowledge_base;
 pub mod lost;
 mod open;
 mod paged;
+pub mod preview;
 mod published;
 mod receipt;
 pub mod runs;

@@ -12,6 +12,7 @@
 
 mod budget;
 mod embed;
+pub mod plan;
 mod read;
 mod run;
 mod stop;

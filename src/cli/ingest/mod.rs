@@ -2,6 +2,8 @@
 //! owner of the data, and what it came to. It reads no document: that is the pipeline's work.
 
 mod default_allow;
+mod plan;
+mod plan_page;
 mod progress;
 mod report;
 mod source;
@@ -34,6 +36,12 @@ pub(crate) struct Args {
     /// Allows removing more than half of a source, or all of it
     #[arg(long)]
     allow_mass_delete: bool,
+    /// Says what would be done, and whose view would change; writes nothing
+    #[arg(long)]
+    plan: bool,
+    /// With --plan: writes the same as a page into this file
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    html: Option<PathBuf>,
     /// Progress and report as JSON lines
     #[arg(long)]
     json: bool,
@@ -58,6 +66,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
 
 async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
     let specs = source::chosen(args, context, backend).await?;
+    if args.plan {
+        return plan::all(specs, args.html.as_deref(), args.json, backend).await;
+    }
     // Not before it is known that there is something to ingest: it may be fetched over a network.
     models::ensure(&context.config)?;
     let mut reports = Vec::new();
@@ -105,6 +116,8 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
         default_allow: Vec::new(),
         label: None,
         allow_mass_delete: false,
+        plan: false,
+        html: None,
         json,
     };
     run(args, context).await

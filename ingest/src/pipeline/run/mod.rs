@@ -198,6 +198,6 @@ fn unreadable(folder: &str) -> RightsSpec {
     RightsSpec { problem: Some(("the folder cannot be read".to_owned(), origin)), ..RightsSpec::default() }
 }
 
-fn place(file: &str, line: u32) -> String {
+pub(super) fn place(file: &str, line: u32) -> String {
     if line == 0 { file.to_owned() } else { format!("{file}:{line}") }
 }
