@@ -12,6 +12,7 @@ mod init;
 mod models;
 mod out;
 mod runs;
+mod schedule;
 mod search;
 mod serve;
 mod tokens;

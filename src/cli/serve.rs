@@ -3,7 +3,7 @@
 //! anything but the protocol to standard output while it serves stdio.
 
 use super::fail::{Fix, unexpected};
-use super::{Context, Outcome, out};
+use super::{Context, Outcome, out, schedule};
 use crate::http::{self, HttpOptions};
 use crate::mcp::{Claims, KenwardServer};
 use crate::owner::Backend;
@@ -42,11 +42,18 @@ impl Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let backend = context.backend().await?;
-    let served = if args.stdio {
-        let claim = Claim::Local { act_as: args.act_as, reason: args.reason };
-        stdio(&backend, claim).await
-    } else {
-        over_http(&backend, context).await
+    let serving = async {
+        if args.stdio {
+            let claim = Claim::Local { act_as: args.act_as, reason: args.reason };
+            stdio(&backend, claim).await
+        } else {
+            over_http(&backend, context).await
+        }
+    };
+    // A run that is under way when serving ends is interrupted, and goes on with the next one.
+    let served = tokio::select! {
+        served = serving => served,
+        never = schedule::run(&backend, &context.config) => match never {},
     };
     backend.close().await;
     match served? {

@@ -15,6 +15,7 @@ use kenward_access::ids::TenantId;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the command line says over the file.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +78,8 @@ pub struct ConfiguredSource {
     pub tier: u8,
     /// `{path}` is replaced.
     pub url_template: Option<String>,
+    /// How long after a run a server begins the next one; `None` = it begins none.
+    pub every: Option<Duration>,
 }
 
 /// Limits of an ingestion.

@@ -50,6 +50,7 @@ pub const SOURCE_KEYS: &[Key] = &[
     key("label", Kind::Text),
     key("tier", Kind::Number),
     key("url_template", Kind::Text),
+    key("every", Kind::Text),
 ];
 
 /// The section whose keys are user ids of this machine.

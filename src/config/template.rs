@@ -60,6 +60,8 @@ labels = ["public", "internal", "confidential", "restricted"]
 #tier = 2
 # The documents' real address; {{path}} is replaced.
 #url_template = "https://handbook.example.com/{{path}}"
+# How long after a run `kenward serve` begins the next one: 90s, 15m, 2h, 1d. Without it, it begins none.
+#every = "15m"
 "#
     )
 }

@@ -81,6 +81,9 @@ fn wrong_kinds_and_values_name_the_key() {
         ("[[source]]\nname = \"a\"\n", "`source.path`"),
         ("[[source]]\nname = \"a\"\npath = \"b\"\nlabel = \"x\"\n", "`source.label`"),
         ("[[source]]\nname = \"a\"\npath = \"b\"\ntier = 9\n", "`source.tier`"),
+        ("[[source]]\nname = \"a\"\npath = \"b\"\nevery = \"0m\"\n", "`source.every`"),
+        ("[[source]]\nname = \"a\"\npath = \"b\"\nevery = \"1 week\"\n", "`source.every`"),
+        ("[[source]]\nname = \"a\"\npath = \"b\"\nevery = \"é\"\n", "`source.every`"),
         ("[[source]]\nname = \"a\"\npath = \"b\"\ndefault_allow = [\"bob\"]\n", "`source.default_allow`"),
         ("[[source]]\nname = \"a/b\"\npath = \"b\"\n", "`source.name`"),
     ] {

@@ -7,6 +7,7 @@ use kenward_access::ids::TenantId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
@@ -198,7 +199,8 @@ fn sources(
         }
         let tier = u8::try_from(values.number("tier", 2, 0..=4)?).unwrap_or(2);
         let url_template = values.text("url_template")?;
-        sources.push(ConfiguredSource { name, path, default_allow, label, tier, url_template });
+        let every = values.duration("every")?;
+        sources.push(ConfiguredSource { name, path, default_allow, label, tier, url_template, every });
     }
     Ok(sources)
 }
@@ -256,6 +258,25 @@ impl Values<'_> {
             Some(toml::Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => Err(self.kind(name, other, "a text in quotes")),
         }
+    }
+
+    /// `90s`, `15m`, `2h` or `1d`.
+    fn duration(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let parsed =
+            text.len().checked_sub(1).and_then(|at| text.split_at_checked(at)).and_then(|(n, unit)| {
+                let seconds = match unit {
+                    "s" => 1,
+                    "m" => 60,
+                    "h" => 3_600,
+                    "d" => 86_400,
+                    _ => return None,
+                };
+                let n = n.parse::<u64>().ok().filter(|n| (1..=1_000_000).contains(n))?;
+                Some(Duration::from_secs(n * seconds))
+            });
+        let expected = "a time such as `90s`, `15m`, `2h` or `1d`";
+        parsed.map(Some).ok_or_else(|| self.wrong(name, &format!("`{text}`"), expected))
     }
 
     fn texts(&self, name: &str) -> Result<Option<Vec<String>>, ConfigError> {

@@ -1,6 +1,7 @@
 //! Runs with the real program: listed, shown, paused, cancelled, gone on with.
 
 use crate::machine::{Machine, Ran};
+use crate::served::Served;
 use serde_json::Value;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -124,4 +125,49 @@ fn a_run_that_an_error_stopped_says_which() {
     machine.run(&["runs", "resume", "2"]).refused(&["--allow-mass-delete"]);
     machine.run(&["ingest", "--allow-mass-delete"]).done();
     assert_eq!(last(&machine)["no"], 2);
+}
+
+#[test]
+fn a_server_runs_over_what_has_a_schedule_and_leaves_what_is_paused() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.write("handbook/stays.md", "# Stays\n\nHere.\n");
+    machine.write("handbook/x/a.md", "# First\n\nThe quillfeather words.\n");
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    let source = "[[source]]\nname = \"handbook\"\npath = \"handbook\"\ndefault_allow = [\"everyone\"]\nevery = \"1s\"\n";
+    machine.configure(&format!("{config}{source}"));
+    let mut command = machine.command(&["serve", "--http", "127.0.0.1:0"]);
+    let mut served = Served::start(&mut command, machine.path("serve.out"), machine.path("serve.log"));
+    let found = |word: &str| {
+        let ran = machine.run(&["search", word, "--json"]).done();
+        ran.out.contains(&format!("The quillfeather {word}"))
+    };
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let since = Instant::now();
+        while !holds() {
+            assert!(
+                since.elapsed() < Duration::from_secs(60),
+                "{what} did not come about: {}",
+                last(&machine)
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    until("the first run", &|| found("words"));
+    machine.write("handbook/x/b.md", "# Second\n\nThe quillfeather sentence.\n");
+    until("the next run", &|| found("sentence"));
+
+    // A run that was stopped by an error is paused: nothing goes on with it.
+    std::fs::rename(machine.path("handbook/x"), machine.path("gone")).unwrap();
+    until("a run that is refused", &|| {
+        last(&machine)["why"].as_str().is_some_and(|why| why.contains("remove 2 of 3"))
+    });
+    machine.run(&["runs", "pause", "handbook"]).done();
+    let row = last(&machine);
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert_eq!((&last(&machine)["state"], &last(&machine)["legs"]), (&"paused".into(), &row["legs"]));
+    machine.run(&["ingest", "handbook", "--allow-mass-delete"]).done();
+    let ended = machine.run(&["runs", "show", &row["no"].to_string()]).done();
+    assert!(ended.out.contains("handbook: done"), "{ended:?}");
+    assert_eq!(served.stop(), Some(0), "{}", served.log());
 }

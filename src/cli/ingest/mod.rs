@@ -9,6 +9,7 @@ mod report;
 mod source;
 
 pub(super) use report::how_to_fix;
+pub(super) use source::of_config as configured;
 
 use super::fail::{self, Fix, want};
 use super::{Context, Outcome, models, out};

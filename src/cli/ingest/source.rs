@@ -70,7 +70,11 @@ fn find(wanted: &Path, args: &Args, config: &Config, recorded: &[SourceSpec]) ->
     of_folder(wanted, args.name.as_deref(), config, recorded)
 }
 
-fn of_config(source: &ConfiguredSource, recorded: &[SourceSpec]) -> anyhow::Result<SourceSpec> {
+/// A configured source as it shall be recorded.
+pub(in crate::cli) fn of_config(
+    source: &ConfiguredSource,
+    recorded: &[SourceSpec],
+) -> anyhow::Result<SourceSpec> {
     let root = root_text(&source.path)?;
     let before = recorded.iter().find(|spec| spec.name == source.name && spec.root == root);
     let default_allow = match before {
