@@ -204,11 +204,13 @@ fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> 
     let recorded = tx.meta("labels")?;
     let names = to_json(&labels)?;
     if recorded.as_deref() != Some(&names) {
-        let before: Vec<String> = recorded.as_deref().map(json).transpose()?.unwrap_or_default();
-        // It may widen: its record comes first.
-        relabelled(audit, dir, &before, labels)?;
-        people::relabel(tx, &mut rights, &before, labels)?;
-        rights_sql::hide_old(tx, &mut rights)?;
+        if let Some(recorded) = recorded {
+            let before: Vec<String> = json(&recorded)?;
+            // It may widen: its record comes first.
+            relabelled(audit, dir, &before, labels)?;
+            people::relabel(tx, &mut rights, &before, labels)?;
+            rights_sql::hide_old(tx, &mut rights)?;
+        }
         for container in rights_sql::containers(tx)? {
             rights_sql::resolve_again(tx, &mut rights, labels, &container)?;
         }
