@@ -3,7 +3,7 @@
 //! not name is left alone. Nothing changes unless all of it is right.
 
 use super::fail::{Fix, want};
-use super::users::{change_directory, clearance};
+use super::users::{change_directory, clearance, same_labels};
 use super::{Context, Outcome, out};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
@@ -71,6 +71,9 @@ pub(super) async fn import(file: &Path, context: &Context, backend: &Backend) ->
 /// Imports a file, and says in words what changed.
 pub(super) async fn apply(file: &Path, context: &Context, backend: &Backend) -> anyhow::Result<String> {
     let wanted = read(file, context)?;
+    if wanted.users.values().any(|(_, clearance)| clearance.is_some()) {
+        same_labels(context, backend).await?;
+    }
     let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
     let groups = want!(backend.ask(Op::Groups).await?, Reply::Groups(groups) => groups);
     let changes = changes(&wanted, &users, &groups);

@@ -5,12 +5,15 @@ use super::ingest::how_to_fix;
 use super::{Context, Outcome, models, out};
 use crate::app;
 use crate::config::{Config, ConfigError, Engine};
+use crate::owner::Backend;
 use crate::owner::ops::{EmbeddingState, Health, Op, Reply};
 use kenward_vault::directory::User;
 use kenward_vault::lost::ReadAgain;
+use kenward_vault::runs::RunState;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -130,6 +133,37 @@ fn operator(config: &Config) -> Check {
     }
 }
 
+/// Sources whose folder is gone, and those whose last run came to no end.
+async fn sources(backend: &Backend) -> Vec<Check> {
+    let Ok(Reply::Sources(specs)) = backend.ask(Op::Sources).await else { return Vec::new() };
+    let mut checks = Vec::new();
+    for spec in specs {
+        if !Path::new(&spec.root).is_dir() {
+            checks.push(wrong(
+                "sources",
+                State::Warning,
+                format!(
+                    "source `{}`: its folder {} is not there; what was read of it still answers",
+                    spec.name, spec.root
+                ),
+                "mount or restore it; nothing is removed until it is listed again",
+            ));
+        }
+        let last = Op::Runs { source: Some(spec.name.clone()), limit: 1 };
+        let Ok(Reply::Runs(rows)) = backend.ask(last).await else { continue };
+        for row in rows.iter().filter(|row| matches!(row.state, RunState::Paused | RunState::Interrupted)) {
+            let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            checks.push(wrong(
+                "runs",
+                State::Warning,
+                format!("run {} of `{}` is {}{why}", row.no, spec.name, row.state.word()),
+                format!("`kenward runs resume {}` goes on with it", row.no),
+            ));
+        }
+    }
+    checks
+}
+
 /// Operators whose handle no person has: they administer, and can ask nothing.
 fn unknown_operators(config: &Config, users: &[User]) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -217,6 +251,7 @@ async fn owner(context: &Context) -> Vec<Check> {
     let own = backend.is_owner().await;
     let reply = backend.ask(Op::Health).await;
     let users = backend.ask(Op::Users).await;
+    let sources = sources(&backend).await;
     backend.close().await;
     match reply {
         Ok(Reply::Health(health)) => {
@@ -224,6 +259,7 @@ async fn owner(context: &Context) -> Vec<Check> {
             if let Ok(Reply::Users(users)) = users {
                 checks.extend(unknown_operators(&context.config, &users));
             }
+            checks.extend(sources);
             checks
         }
         Ok(other) => {

@@ -1,7 +1,7 @@
 //! `kenward groups`: the groups of the built-in directory and their members.
 
 use super::fail::{Fix, want};
-use super::users::{change_directory, must_be_bare};
+use super::users::{change_directory, must_be_bare, remove};
 use super::{Context, Outcome, directory_file, out};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
@@ -72,8 +72,7 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
             (DirectoryChange::AddGroup { handle }, said)
         }
         Verb::Remove { handle } => {
-            let said = format!("removed group `{handle}`; no answer is given with its rights any more");
-            (DirectoryChange::RemoveGroup { handle }, said)
+            return remove(DirectoryChange::RemoveGroup { handle: handle.clone() }, &handle, backend).await;
         }
         Verb::AddMember { group, member } => {
             let member = self::member(member)?;

@@ -109,6 +109,12 @@ pub(super) async fn finish(plan: &Plan, config: Config) -> anyhow::Result<Outcom
     }
     out::say(&format!("data in {}", context.config.data_dir.display()));
     out::say(&format!("you are `{}`, and an operator", plan.handle));
+    if let [lowest, _, ..] = context.config.labels.as_slice() {
+        out::say(&format!(
+            "you see what is labelled `{lowest}`, like everybody new; `kenward users clear {} LABEL` raises that",
+            plan.handle
+        ));
+    }
     out::hint("next: `kenward ingest FOLDER`, then `kenward search \"a question\"`");
     Ok(Outcome::Done)
 }

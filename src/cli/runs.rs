@@ -67,7 +67,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         return match row.state {
             RunState::Paused | RunState::Interrupted => ingest::resume(row.source, json, context).await,
             state => {
-                let hint = format!("`kenward ingest {}` begins a new one", row.source);
+                let hint = match state {
+                    RunState::Running => format!("wait for its end, or see `kenward runs show {}`", row.no),
+                    _ => format!("`kenward ingest {}` begins a new one", row.source),
+                };
                 Err(Fix::new(format!("run {} is {}", row.no, state.word()), hint).into())
             }
         };
@@ -152,7 +155,7 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
             s.added, s.changed, s.unchanged, s.removed, s.failed
         ),
         format!(
-            "  rights     {} containers changed, {} documents hidden",
+            "  rights     {} changed, {} documents hidden",
             s.rights_changed, s.hidden_for_unresolved_rights
         ),
         format!("  passages   {}", s.chunks),
@@ -173,7 +176,15 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
         lines.extend(
             report.rights_problems.iter().map(|(place, what)| format!("  hidden     {place}: {what}")),
         );
-        lines.extend(report.rules_unmatched.iter().map(|place| format!("  no match   {place}")));
+        lines.extend(
+            report
+                .rights_not_read
+                .iter()
+                .map(|path| format!("  not read   {path}: a rights file is named exactly `.access.toml`")),
+        );
+        lines.extend(
+            report.rules_unmatched.iter().map(|place| format!("  matches no file: the rule at {place}")),
+        );
     }
     lines.iter().map(|line| out::line(line) + "\n").collect()
 }

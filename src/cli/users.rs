@@ -80,7 +80,10 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
         Verb::Add { handle, name, clearance } => {
             must_be_bare(&handle)?;
             let clearance = match clearance {
-                Some(label) => self::clearance(&context.config, &label)?,
+                Some(label) => {
+                    same_labels(context, backend).await?;
+                    self::clearance(&context.config, &label)?
+                }
                 None => Clearance::default(),
             };
             let said = format!("added `{handle}`");
@@ -88,13 +91,13 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
             (DirectoryChange::AddUser { handle, name, clearance }, said)
         }
         Verb::Clear { handle, label } => {
+            same_labels(context, backend).await?;
             let clearance = self::clearance(&context.config, &label)?;
             let said = format!("`{handle}` may read up to `{label}`");
             (DirectoryChange::SetClearance { handle, clearance }, said)
         }
         Verb::Remove { handle } => {
-            let said = format!("removed `{handle}`; no answer is given with their rights any more");
-            (DirectoryChange::RemoveUser { handle }, said)
+            return remove(DirectoryChange::RemoveUser { handle: handle.clone() }, &handle, backend).await;
         }
         Verb::Disable { handle } => {
             let said = format!("disabled `{handle}`; no answer is given with their rights any more");
@@ -107,6 +110,32 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
     };
     change_directory(backend, vec![change]).await?;
     out::say(&said);
+    Ok(Outcome::Done)
+}
+
+/// Removes somebody, and warns of what nobody sees from then on because rights files name them.
+pub(super) async fn remove(
+    change: DirectoryChange,
+    handle: &str,
+    backend: &Backend,
+) -> anyhow::Result<Outcome> {
+    let hidden = || async {
+        Ok::<_, anyhow::Error>(
+            want!(backend.ask(Op::Stats).await?, Reply::Stats(stats) => stats).rights_unresolved,
+        )
+    };
+    let before = hidden().await?;
+    change_directory(backend, vec![change]).await?;
+    out::say(&format!("removed `{handle}`; no answer is given with that right any more"));
+    let more = hidden().await?.saturating_sub(before);
+    if more > 0 {
+        out::say(&format!(
+            "warning: {more} folders or files are hidden from everybody now, because their rights files name `{handle}`"
+        ));
+        out::hint(
+            "`kenward ingest --plan` lists them: take the name out there, or add it again; `users disable` hides nothing",
+        );
+    }
     Ok(Outcome::Done)
 }
 
@@ -126,6 +155,18 @@ pub(super) async fn change_directory(backend: &Backend, changes: Vec<DirectoryCh
     Ok(())
 }
 
+/// Refuses where the process that owns the data was started with other labels: a clearance goes to it as a
+/// place in the list, and would come to mean another label.
+pub(super) async fn same_labels(context: &Context, backend: &Backend) -> anyhow::Result<()> {
+    let theirs = want!(backend.ask(Op::Labels).await?, Reply::Labels(labels) => labels);
+    if theirs == context.config.labels {
+        return Ok(());
+    }
+    let message =
+        "the process that owns the data was started with other `labels` than this configuration has";
+    Err(Fix::new(message, "restart it (a server, for instance), then run this again").into())
+}
+
 /// The clearance that a label's name stands for.
 pub(super) fn clearance(config: &Config, label: &str) -> anyhow::Result<Clearance> {
     let level = config.level_of(label).ok_or_else(|| {
@@ -141,6 +182,7 @@ pub(super) fn clearance(config: &Config, label: &str) -> anyhow::Result<Clearanc
 }
 
 async fn list(json: bool, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
+    same_labels(context, backend).await?;
     let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
     if json {
         out::json(&users)?;

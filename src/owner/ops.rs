@@ -82,6 +82,8 @@ pub enum Op {
         /// In order.
         changes: Vec<DirectoryChange>,
     },
+    /// The sensitivity labels of the owner's configuration, which may be another than the front's.
+    Labels,
     /// All people.
     Users,
     /// All groups.
@@ -162,6 +164,7 @@ impl Op {
             Self::Ask { question, .. } => question.name(),
             Self::Authenticate { .. } => "authenticate",
             Self::ChangeDirectory { .. } => "change_directory",
+            Self::Labels => "labels",
             Self::Users => "users",
             Self::Groups => "groups",
             Self::Tokens => "tokens",
@@ -254,6 +257,8 @@ pub enum Reply {
     Authenticated(bool),
     /// Done, nothing to say.
     Done,
+    /// Labels, least sensitive first.
+    Labels(Vec<String>),
     /// People.
     Users(Vec<User>),
     /// Groups.

@@ -50,6 +50,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::ChangeDirectory { operation, changes } => {
             vault.change_directory_once(&asked.operator()?, &operation, &changes).map(|()| Reply::Done)
         }
+        Op::Labels => asked.operator().map(|_| Ok(Reply::Labels(asked.config.labels.clone())))?,
         Op::Users => asked.operator().map(|_| vault.users().map(Reply::Users))?,
         Op::Groups => asked.operator().map(|_| vault.groups().map(Reply::Groups))?,
         Op::Tokens => asked.operator().map(|_| vault.tokens().map(Reply::Tokens))?,

@@ -2,6 +2,7 @@
 //! two people ask, and the reason of the difference is shown.
 
 use crate::machine::{Machine, Ran, holds};
+use crate::served::Served;
 use std::process::Stdio;
 
 const DANA: &str = "dana@acorn.example";
@@ -249,4 +250,48 @@ fn a_search_and_a_run_go_through_another_owner() {
     server.wait().unwrap();
     let own = titles(&search(&machine, DANA, "salary band"));
     assert!(!over.contains(&"News".to_owned()) && own.contains(&"News".to_owned()), "{over:?} {own:?}");
+}
+
+#[test]
+fn a_server_with_other_labels_takes_no_clearance_that_would_mean_another_label() {
+    let machine = machine();
+    let mut command = machine.command(&["serve", "--http", "127.0.0.1:0"]);
+    let mut served = Served::start(&mut command, machine.path("serve.out"), machine.path("serve.log"));
+    machine.run(&["users", "clear", BEN, "internal"]).done();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&config.replace("[\"public\",", "[\"public\", \"team\","));
+    for verb in [&["users", "clear", BEN, "internal"][..], &["users", "list"]] {
+        machine.run(verb).refused(&["other `labels`", "restart it"]);
+    }
+    assert_eq!(served.stop(), Some(0));
+    let listed = machine.run(&["users", "list"]).done();
+    let ben = listed.out.lines().find(|line| line.starts_with(BEN)).unwrap();
+    assert!(ben.contains("internal"), "a clearance is kept by name: {listed:?}");
+}
+
+#[test]
+fn an_operator_is_told_what_a_removal_hides_and_what_is_gone() {
+    let machine = machine();
+    machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    let found = search(&machine, DANA, "quillfeather salary band").json();
+    let bands = found["results"].as_array().unwrap().iter().find(|r| r["title"] == "Salary bands").unwrap();
+    let uri = bands["provenance"]["uri"].as_str().unwrap().to_owned();
+    let why = machine.run(&["access", "why", DANA, &uri]).done();
+    assert!(why.out.contains("handbook/pay/bands.md"), "{why:?}");
+
+    let quiet = machine.run(&["users", "remove", BEN]).done();
+    assert!(!quiet.err.contains("hidden"), "{quiet:?}");
+    let removed = machine.run(&["groups", "remove", "finance"]).done();
+    assert!(removed.err.contains("1 folders or files are hidden from everybody now"), "{removed:?}");
+    assert!(machine.run(&["doctor"]).done().out.contains("hidden from everybody"));
+
+    machine.write("handbook/pay/.acces.toml", "allow = []\n");
+    let near = machine.run(&["ingest", "handbook"]);
+    assert!(
+        near.code == Some(1) && near.err.contains("NOT READ, so what it should guard is open: 1 rights file"),
+        "{near:?}"
+    );
+    std::fs::rename(machine.path("handbook"), machine.path("moved")).unwrap();
+    let doctor = machine.run(&["doctor"]).done();
+    assert!(doctor.out.contains("is not there; what was read of it still answers"), "{doctor:?}");
 }

@@ -96,12 +96,12 @@ impl Vault {
                     return Err(exists("person", handle, "kenward users list"));
                 }
                 let id = self.new_id(tx, "u_", UserId::new)?;
-                people::add_user(tx, &id, handle, name, clearance)?;
+                people::add_user(tx, &id, handle, name, clearance, &self.core.labels)?;
                 Arc::make_mut(&mut rights.handles).insert(handle.clone(), id);
                 Ok(Some(format!("user:{handle}")))
             }
             DirectoryChange::SetClearance { handle, clearance } => {
-                people::set_clearance(tx, &user(rights, handle)?, clearance).map(|()| None)
+                people::set_clearance(tx, &user(rights, handle)?, clearance, &self.core.labels).map(|()| None)
             }
             DirectoryChange::SetDisabled { handle, disabled } => {
                 people::set_disabled(tx, &user(rights, handle)?, *disabled).map(|()| None)

@@ -21,6 +21,8 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Name`] for an unknown person or document.
     pub fn why(&self, by: &Operator, handle: &str, document: &str) -> Result<Why, VaultError> {
+        // As answers show it.
+        let document = document.strip_prefix("kb://document/").unwrap_or(document);
         let (rights, found) = {
             // Under the writer's lock, so that the rights and the place are of one moment.
             let mut catalog = self.catalog.lock();

@@ -54,7 +54,7 @@ impl FilesConnector {
                 if name != ".git" {
                     below.push(path);
                 }
-            } else if name.starts_with('.') {
+            } else if name.starts_with('.') || meant_as_rights(name) {
                 // Dot-files are settings of tools, not documents; the rights file is read elsewhere.
                 if meant_as_rights(name) {
                     listing.near_rights.push(path);
@@ -153,7 +153,27 @@ fn meant_as_rights(name: &str) -> bool {
         ".access.txt",
         ".access.toml.txt",
     ];
-    name != RIGHTS_FILE && NEAR.contains(&name.trim().to_lowercase().as_str())
+    let lower = name.trim().to_lowercase();
+    name != RIGHTS_FILE && (NEAR.contains(&lower.as_str()) || slip(&lower))
+}
+
+/// Whether one or two characters are wrong, too many or missing, at the ends or within.
+fn slip(name: &str) -> bool {
+    let (name, wanted): (Vec<char>, Vec<char>) = (name.chars().collect(), RIGHTS_FILE.chars().collect());
+    if name.len().abs_diff(wanted.len()) > 2 {
+        return false;
+    }
+    // Levenshtein's distance, a row at a time.
+    let mut row: Vec<usize> = (0..=wanted.len()).collect();
+    for (at, c) in name.iter().enumerate() {
+        let mut next = vec![at + 1];
+        for ((known, above), pair) in wanted.iter().zip(row.iter().skip(1)).zip(row.iter()) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((left + 1).min(above + 1).min(pair + usize::from(c != known)));
+        }
+        row = next;
+    }
+    row.last().is_some_and(|distance| *distance <= 2)
 }
 
 fn check_root(root: &Path) -> Result<(), RootError> {
@@ -222,7 +242,17 @@ mod tests {
     fn names_that_were_meant_for_the_rights_file_are_told() {
         let tree = tempfile::tempdir().unwrap();
         fs::create_dir(tree.path().join("a")).unwrap();
-        let near = [".ACCESS.toml", ".access", ".access.toml ", ".access.yaml", "a/.Access.Toml"];
+        let near = [
+            ".ACCESS.toml",
+            ".acces.toml",
+            ".access",
+            ".access.tml",
+            ".access.toml ",
+            ".access.toml~",
+            ".access.yaml",
+            "a/.Access.Toml",
+            "access.toml",
+        ];
         for file in near.iter().chain(&[".access.toml", "a/.accessories", ".access.toml.swp", "a/doc.md"]) {
             fs::write(tree.path().join(file), "").unwrap();
         }

@@ -96,6 +96,9 @@ pub struct RunReport {
     pub skipped_links: u64,
     /// Why rights hide documents (unknown principal, bad rights file): (place, what).
     pub rights_problems: Vec<(String, String)>,
+    /// Files that were meant as rights files by their names, and are none: what they should guard is open.
+    #[serde(default)]
+    pub rights_not_read: Vec<String>,
     /// `[[file]]` rules that match no file now, by the line of their `match`: not failures.
     #[serde(default)]
     pub rules_unmatched: Vec<String>,
@@ -116,6 +119,7 @@ impl RunReport {
         kept.failures.truncate(KEPT);
         kept.skipped_unknown.truncate(KEPT);
         kept.rights_problems.truncate(KEPT);
+        kept.rights_not_read.truncate(KEPT);
         kept.rules_unmatched.truncate(KEPT);
         serde_json::to_string(&kept).unwrap_or_default()
     }

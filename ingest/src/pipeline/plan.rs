@@ -102,6 +102,10 @@ pub fn plan(
     gone.into_iter().for_each(|path| plan.removed.add(path));
     plan.mass_delete = plan.removed.count * 2 > known.len() as u64;
     plan.view = vault.preview(number, &stated)?;
+    for path in &listing.near_rights {
+        let what = "is not read: a rights file is named exactly `.access.toml`";
+        plan.view.problems.push((path.clone(), what.to_owned()));
+    }
     for (file, line, what) in rights.rules.problems() {
         plan.view.problems.push((super::run::place(&file, line), what.to_owned()));
     }

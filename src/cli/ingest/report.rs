@@ -14,6 +14,7 @@ pub(super) fn needs_attention(report: &RunReport) -> bool {
     report.summary.failed > 0
         || !report.failures.is_empty()
         || !report.rights_problems.is_empty()
+        || !report.rights_not_read.is_empty()
         || report.state != RunState::Done
 }
 
@@ -51,6 +52,18 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if reports.iter().any(|report| !report.rights_problems.is_empty()) {
         out::hint("correct the rights file, or add the person or group; then run this again");
     }
+    let not_read: Vec<String> = reports
+        .iter()
+        .flat_map(|report| report.rights_not_read.iter().map(move |path| format!("{}/{path}", report.source)))
+        .collect();
+    if !not_read.is_empty() {
+        out::say(&format!(
+            "NOT READ, so what it should guard is open: {}",
+            count(not_read.len(), "rights file")
+        ));
+        list(&not_read);
+        out::hint("a rights file is named exactly `.access.toml`: rename or remove these");
+    }
     let unmatched: Vec<String> = reports
         .iter()
         .flat_map(|report| report.rules_unmatched.iter().map(move |at| format!("{}/{at}", report.source)))
@@ -58,7 +71,9 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if !unmatched.is_empty() {
         out::say(&format!("warning: {} no file", rules_match(unmatched.len())));
         list(&unmatched);
-        out::hint("check the spelling of `match`: a rule that matches nothing guards nothing");
+        out::hint(
+            "check the spelling of `match`, which is for files, not folders: a rule that matches nothing guards nothing",
+        );
     }
     for report in reports {
         match report.state {

@@ -11,7 +11,7 @@ pub(crate) const VERSION: u32 = 2;
 
 /// What makes version n + 1 of version n, from 1.
 const STEPS: [&str; 1] = [
-    // Runs have states, legs, progress and a report.
+    // Runs have states, legs, progress and a report; clearances have the names of their labels.
     "ALTER TABLE runs RENAME COLUMN finished TO ended;
      ALTER TABLE runs ADD COLUMN legs INTEGER NOT NULL DEFAULT 1;
      ALTER TABLE runs ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
@@ -19,6 +19,7 @@ const STEPS: [&str; 1] = [
      ALTER TABLE runs ADD COLUMN files INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE runs ADD COLUMN why TEXT;
      ALTER TABLE runs ADD COLUMN report TEXT;
+     ALTER TABLE users ADD COLUMN label TEXT;
      UPDATE runs SET state = CASE WHEN ended IS NULL THEN 4 ELSE 1 END;",
 ];
 

@@ -21,44 +21,69 @@ pub(crate) fn add_user(
     handle: &str,
     name: &str,
     clearance: &Clearance,
+    labels: &[String],
 ) -> Result<(), VaultError> {
-    let clearance = to_json(clearance)?;
+    let (clearance, label) = (to_json(clearance)?, label_of(clearance, labels));
     tx.sql(|c| {
         c.execute(
-            "INSERT INTO users (id, handle, name, clearance, disabled) VALUES (?1, ?2, ?3, ?4, 0)",
-            params![id.as_str(), handle, name, clearance],
+            "INSERT INTO users (id, handle, name, clearance, label, disabled) VALUES (?1, ?2, ?3, ?4, ?5, 0)",
+            params![id.as_str(), handle, name, clearance, label],
         )
     })
     .map(drop)
 }
 
+fn label_of<'l>(clearance: &Clearance, labels: &'l [String]) -> Option<&'l str> {
+    labels.get(usize::from(clearance.level.0)).map(String::as_str)
+}
+
 /// Keeps every clearance what it was by name, where the configuration has other labels now.
 ///
-/// INVARIANT: a clearance is kept as a place in the list of labels, so another list would give it another
-/// meaning. Of a label that is gone, the next lower one that is left counts.
+/// INVARIANT: what is decided by is a place in the list of labels, and another list would give it another
+/// meaning. Of a label that is gone, the next lower one that is left counts; its name is kept, so that a slip
+/// in the list is undone with the list.
 pub(crate) fn relabel(
     tx: &Tx<'_>,
     rights: &mut Rights,
     before: &[String],
     labels: &[String],
 ) -> Result<(), VaultError> {
+    let place = |name: &str| labels.iter().position(|label| label == name);
     let users = Arc::make_mut(&mut rights.users);
     for user in users.values_mut() {
+        let id = user.id.as_str().to_owned();
+        let meant: Option<String> =
+            tx.sql(|c| c.query_row("SELECT label FROM users WHERE id = ?1", [&id], |r| r.get(0)))?;
+        let meant = meant.or_else(|| label_of(&user.clearance, before).map(str::to_owned));
         let had = before.iter().take(usize::from(user.clearance.level.0) + 1).rev();
-        let now = had.filter_map(|name| labels.iter().position(|label| label == name)).next();
-        let level = Level(now.and_then(|at| u16::try_from(at).ok()).unwrap_or_default());
-        if user.clearance.level != level {
-            user.clearance.level = level;
-            set_clearance(tx, &user.id, &user.clearance)?;
-        }
+        let lower = had.filter_map(|name| place(name));
+        let now = meant.as_deref().and_then(place).into_iter().chain(lower).next();
+        user.clearance.level = Level(now.and_then(|at| u16::try_from(at).ok()).unwrap_or_default());
+        let clearance = to_json(&user.clearance)?;
+        tx.sql(|c| {
+            c.execute(
+                "UPDATE users SET clearance = ?2, label = ?3 WHERE id = ?1",
+                params![id, clearance, meant],
+            )
+        })?;
     }
     Ok(())
 }
 
-pub(crate) fn set_clearance(tx: &Tx<'_>, id: &UserId, clearance: &Clearance) -> Result<(), VaultError> {
-    let clearance = to_json(clearance)?;
-    tx.sql(|c| c.execute("UPDATE users SET clearance = ?2 WHERE id = ?1", params![id.as_str(), clearance]))
-        .map(drop)
+pub(crate) fn set_clearance(
+    tx: &Tx<'_>,
+    id: &UserId,
+    clearance: &Clearance,
+    labels: &[String],
+) -> Result<(), VaultError> {
+    let (clearance, label) = (to_json(clearance)?, label_of(clearance, labels));
+    tx.sql(|c| {
+        c.execute(
+            "UPDATE users SET clearance = ?2, label = ?3 WHERE id = ?1",
+            params![id.as_str(), clearance, label],
+        )
+    })
+    .map(drop)
 }
 
 pub(crate) fn set_disabled(tx: &Tx<'_>, id: &UserId, disabled: bool) -> Result<(), VaultError> {

@@ -115,7 +115,8 @@ CREATE TABLE users (
   id        TEXT PRIMARY KEY,
   handle    TEXT NOT NULL UNIQUE,
   name      TEXT NOT NULL,
-  clearance TEXT NOT NULL,
+  clearance TEXT NOT NULL,                -- a place in the list of labels
+  label     TEXT,                         -- the name that it stands for; NULL = as the list was when it was last read
   disabled  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

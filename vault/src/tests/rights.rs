@@ -358,9 +358,12 @@ fn other_labels_lift_nobodys_clearance_and_believe_no_old_rights() {
     assert_eq!(seen(&labels, "internal.txt"), "dana vera");
     assert_eq!(seen(&labels, "public.txt"), "", "nobody knows that label");
     assert_eq!(seen(&labels, "moves.txt"), "", "the old rights are in places of the old list");
-    // Dana's label goes: the next lower one counts, and it does not come back by itself.
+    // Dana's label goes: the next lower one counts, until the name is there again.
     assert_eq!(seen(&["public", "secret"], "secret.txt"), "vera");
-    assert_eq!(seen(&["public", "internal", "secret"], "internal.txt"), "vera");
+    assert_eq!(seen(&["public", "internl", "secret"], "public.txt"), "dana vera");
+    assert_eq!(seen(&[], "public.txt"), "");
+    assert_eq!(seen(&["public", "internal", "secret"], "internal.txt"), "dana vera");
+    assert_eq!(seen(&["public", "internal", "secret"], "secret.txt"), "vera");
     let log = std::fs::read_to_string(dir.path().join("audit/log.jsonl")).unwrap();
     assert!(log.contains("labels_changed"));
 }

@@ -46,6 +46,7 @@ impl Drive<'_> {
             skipped_unknown: self.tally.unknown.into_iter().collect(),
             skipped_links: self.listing.links.len() as u64,
             rights_problems,
+            rights_not_read: self.listing.near_rights.clone(),
             rules_unmatched,
             embedder: self.options.embedder.as_ref().map(|embedder| {
                 let space = embedder.space();
@@ -62,10 +63,6 @@ impl Drive<'_> {
         let mut problems: BTreeSet<(String, String)> = self.run.rights_problems()?.into_iter().collect();
         for (file, line, what) in self.rights.rules.problems() {
             problems.insert((place(&file, line), what.to_owned()));
-        }
-        for path in &self.listing.near_rights {
-            let what = "is not read: a rights file is named exactly `.access.toml`; rename or remove it";
-            problems.insert((path.clone(), what.to_owned()));
         }
         for item in &self.listing.items {
             let rights = self.rights_of(&item.path);
