@@ -144,8 +144,9 @@ impl SourceConnector for FilesConnector {
 
 /// A name that somebody may have meant for the rights file's, which it is not.
 fn meant_as_rights(name: &str) -> bool {
-    const NEAR: [&str; 7] = [
+    const NEAR: [&str; 8] = [
         RIGHTS_FILE,
+        "access.toml",
         ".access",
         ".access.yaml",
         ".access.yml",
@@ -154,7 +155,7 @@ fn meant_as_rights(name: &str) -> bool {
         ".access.toml.txt",
     ];
     let lower = name.trim().to_lowercase();
-    name != RIGHTS_FILE && (NEAR.contains(&lower.as_str()) || slip(&lower))
+    name != RIGHTS_FILE && (NEAR.contains(&lower.as_str()) || (lower.starts_with('.') && slip(&lower)))
 }
 
 /// Whether one or two characters are wrong, too many or missing, at the ends or within.
@@ -253,12 +254,19 @@ mod tests {
             "a/.Access.Toml",
             "access.toml",
         ];
-        for file in near.iter().chain(&[".access.toml", "a/.accessories", ".access.toml.swp", "a/doc.md"]) {
+        for file in near.iter().chain(&[
+            ".access.toml",
+            "a/.accessories",
+            ".access.toml.swp",
+            "a/doc.md",
+            "success.toml",
+        ]) {
             fs::write(tree.path().join(file), "").unwrap();
         }
         let listing = connector(tree.path()).list().unwrap();
         assert_eq!(listing.near_rights, near);
-        assert_eq!(listing.items.len(), 1);
+        let documents: Vec<_> = listing.items.iter().map(|item| item.path.as_str()).collect();
+        assert_eq!(documents, ["a/doc.md", "success.toml"]);
     }
 
     #[test]
