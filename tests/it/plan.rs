@@ -115,7 +115,7 @@ fn what_would_be_refused_hidden_or_failing_is_said() {
         "there is no group `nobody-knows`",
         "pay/.access.toml:3: the rule matches no file",
         "empty.md: there is no text",
-        "group:finance: 1 person see no more 2 documents",
+        "2 documents are no longer visible to group:finance (1 person)",
     ] {
         assert!(ran.out.contains(words), "`{words}` is not in {ran:?}");
     }

@@ -58,8 +58,8 @@ fn drawn(plan: &Plan) -> String {
     }
     lines.extend(plan.failed.iter().take(LISTED).map(|f| format!("  fail      {}: {}", f.path, f.detail)));
     lines.extend(more(plan.failed.len(), LISTED));
-    lines.extend(views("see from then on", &plan.view.gains));
-    lines.extend(views("see no more", &plan.view.losses));
+    lines.extend(views(("becomes visible to", "become visible to"), &plan.view.gains));
+    lines.extend(views(("is no longer visible to", "are no longer visible to"), &plan.view.losses));
     if plan.view.gains.is_empty() && plan.view.losses.is_empty() {
         lines.push("  nobody's view changes".to_owned());
     }
@@ -126,10 +126,11 @@ fn more(count: usize, shown: usize) -> Option<String> {
     (count > shown).then(|| format!("            and {} more; `--json` lists them", count - shown))
 }
 
-fn views(what: &str, views: &BTreeMap<String, View>) -> Vec<String> {
+fn views((one, more): (&str, &str), views: &BTreeMap<String, View>) -> Vec<String> {
     let line = |(principal, view): (&String, &View)| {
         let people = if view.people == 1 { "1 person".to_owned() } else { format!("{} people", view.people) };
-        format!("  {principal}: {people} {what} {}", documents(view.documents))
+        let verb = if view.documents == 1 { one } else { more };
+        format!("  {} {verb} {principal} ({people})", documents(view.documents))
     };
     views.iter().map(line).collect()
 }
