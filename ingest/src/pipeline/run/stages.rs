@@ -63,7 +63,8 @@ impl Drive<'_> {
                     let (batches_in, to_put) = (batches_in.clone(), to_put.clone());
                     scope.spawn(move || {
                         for batch in batches_in {
-                            if !embed(batch, embedder.as_ref(), sizer, busy, &to_put) {
+                            // What waits here when a run is stopped would be many seconds of work.
+                            if stopped() || !embed(batch, embedder.as_ref(), sizer, busy, &to_put) {
                                 return;
                             }
                         }
