@@ -106,7 +106,11 @@ fn run(asked: &Asked<'_>, no: i64) -> Result<Reply, Reply> {
 fn stop_run(asked: &Asked<'_>, by: &Operator, no: i64, state: RunState) -> Result<Reply, Reply> {
     let vault = &asked.opened.vault;
     let (row, _) = vault.run(no).map_err(|error| failed(&error))?.ok_or_else(|| no_run(no))?;
+    if !matches!(state, RunState::Paused | RunState::Cancelled) {
+        return Err(internal());
+    }
     if row.state == RunState::Running && asked.opened.live.stop(&row.source, state) {
+        vault.note_stop(by, &row, state);
         return Ok(Reply::Done);
     }
     vault.mark_run(by, no, state).map(|()| Reply::Done).map_err(|error| failed(&error))

@@ -1,6 +1,6 @@
 //! Runs with the real program: listed, shown, paused, cancelled, gone on with.
 
-use crate::machine::{Machine, Ran};
+use crate::machine::{Machine, Ran, holds};
 use crate::served::Served;
 use serde_json::Value;
 use std::process::{Child, Stdio};
@@ -56,6 +56,7 @@ fn a_run_is_paused_and_resumed_under_its_number_and_ends_with_everything() {
     );
     let run = ended(run);
     assert!(run.code == Some(1) && run.err.contains("run 1 of handbook was paused"), "{run:?}");
+    assert!(holds(&machine.data().join("audit"), "run_stopped"), "who stopped it is recorded");
     let row = last(&machine);
     assert_eq!((&row["no"], &row["state"], &row["legs"]), (&1.into(), &"paused".into(), &1.into()));
     assert!(row["done"].as_u64().unwrap() < FILES as u64, "{row}");

@@ -24,7 +24,8 @@ fn version_1_is_migrated_after_a_copy_and_answers_as_before() {
     };
     assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
     assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "2\n");
-    assert!(machine.data().join("catalog.sqlite.v1").exists());
+    let copy = std::fs::metadata(machine.data().join("catalog.sqlite.v1")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&copy.permissions()) & 0o777, 0o600);
     let runs = machine.run(&["runs", "list", "--json"]).done().json();
     let states: Vec<&str> =
         runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();

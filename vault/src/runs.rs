@@ -113,6 +113,12 @@ impl Vault {
         self.catalog.lock().transaction("keeping an error", |tx| runs::explain(tx, source, why))
     }
 
+    /// Records that somebody asked a run under way to end as paused or cancelled.
+    pub fn note_stop(&self, by: &Operator, row: &RunRow, state: RunState) {
+        let details = serde_json::json!({ "run": row.no, "source": row.source, "state": state.word() });
+        self.core.note_deed(by, "run_stopped", details);
+    }
+
     /// Marks a run that is not under way: one that came to no end may be paused (so that no schedule goes
     /// on with it) or cancelled.
     ///

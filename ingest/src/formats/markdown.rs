@@ -54,10 +54,6 @@ impl Extractor for Markdown {
             Event::End(TagEnd::HtmlBlock) => Some(Event::Html(tags.tame(std::mem::take(&mut block).into()))),
             Event::Start(Tag::HtmlBlock) => None,
             Event::InlineHtml(raw) => Some(Event::InlineHtml(tags.tame(raw))),
-            Event::Text(text) => {
-                tags.before = text.chars().next_back();
-                Some(Event::Text(text))
-            }
             Event::TaskListMarker(done) => Some(Event::Text(if done { "[x] " } else { "[ ] " }.into())),
             other => Some(other),
         });
@@ -93,8 +89,6 @@ struct Tags {
     ends: HashMap<String, usize>,
     /// How much of the HTML was read.
     read: usize,
-    /// The character before what comes next.
-    before: Option<char>,
     /// Names of elements that HTML does not know and that were left elements, for their attributes.
     unknown: HashSet<String>,
 }
@@ -140,15 +134,13 @@ impl Tags {
         let mut tamed = String::new();
         let mut copied = 0;
         for tag in tags(&raw) {
-            let before = raw.get(..tag.at).and_then(|text| text.chars().next_back()).or(self.before);
-            if self.is_word(&tag, before) {
+            if self.is_word(&tag) {
                 tamed.push_str(raw.get(copied..tag.at).unwrap_or_default());
                 tamed.push_str("&lt;");
                 copied = tag.at + 1;
             }
         }
         self.read += raw.len();
-        self.before = raw.chars().next_back();
         if copied == 0 {
             return raw;
         }
@@ -156,7 +148,7 @@ impl Tags {
         tamed.into()
     }
 
-    fn is_word(&mut self, tag: &Written<'_>, before: Option<char>) -> bool {
+    fn is_word(&mut self, tag: &Written<'_>) -> bool {
         let name = tag.name.to_ascii_lowercase();
         let Some(shape) = markup::shape(&name) else {
             // Of an element that nobody knows a reader sees the content; its tags are words, unless they style it.
@@ -176,7 +168,7 @@ impl Tags {
         let whole = shape == markup::Shape::Unseen || WHOLE.contains(&name.as_str());
         let swallows = whole && !markup::is_void(&name) && !ends;
         let word = tag.bare && !markup::stands_open(&name);
-        swallows || (word && (markup::is_type(before, tag.name) || markup::is_void(&name) || !ends))
+        swallows || (word && (markup::is_void(&name) || !ends))
     }
 }
 
@@ -248,7 +240,7 @@ mod tests {
                 "List<Object> x; f(Promise<Select> s, Optional<Video> v)",
                 "List<Object> x; f(Promise<Select> s, Optional<Video> v)",
             ),
-            ("Map<Style> m; Class<Object> a </object> b", "Map<Style> m; Class<Object> a  b"),
+            ("Map<Style> m; x<Template>gone</Template> y", "Map<Style> m; x y"),
             ("an <svg> or <details>, an <img> and a <link>", "an <svg> or <details>, an <img> and a <link>"),
             ("<object data=x> here", "<object data=x> here"),
             (

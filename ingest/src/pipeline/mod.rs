@@ -20,7 +20,7 @@ mod stop;
 pub use stop::Stop;
 
 use crate::acl_mapping::Defaults;
-use crate::connectors::FilesConnector;
+use crate::connectors::{FilesConnector, RootError};
 use crate::worker::{Limits, WorkerCommand};
 use kenward_indexes::embedding::Embedder;
 use kenward_vault::runs::RunState;
@@ -174,6 +174,18 @@ pub enum IngestError {
     /// The embedder failed for good.
     #[error(transparent)]
     Embed(#[from] kenward_indexes::embedding::EmbedError),
+}
+
+impl IngestError {
+    /// A source whose root is not there or cannot be read.
+    fn root(spec: &SourceSpec, error: &RootError) -> Self {
+        Self::Root {
+            source_name: spec.name.as_str().into(),
+            root: spec.root.as_str().into(),
+            problem: error.problem.into(),
+            hint: error.hint.into(),
+        }
+    }
 }
 
 /// Runs over one source and reports. A failing document never stops it.

@@ -77,12 +77,7 @@ pub fn plan(
 ) -> Result<Plan, IngestError> {
     let defaults = Defaults { allow: spec.default_allow.clone(), label: spec.label.clone() };
     let connector = FilesConnector::new(PathBuf::from(&spec.root), defaults);
-    let listing = connector.list().map_err(|error| IngestError::Root {
-        source_name: spec.name.as_str().into(),
-        root: spec.root.as_str().into(),
-        problem: error.problem.into(),
-        hint: error.hint.into(),
-    })?;
+    let listing = connector.list().map_err(|error| IngestError::root(spec, &error))?;
     let rights = connector.rights(&listing);
     let known = vault.known(number)?;
     let mut plan = Plan { source: spec.name.clone(), files: listing.items.len() as u64, ..Plan::default() };

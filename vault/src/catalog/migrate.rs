@@ -4,6 +4,7 @@
 use super::{Tx, failed};
 use crate::error::VaultError;
 use rusqlite::Connection;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The version of the catalog that this program keeps.
@@ -39,7 +40,9 @@ pub(crate) fn snapshot(connection: &Connection, path: &Path) -> Result<(), Vault
     }
     let _ = std::fs::remove_file(&half);
     connection.execute("VACUUM INTO ?1", [&half]).map_err(failed("copying before a migration", path))?;
-    let synced = std::fs::File::open(&half).and_then(|file| file.sync_all());
+    // The catalog's owner alone, like the catalog itself.
+    let shut = std::fs::set_permissions(&half, std::fs::Permissions::from_mode(0o600));
+    let synced = shut.and_then(|()| std::fs::File::open(&half)?.sync_all());
     synced.and_then(|()| std::fs::rename(&half, beside)).map_err(VaultError::io("keeping", beside))
 }
 

@@ -3,7 +3,7 @@
 //! what no renderer does.
 
 use super::links::is_autolink;
-use super::markup::{Shape, Style, is_type, is_void, shape, stands_open};
+use super::markup::{Shape, Style, is_void, shape, stands_open};
 use super::{Counts, count};
 
 const LONGEST_TAG: usize = 8192;
@@ -17,8 +17,6 @@ pub(super) struct Tag {
     pub(super) attributes: Vec<(String, String)>,
     /// Bytes, both angle brackets included.
     pub(super) length: usize,
-    /// The name as it is written.
-    pub(super) written: String,
 }
 
 impl Tag {
@@ -36,11 +34,11 @@ impl Tag {
     }
 
     /// Whether it is a word in angle brackets rather than the beginning of an element: it says nothing but
-    /// its name, and either it stands where a type stands or nothing ends it.
-    pub(super) fn is_word(&self, before: Option<char>, ends: impl FnOnce() -> bool) -> bool {
+    /// its name, and nothing ends it. What is closed hides what it hides, whatever it looks like.
+    pub(super) fn is_word(&self, ends: impl FnOnce() -> bool) -> bool {
         // `a <b AND b> c`: names without values say as little.
         let bare = !self.closing && self.attributes.iter().all(|(_, value)| value.is_empty());
-        bare && !stands_open(&self.name) && (is_type(before, &self.written) || self.is_void() || !ends())
+        bare && !stands_open(&self.name) && (self.is_void() || !ends())
     }
 
     /// The style in it, for an element that stands in `around`.
@@ -82,10 +80,10 @@ pub(super) fn parse(here: &str) -> Option<Tag> {
     let closing = inner.starts_with('/');
     let inner = if closing { inner.get(1..)? } else { inner };
     let end = inner.find(|c: char| !c.is_ascii_alphanumeric())?;
-    let written = inner.get(..end)?.to_owned();
+    let name = inner.get(..end)?.to_ascii_lowercase();
     let mut attributes = Vec::new();
     let length = read_attributes(here, inner.get(end..)?, &mut attributes)?;
-    Some(Tag { name: written.to_ascii_lowercase(), closing, attributes, length, written })
+    Some(Tag { name, closing, attributes, length })
 }
 
 fn ends_name(c: char) -> bool {

@@ -33,12 +33,7 @@ pub(super) fn drive(
 ) -> Result<RunReport, IngestError> {
     let begun = Instant::now();
     progress(Progress::Started { source: spec.name.clone() });
-    let listing = connector.list().map_err(|error| IngestError::Root {
-        source_name: spec.name.as_str().into(),
-        root: spec.root.as_str().into(),
-        problem: error.problem.into(),
-        hint: error.hint.into(),
-    })?;
+    let listing = connector.list().map_err(|error| IngestError::root(spec, &error))?;
     let rights = connector.rights(&listing);
     let unsaid = listing.items.iter().filter(|item| rights.rules.of_file(&item.path).unsaid).count();
     if unsaid > 0 && spec.default_allow.is_empty() {

@@ -82,9 +82,8 @@ impl Scan<'_> {
     }
 
     fn tag(&mut self, tag: &html::Tag) {
-        let before = self.out.chars().next_back();
         let last = if tag.closing { 0 } else { self.last_end(&tag.name) };
-        if tag.is_word(before, || last > self.at) {
+        if tag.is_word(|| last > self.at) {
             return self.break_angle();
         }
         let around = self.styles.last().map_or(Style::ROOT, |(_, style)| *style);

@@ -56,13 +56,6 @@ pub fn stands_open(name: &str) -> bool {
     )
 }
 
-/// Whether a bare tag, as it is written behind `before`, is a type in angle brackets: `List<Object>`.
-#[must_use]
-pub fn is_type(before: Option<char>, name: &str) -> bool {
-    before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-        && name.starts_with(|c: char| c.is_ascii_uppercase())
-}
-
 /// Whether the element of this name has no content and no end.
 #[must_use]
 pub fn is_void(name: &str) -> bool {

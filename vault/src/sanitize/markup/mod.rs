@@ -8,5 +8,5 @@ mod elements;
 mod style;
 
 pub use declarations::{Declaration, declarations, plain};
-pub use elements::{Shape, is_type, is_void, shape, stands_open};
+pub use elements::{Shape, is_void, shape, stands_open};
 pub use style::{Style, pixels};
