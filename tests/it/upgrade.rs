@@ -23,7 +23,7 @@ fn version_1_is_migrated_after_a_copy_and_answers_as_before() {
         ran.out.contains("quillfeather")
     };
     assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
-    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "2\n");
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
     let copy = std::fs::metadata(machine.data().join("catalog.sqlite.v1")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&copy.permissions()) & 0o777, 0o600);
     let runs = machine.run(&["runs", "list", "--json"]).done().json();
@@ -44,6 +44,34 @@ fn version_1_is_migrated_after_a_copy_and_answers_as_before() {
 }
 
 #[test]
+fn version_2_is_migrated_and_its_paused_run_goes_on() {
+    let machine = machine(2);
+    let search = |who: &str| {
+        let ran = machine.run(&["search", "salary band", "--as", who, "--reason", "a test", "--json"]).done();
+        ran.out.contains("quillfeather")
+    };
+    // Dana is of the group, and cleared for the label.
+    assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
+    assert!(machine.data().join("catalog.sqlite.v2").exists());
+    let doctor = machine.run(&["doctor"]).done();
+    for words in ["1 tokens", "the chain holds", "1 failed: empty"] {
+        assert!(doctor.out.contains(words), "`{words}` is not in {doctor:?}");
+    }
+    let runs = machine.run(&["runs", "list", "--json"]).done().json();
+    let states: Vec<&str> =
+        runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["paused", "done"]);
+    // Both folders are somewhere else now.
+    let root = machine.path("second");
+    let ingest = ["ingest", root.to_str().unwrap(), "--name", "second", "--default-allow", "everyone"];
+    machine.run(&ingest).done();
+    let runs = machine.run(&["runs", "list", "--json"]).done().json();
+    assert_eq!((&runs[0]["no"], &runs[0]["state"], &runs[0]["legs"]), (&2.into(), &"done".into(), &2.into()));
+    machine.run(&["search", "number7"]).done();
+}
+
+#[test]
 fn a_migration_that_was_cut_off_is_done_again_from_the_same_catalog() {
     let machine = machine(1);
     // As if the copy had been half made.
@@ -54,12 +82,12 @@ fn a_migration_that_was_cut_off_is_done_again_from_the_same_catalog() {
     std::fs::write(machine.data().join("VERSION"), "1\n").unwrap();
     let doctor = machine.run(&["doctor"]).done();
     assert!(doctor.out.contains("2 documents, 2 passages"), "{doctor:?}");
-    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "2\n");
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
     // The copy is what the older version opens.
     let copied = std::fs::read(machine.data().join("catalog.sqlite.v1")).unwrap();
     assert!(copied.starts_with(b"SQLite format 3"));
     let newer = machine.data().join("VERSION");
-    std::fs::write(newer, "3\n").unwrap();
+    std::fs::write(newer, "4\n").unwrap();
     let refused = machine.run(&["users", "list"]);
-    assert!(refused.code != Some(0) && refused.err.contains("version `3`"), "{refused:?}");
+    assert!(refused.code != Some(0) && refused.err.contains("version `4`"), "{refused:?}");
 }

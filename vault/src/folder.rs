@@ -11,7 +11,7 @@ use std::path::Path;
 pub(crate) const CATALOG: &str = "catalog.sqlite";
 
 /// Of the layout of `data_dir`, the catalog's included. Older ones, from 1, are migrated at opening.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What may lie in a new `data_dir` before its first opening.
 const OURS: [&str; 6] = ["VERSION", "VERSION.new", "keys", "lock", "control.sock", "control.sock.link"];

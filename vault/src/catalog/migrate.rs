@@ -8,10 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The version of the catalog that this program keeps.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What makes version n + 1 of version n, from 1.
-const STEPS: [&str; 1] = [
+const STEPS: [&str; 2] = [
     // Runs have states, legs, progress and a report; clearances have the names of their labels.
     "ALTER TABLE runs RENAME COLUMN finished TO ended;
      ALTER TABLE runs ADD COLUMN legs INTEGER NOT NULL DEFAULT 1;
@@ -22,6 +22,8 @@ const STEPS: [&str; 1] = [
      ALTER TABLE runs ADD COLUMN report TEXT;
      ALTER TABLE users ADD COLUMN label TEXT;
      UPDATE runs SET state = CASE WHEN ended IS NULL THEN 4 ELSE 1 END;",
+    // Version 3.
+    "",
 ];
 
 /// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.

@@ -1,4 +1,4 @@
--- The catalog of one tenant, version 2. All times are milliseconds UTC; all JSON is ours.
+-- The catalog of one tenant, version 3. All times are milliseconds UTC; all JSON is ours.
 
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, epoch, generation, next_chunk, applied, operations
