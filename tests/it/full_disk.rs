@@ -1,6 +1,6 @@
-//! A full disk, for real, under the real program: a small tmpfs that holds the data. What was put
-//! stays, no answer is given that is not recorded, and with space again everything goes on. Skipped,
-//! with a word, where mounting is not allowed.
+//! A full disk and a read-only one, for real, under the real program: a small tmpfs that holds the data.
+//! What was put stays, no answer is given that is not recorded, and with space again everything goes
+//! on. Skipped, with a word, where mounting is not allowed.
 
 use crate::machine::Machine;
 use crate::served::{Served, answer, newest, refusal};
@@ -10,30 +10,35 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// A small file system, gone with its end.
-struct Mount(PathBuf);
+pub struct Mount(PathBuf);
 
 impl Mount {
-    fn small(place: PathBuf) -> Option<Self> {
+    /// Of so many megabytes.
+    pub fn new(place: PathBuf, megabytes: u32) -> Option<Self> {
         std::fs::create_dir(&place).unwrap();
-        let options = ["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs"];
-        if Command::new("mount").args(options).arg(&place).output().is_ok_and(|ran| ran.status.success()) {
+        let options = format!("size={megabytes}m,mode=700");
+        let mut command = Command::new("mount");
+        let command = command.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&place);
+        if command.output().is_ok_and(|ran| ran.status.success()) {
             return Some(Self(place));
         }
         eprintln!("skipped: a tmpfs cannot be mounted here");
         None
     }
 
-    fn grow(&self) {
-        let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status();
-        assert!(grown.unwrap().success());
+    /// Mounts it anew with other options.
+    pub fn with(&self, options: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status();
+        assert!(done.unwrap().success());
     }
 
-    /// Takes all the space that is left; gives the file that takes it.
-    fn fill(&self) -> PathBuf {
+    /// Takes all the space that is left but so many bytes; gives the file that takes it.
+    pub fn fill(&self, but: u64) -> PathBuf {
         let path = self.0.join("filler");
         let mut file = std::fs::File::create(&path).unwrap();
         while file.write_all(&[7; 1024]).is_ok() {}
         while file.write_all(&[7]).is_ok() {}
+        file.set_len(file.metadata().unwrap().len().saturating_sub(but)).unwrap();
         path
     }
 }
@@ -61,7 +66,7 @@ fn noise(seed: u64, bytes: usize) -> String {
 
 fn small() -> Option<(Machine, Mount)> {
     let machine = Machine::new();
-    let mount = Mount::small(machine.path("small"))?;
+    let mount = Mount::new(machine.path("small"), 6)?;
     let config = std::fs::read_to_string(machine.config()).unwrap();
     machine.configure(&config.replace("data_dir = \"data\"", "data_dir = \"small/data\""));
     machine.run(&["users", "add", "olga@acorn.example"]).done();
@@ -79,7 +84,7 @@ fn an_ingestion_stops_cleanly_and_goes_on_with_space_again() {
     for _ in 0..2 {
         machine.run(&["ingest", "notes"]).refused(&["is full", "free some space"]);
     }
-    mount.grow();
+    mount.with("size=64m");
     let found = machine.run(&["search", "first words", "--json"]).done();
     assert!(found.out.contains("\"title\":\"First\""), "{found:?}");
     let ran = machine.run(&["ingest", "notes", "--json"]).done();
@@ -103,7 +108,7 @@ async fn what_cannot_be_recorded_is_not_answered_and_not_changed() {
     let asked = || json!({ "query": "quillfeather" });
     answer(&client, "search", asked()).await;
 
-    let filler = mount.fill();
+    let filler = mount.fill(0);
     let error = refusal(&client, "search", asked()).await;
     assert_eq!(error["code"], "try_again", "{error}");
     assert!(error["try"].as_str().unwrap().contains("again") && error["request_id"].is_string(), "{error}");
@@ -125,7 +130,7 @@ async fn what_cannot_be_recorded_is_not_answered_and_not_changed() {
     assert_eq!(served.stop(), Some(0), "{}", served.log());
 
     // Nobody owns the data, and it cannot be opened for want of space: that is said, and harms nothing.
-    let filler = mount.fill();
+    let filler = mount.fill(0);
     machine
         .run(&["search", "quillfeather"])
         .refused(&["cannot be written", "the disk is full: free some space"]);
@@ -135,4 +140,32 @@ async fn what_cannot_be_recorded_is_not_answered_and_not_changed() {
     assert!(machine.run(&["doctor"]).done().out.contains("the chain holds"));
     let log: Vec<_> = std::fs::read_dir(machine.path("small/data/audit")).unwrap().collect();
     assert_eq!(log.len(), 1, "nothing was torn: {log:?}");
+}
+
+#[test]
+fn a_read_only_disk_is_said_and_with_it_writable_again_all_is_as_it_was() {
+    let Some((machine, mount)) = small() else { return };
+    machine.write("notes/a.md", "# First\n\nThe quillfeather words.\n");
+    machine.run(&["ingest", "notes", "--default-allow", "everyone"]).done();
+    machine.write("notes/b.md", "# Second\n\nMore quillfeather words.\n");
+    mount.with("ro");
+    for verb in [
+        &["ingest", "notes"][..],
+        &["search", "quillfeather"],
+        &["users", "add", "ben@acorn.example"],
+        &["runs", "list"],
+    ] {
+        let ran = machine.run(verb).refused(&["Read-only file system", "small/data"]);
+        assert!(!ran.err.contains("First"), "{ran:?}");
+    }
+    let doctor = machine.run(&["doctor"]);
+    assert!(doctor.code == Some(1) && doctor.out.contains("Read-only file system"), "{doctor:?}");
+    mount.with("rw");
+    machine.run(&["ingest", "notes"]).done();
+    let found = machine.run(&["search", "quillfeather", "--json"]).done();
+    assert!(
+        found.out.contains("\"title\":\"First\"") && found.out.contains("\"title\":\"Second\""),
+        "{found:?}"
+    );
+    assert!(machine.run(&["doctor"]).done().out.contains("the chain holds"));
 }

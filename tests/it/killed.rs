@@ -1,5 +1,6 @@
-//! Killed at any moment, nothing is lost: the real program is ended by SIGKILL at drawn moments, run
-//! again to its end, and then answers everybody as one that was never disturbed.
+//! Killed at any moment, nothing is lost: the real program is ended by SIGKILL at drawn moments, or
+//! stopped by a disk that is full or read-only, run again to its end, and then answers everybody as one
+//! that was never disturbed.
 //!
 //! One folder of documents changes from step to step. At each step one data folder, calm, reads it
 //! without disturbance; copies of another, shaken, are killed in several ways and go on. `KENWARD_SEED`
@@ -9,6 +10,7 @@ mod history;
 mod twin;
 
 use crate::common::long;
+use crate::full_disk::Mount;
 use crate::machine::Machine;
 use history::{Dice, History};
 use std::collections::BTreeMap;
@@ -28,11 +30,15 @@ enum Way {
     /// The command line is killed; the server, which goes on to own the data, is asked for the run
     /// again, and is killed as soon as it has acknowledged it.
     Front,
+    /// The disk has no more space from some moment on, then it has again.
+    Full,
+    /// Killed, and the disk is read-only when it is to go on; then it is writable again.
+    ReadOnly,
 }
 
-const WAYS: [Way; 4] = [Way::Once, Way::Twice, Way::Owner, Way::Front];
+const WAYS: [Way; 6] = [Way::Full, Way::ReadOnly, Way::Once, Way::Twice, Way::Owner, Way::Front];
 /// Moments that are drawn for one step.
-const KILLS: usize = 5;
+const MOMENTS: usize = 7;
 
 /// A step: how the undisturbed run went, and what is right before and after it.
 struct Step<'a> {
@@ -40,6 +46,8 @@ struct Step<'a> {
     before: &'a Answers,
     answers: &'a Answers,
     catalog: &'a str,
+    /// Bytes by which its folder grew.
+    grown: u64,
 }
 
 /// What is drawn and counted.
@@ -48,6 +56,8 @@ struct Test {
     moments: Vec<f64>,
     kills: BTreeMap<Phase, u32>,
     acknowledged: u32,
+    /// Runs that a disk stopped: full, read-only.
+    stopped: (u32, u32),
     /// Documents that the runs that went on had to put, and might have had to.
     put: (u64, u64),
     compared: usize,
@@ -61,25 +71,36 @@ fn a_run_that_is_killed_goes_on_and_answers_as_if_it_had_not_been() {
     let machine = Machine::new();
     let mut history = History::begin(machine.path("documents"), seed);
     let mut test = Test {
-        moments: spread(&mut Dice::of(!seed), steps * KILLS),
+        moments: spread(&mut Dice::of(!seed), steps * MOMENTS),
         kills: BTreeMap::new(),
         acknowledged: 0,
+        stopped: (0, 0),
         put: (0, 0),
         compared: 0,
     };
     let calm = Twin::new(&machine, "calm");
     let mut shaken = calm.copy("shaken");
+    let disk = Mount::new(machine.path("disk"), 512);
     let mut before = ask(&calm);
     for at in 0..steps {
         history.step();
+        let small = calm.size();
         let run = calm.ingest();
         let catalog = calm.healthy();
         leaves_nothing(&calm, &catalog, "undisturbed");
         let answers = ask(&calm);
-        let step = Step { run: &run, before: &before, answers: &answers, catalog: &catalog };
+        let grown = calm.size().saturating_sub(small).max(200_000);
+        let step = Step { run: &run, before: &before, answers: &answers, catalog: &catalog, grown };
         let mut last = None;
         for way in WAYS {
             let place = format!("KENWARD_SEED={seed}, step {at}, {way:?}");
+            if let Way::Full | Way::ReadOnly = way {
+                let Some(disk) = &disk else { continue };
+                let twin = shaken.copy("disk/shaken");
+                test.stop(&twin, disk, way, &step, &place);
+                twin.remove();
+                continue;
+            }
             let twin = shaken.copy(&format!("shaken-{at}-{way:?}"));
             test.disturb(&twin, way, &step, &place);
             last.replace(twin).into_iter().for_each(Twin::remove);
@@ -90,10 +111,12 @@ fn a_run_that_is_killed_goes_on_and_answers_as_if_it_had_not_been() {
     }
     let kills: u32 = test.kills.values().sum();
     eprintln!(
-        "KENWARD_SEED={seed}: {kills} kills of a run ({:?}), {} of a server that had acknowledged one; {} of {} \
-         documents had to be put by the runs that went on; {} answers compared; {:.1} s",
+        "KENWARD_SEED={seed}: {kills} kills of a run ({:?}), {} of a server that had acknowledged one, {} runs stopped \
+         by a full disk, {} by a read-only one; {} of {} documents had to be put by the runs that went on; {} answers compared; {:.1} s",
         test.kills,
         test.acknowledged,
+        test.stopped.0,
+        test.stopped.1,
         test.put.0,
         test.put.1,
         test.compared,
@@ -143,6 +166,7 @@ impl Test {
                 self.acknowledged += 1;
                 run
             }
+            Way::Full | Way::ReadOnly => panic!("{place}: a disk is not a kill"),
         };
         self.count(stood);
         assert_eq!(run.code, whole.code, "{place}");
@@ -156,6 +180,44 @@ impl Test {
             // What a killed server leaves goes at the next opening.
             leaves_nothing(twin, step.catalog, place);
         }
+        self.compare(twin, step, place);
+    }
+
+    /// Stops a run over `twin`, which lies on `disk`, by that disk, lets it go on, and compares.
+    fn stop(&mut self, twin: &Twin<'_>, disk: &Mount, way: Way, step: &Step<'_>, place: &str) {
+        match way {
+            Way::Full => {
+                // What is written passes through journals too: not every moment stops a run.
+                let space = self.moment() * 2.0 * step.grown as f64;
+                let filler = disk.fill(space as u64);
+                let ended = twin.start().end();
+                std::fs::remove_file(filler).unwrap();
+                if let Err(words) = ended {
+                    assert!(words.contains("is full") && words.contains("hint: "), "{place}: {words}");
+                    self.stopped.0 += 1;
+                }
+            }
+            _ => {
+                twin.start().kill(self.moment(), step.run);
+                disk.with("ro");
+                let words = twin.start().end().map(|run| run.code).unwrap_err();
+                assert!(
+                    words.contains("Read-only file system") && words.contains("hint: "),
+                    "{place}: {words}"
+                );
+                disk.with("rw");
+                self.stopped.1 += 1;
+            }
+        }
+        let rows = served(twin, |served| twin.rows(served));
+        between(&rows, step, place);
+        let run = twin.ingest();
+        assert_eq!(run.code, step.run.code, "{place}");
+        self.compare(twin, step, place);
+    }
+
+    /// It answers as if it had never been disturbed, and nothing lies there that should not.
+    fn compare(&mut self, twin: &Twin<'_>, step: &Step<'_>, place: &str) {
         assert_eq!(twin.healthy(), step.catalog, "{place}");
         leaves_nothing(twin, step.catalog, place);
         let answers = ask(twin);

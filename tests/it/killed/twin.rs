@@ -250,6 +250,11 @@ impl<'a> Twin<'a> {
         Self { machine: self.machine, name: name.to_owned(), tokens: self.tokens.clone() }
     }
 
+    /// Bytes of all files.
+    pub fn size(&self) -> u64 {
+        size(&self.data())
+    }
+
     pub fn remove(self) {
         std::fs::remove_dir_all(self.data()).unwrap();
     }
@@ -445,6 +450,16 @@ fn texts(folder: &Path) -> usize {
     let files = |folder: &Path| std::fs::read_dir(folder).map_or(0, Iterator::count);
     let Ok(folders) = std::fs::read_dir(folder) else { return 0 };
     folders.flatten().map(|entry| files(&entry.path())).sum()
+}
+
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|entry| match entry.metadata().unwrap() {
+            found if found.is_dir() => size(&entry.path()),
+            found => found.len(),
+        })
+        .sum()
 }
 
 fn copy(from: &Path, to: &Path) {
