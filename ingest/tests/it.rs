@@ -9,6 +9,8 @@
 
 #[path = "it/bad_input.rs"]
 mod bad_input;
+#[path = "it/plan.rs"]
+mod plan;
 #[path = "it/rights.rs"]
 mod rights;
 #[path = "it/runs.rs"]

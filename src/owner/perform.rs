@@ -207,11 +207,11 @@ fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOpti
 }
 
 fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
-    asked.operator()?;
+    let by = asked.operator()?;
     let vault = &asked.opened.vault;
     let recorded = vault.sources().map_err(|error| failed(&error))?;
     let number = recorded.into_iter().find(|(_, known)| known.name == spec.name).map(|(number, _)| number);
-    let planned = pipeline::plan::plan(vault, number, spec, &options(asked, false, Stop::default()));
+    let planned = pipeline::plan::plan(vault, &by, number, spec, &options(asked, false, Stop::default()));
     planned.map(|plan| Reply::Plan(Box::new(plan))).map_err(|error| {
         let (message, hint) = words(&error, None);
         Reply::Failed { message, hint }

@@ -1,12 +1,12 @@
 //! What rights and deletions of a source would change, before anything is changed: through which
 //! principal people would come to see documents, or cease to. For operators; it names no document, writes
-//! nothing, and decides with the very function that guards the documents.
+//! nothing but its audit record, and decides with the very function that guards the documents.
 
 use crate::catalog::content;
 use crate::catalog::rights::Names;
 use crate::error::VaultError;
 use crate::published::Rights;
-use crate::vault::Vault;
+use crate::vault::{Operator, Vault};
 use crate::writer::{Known, place};
 use kenward_access::acl::{Acl, AclLayer};
 use kenward_access::decision::{Holder, LayerReason, decide};
@@ -14,6 +14,7 @@ use kenward_access::ids::{ClassId, Timestamp};
 use kenward_access::principal::Principal;
 use kenward_access::rights::RightsSpec;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Documents and people of one principal.
@@ -34,8 +35,10 @@ pub struct Preview {
     pub losses: BTreeMap<String, View>,
     /// Documents whose place in the rights changes, seen by anybody or not.
     pub rights_changed: u64,
+    /// Documents, of those, whose labels change.
+    pub relabelled: u64,
     /// Documents that nobody would see, because their rights cannot be resolved.
-    pub hidden: u64,
+    pub quarantined: u64,
     /// Why: (place where it is written, what is wrong).
     pub problems: Vec<(String, String)>,
 }
@@ -47,10 +50,13 @@ pub struct Stated {
     pub containers: BTreeMap<String, RightsSpec>,
     /// Container of each document that would be there.
     pub documents: BTreeMap<String, String>,
+    /// Documents, of those, that cannot be read: what is published of them stays, under old AND new rights.
+    pub failing: BTreeSet<String>,
 }
 
-/// One way in which documents change: the class in force now, and the container that they would hang on.
-type Change<'a> = (Option<ClassId>, Option<&'a str>);
+/// One way in which documents change: the class in force now, the container that they would hang on, and
+/// whether both guard them.
+type Change<'a> = (Option<ClassId>, Option<&'a str>, bool);
 
 impl Vault {
     /// What is known of the documents of a source, by id; nothing of one that is not recorded.
@@ -63,11 +69,18 @@ impl Vault {
         Ok(known.into_iter().map(|(id, known)| (id, known.known)).collect())
     }
 
-    /// Previews what a source would come to. `source` is `None` for one that is not recorded yet.
+    /// Previews what a source would come to. `source` is its number, and `None` for one that is not
+    /// recorded yet; `name` is for the audit record, which is written before anything is told.
     ///
     /// # Errors
-    /// [`VaultError::Catalog`].
-    pub fn preview(&self, source: Option<u32>, stated: &Stated) -> Result<Preview, VaultError> {
+    /// [`VaultError::Catalog`], [`VaultError::Audit`].
+    pub fn preview(
+        &self,
+        by: &Operator,
+        name: &str,
+        source: Option<u32>,
+        stated: &Stated,
+    ) -> Result<Preview, VaultError> {
         let (known, rights) = {
             // Under the writer's lock, so that the rights and the documents are of one moment.
             let mut catalog = self.catalog.lock();
@@ -87,15 +100,14 @@ impl Vault {
         for (id, container) in there.chain(gone) {
             let before = known.get(id).filter(|known| known.known.published);
             let class = before.and_then(|known| rights.class_of(known.no));
-            *changes.entry((class, container)).or_default() += 1;
-            let after = container.and_then(|key| resolved.get(key));
-            if after.is_some_and(|after| !after.unknown.is_empty()) {
-                preview.hidden += 1;
-            }
-            let acl = class.and_then(|class| rights.classes.get(class));
-            if before.is_some() && after.is_some_and(|after| Some(&after.acl) != acl) {
-                preview.rights_changed += 1;
-            }
+            *changes.entry((class, container, stated.failing.contains(id))).or_default() += 1;
+            let Some(after) = container.and_then(|key| resolved.get(key)) else { continue };
+            preview.quarantined += u64::from(!after.unknown.is_empty());
+            let Some(acl) = class.and_then(|class| rights.classes.get(class)) else { continue };
+            preview.rights_changed += u64::from(before.is_some() && after.acl != *acl);
+            // What hides a document altogether is no other label.
+            let labels = before.is_some() && after.unknown.is_empty() && labels(&after.acl) != labels(acl);
+            preview.relabelled += u64::from(labels);
         }
         let mut problems = BTreeSet::new();
         for (what, origin) in resolved.values().flat_map(|resolved| &resolved.unknown) {
@@ -105,16 +117,26 @@ impl Vault {
         let people = People::of(&rights, self.core.now());
         let nobody = Acl::nobody();
         let mut tally = Tally::default();
-        for ((class, container), documents) in changes {
+        for ((class, container, failing), documents) in changes {
             let old = class.and_then(|class| rights.classes.get(class)).unwrap_or(&nobody);
             let new = container.and_then(|key| resolved.get(key)).map_or(&nobody, |resolved| &resolved.acl);
+            let new = if failing { &old.and(new) } else { new };
             if old != new {
                 people.compare(old, new, documents, &mut tally);
             }
         }
         (preview.gains, preview.losses) = (views(tally.gains), views(tally.losses));
+        let counts = json!({
+            "source": name, "rights_changed": preview.rights_changed, "quarantined": preview.quarantined,
+            "gains": preview.gains.len(), "losses": preview.losses.len(),
+        });
+        self.core.record_deed(by, "plan", counts)?;
         Ok(preview)
     }
+}
+
+fn labels(acl: &Acl) -> BTreeSet<&AclLayer> {
+    acl.layers().iter().filter(|layer| matches!(layer, AclLayer::Label { .. })).collect()
 }
 
 /// By principal: documents, and who.

@@ -9,6 +9,7 @@ use crate::formats::{FailReason, HEAD, Sniffed, sniff};
 use kenward_vault::Vault;
 use kenward_vault::preview::{Preview, Stated};
 use kenward_vault::runs::RunState;
+use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Failure, Known, SourceSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -71,6 +72,7 @@ impl Paths {
 /// [`IngestError::Root`], [`IngestError::Vault`].
 pub fn plan(
     vault: &Vault,
+    by: &Operator,
     number: Option<u32>,
     spec: &SourceSpec,
     options: &IngestOptions,
@@ -85,8 +87,11 @@ pub fn plan(
     for item in &listing.items {
         let of_file = rights.rules.of_file(&item.path);
         plan.without_rights += u64::from(of_file.unsaid && spec.default_allow.is_empty());
-        let kept = plan.judge(&connector, item, &rights, known.get(&item.path), options);
-        if kept {
+        let fails = plan.failed.len();
+        if plan.judge(&connector, item, &rights, known.get(&item.path), options) {
+            if plan.failed.len() > fails {
+                stated.failing.insert(item.path.clone());
+            }
             stated.documents.insert(item.path.clone(), of_file.container.clone());
             stated.containers.entry(of_file.container).or_insert(of_file.spec);
         }
@@ -96,7 +101,7 @@ pub fn plan(
     gone.sort();
     gone.into_iter().for_each(|path| plan.removed.add(path));
     plan.mass_delete = plan.removed.count * 2 > known.len() as u64;
-    plan.view = vault.preview(number, &stated)?;
+    plan.view = vault.preview(by, &spec.name, number, &stated)?;
     for path in &listing.near_rights {
         let what = "is not read: a rights file is named exactly `.access.toml`";
         plan.view.problems.push((path.clone(), what.to_owned()));

@@ -63,8 +63,9 @@ fn drawn(plan: &Plan) -> String {
     if plan.view.gains.is_empty() && plan.view.losses.is_empty() {
         lines.push("  nobody's view changes".to_owned());
     }
-    if plan.view.hidden > 0 {
-        lines.push(format!("  hidden from everybody: {}", documents(plan.view.hidden)));
+    if plan.view.quarantined > 0 {
+        let many = documents(plan.view.quarantined);
+        lines.push(format!("  quarantined, seen by nobody, for rights that cannot be used: {many}"));
     }
     lines.extend(plan.view.problems.iter().map(|(place, what)| format!("  rights    {place}: {what}")));
     lines.extend(
@@ -78,11 +79,13 @@ fn drawn(plan: &Plan) -> String {
 pub(super) fn counts(plan: &Plan) -> String {
     let (added, changed, removed) = (plan.added.count, plan.changed.count, plan.removed.count);
     format!(
-        "add {added}, change {changed}, remove {removed}, leave {}, skip {}, fail {}; rights change for {}",
+        "add {added}, change {changed}, remove {removed}, leave {}, skip {}, fail {}; rights change for {}, \
+         labels for {}",
         plan.unchanged,
         plan.skipped.count,
         plan.failed.len(),
-        documents(plan.view.rights_changed)
+        documents(plan.view.rights_changed),
+        plan.view.relabelled,
     )
 }
 

@@ -43,11 +43,11 @@ pub(super) fn page(plans: &[Plan]) -> String {
             views(&mut html, &plan.view.losses, ("see no more", " less"), most);
             html.push_str("</tbody></table>\n");
         }
-        if plan.view.hidden > 0 || !plan.view.problems.is_empty() || !plan.rules_unmatched.is_empty() {
+        if plan.view.quarantined > 0 || !plan.view.problems.is_empty() || !plan.rules_unmatched.is_empty() {
             let _ = writeln!(
                 html,
-                "<h3>Rights to look at</h3>\n<p>Hidden from everybody: {}.</p>\n<ul>",
-                documents(plan.view.hidden)
+                "<h3>Rights to look at</h3>\n<p>Quarantined, seen by nobody: {}.</p>\n<ul>",
+                documents(plan.view.quarantined)
             );
             for (place, what) in &plan.view.problems {
                 let _ = writeln!(html, "<li><code>{}</code>: {}</li>", text(place), text(what));
