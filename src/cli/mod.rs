@@ -2,6 +2,7 @@
 //! renders; it must never decide who may see what. Standard output is data, standard error the rest.
 
 mod access;
+mod connect;
 mod demo;
 mod directory_file;
 mod doctor;
@@ -66,6 +67,8 @@ enum Verb {
     Runs(runs::Args),
     /// Answers agents over MCP: HTTP on loopback, or stdio
     Serve(serve::Args),
+    /// Puts Kenward into the configuration of an agent's client
+    Connect(connect::Args),
     /// Asks as yourself, or as somebody else with a reason
     Search(search::Args),
     /// Who may see what, and why
@@ -137,6 +140,7 @@ impl Verb {
             Self::Groups(args) => groups::run(args, context).await,
             Self::Tokens(args) => tokens::run(args, context).await,
             Self::Models(args) => models::run(args, context),
+            Self::Connect(args) => connect::run(args, context),
             // Dealt with before there is a configuration.
             Self::Init(_) | Self::Doctor(_) | Self::Worker => Ok(Outcome::Done),
         }

@@ -15,6 +15,7 @@ mod bad_input;
 mod cli;
 mod clients;
 mod common;
+mod connect;
 mod demo;
 mod eval_k8s;
 mod eval_rmc;
