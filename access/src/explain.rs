@@ -27,13 +27,22 @@ pub struct Step {
 /// How many entries are named where none of them decided.
 const NAMED: usize = 4;
 
-/// Renders the path. `spec` gives the places where entries were written: those of the first layer,
-/// and of the labels after it, as [`RightsSpec::resolve`] lays them out.
+/// Renders the path. `spec` gives the places where entries were written: those of the first layer, of
+/// the further lists, and of the labels after them, as [`RightsSpec::resolve`] lays them out.
 #[must_use]
-pub fn explain(acl: &Acl, spec: Option<&RightsSpec>, holder: &Holder, decision: &Decision) -> Vec<Step> {
+pub fn explain<'a>(
+    acl: &Acl,
+    spec: Option<&'a RightsSpec>,
+    holder: &Holder,
+    decision: &Decision,
+) -> Vec<Step> {
     let mut steps = Vec::new();
     for (number, (layer, reason)) in acl.layers().iter().zip(&decision.path).enumerate() {
-        let written = |at: usize| spec.filter(|_| number == 0).and_then(|s| s.entries.get(at));
+        let list = |s: &'a RightsSpec| match number.checked_sub(1) {
+            None => Some(&s.entries),
+            Some(number) => s.also.get(number),
+        };
+        let written = |at: usize| spec.and_then(list).and_then(|list| list.get(at));
         let mut step = Step {
             layer: number + 1,
             allows: reason.allows(),
@@ -77,7 +86,8 @@ pub fn explain(acl: &Acl, spec: Option<&RightsSpec>, holder: &Holder, decision: 
                 }
             }
             (AclLayer::Label { level, .. }, reason) => {
-                let label = number.checked_sub(1).and_then(|at| spec.and_then(|s| s.labels.get(at)));
+                let label = |s: &'a RightsSpec| s.labels.get(number.checked_sub(1 + s.also.len())?);
+                let label = spec.and_then(label);
                 let verb = if reason.allows() { "covers" } else { "does not cover" };
                 let name = label.map_or_else(|| format!("of level {}", level.0), |(n, _)| format!("`{n}`"));
                 step.because = format!("the caller's clearance {verb} the label {name}");
@@ -95,7 +105,11 @@ fn entry(at: usize, ace: &Ace, written: Option<&str>) -> String {
         Effect::Allow => "allow",
         Effect::Deny => "deny",
     };
-    let principal = written.map_or_else(|| name(&ace.principal), ToOwned::to_owned);
+    let principal = match (written, &ace.principal) {
+        (Some(written), Principal::Unresolved(_)) => format!("{written}, whom the directory does not know"),
+        (Some(written), _) => written.to_owned(),
+        (None, principal) => name(principal),
+    };
     format!("{verb} {principal} (entry {}{})", at + 1, window(ace.window))
 }
 
@@ -156,7 +170,7 @@ mod tests {
     use crate::decision::decide;
     use crate::groups::{GroupGraph, Member};
     use crate::ids::{GroupId, UserId};
-    use crate::rights::{PrincipalNames, RightsEntry};
+    use crate::rights::{Naming, PrincipalNames, RightsEntry};
 
     struct Names;
     impl PrincipalNames for Names {
@@ -166,6 +180,12 @@ mod tests {
         fn group(&self, handle: &str) -> Option<GroupId> {
             GroupId::new(format!("g_{handle}")).ok()
         }
+        fn user_any_case(&self, handle: &str) -> Option<UserId> {
+            self.user(handle)
+        }
+        fn group_any_case(&self, handle: &str) -> Option<GroupId> {
+            self.group(handle)
+        }
         fn level(&self, label: &str) -> Option<Level> {
             (label == "secret").then_some(Level(2))
         }
@@ -173,7 +193,7 @@ mod tests {
 
     fn line(effect: Effect, principal: &str, window: Window, line: u32) -> RightsEntry {
         let origin = Origin { file: "hr/.access.toml".into(), line };
-        RightsEntry { effect, principal: principal.into(), window, origin }
+        RightsEntry { effect, principal: principal.into(), naming: Naming::Handle, window, origin }
     }
 
     fn dana() -> Holder {

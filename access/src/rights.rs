@@ -16,6 +16,25 @@ pub struct Origin {
     pub line: u32,
 }
 
+/// How a name is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Naming {
+    /// A handle, to the letter. Whoever writes one that the directory does not know made a slip: what the
+    /// entry guards is visible to nobody.
+    #[default]
+    Handle,
+    /// A name of another system, which knows people whom the directory does not: case does not matter,
+    /// and an allow for somebody unknown grants nobody. A deny for somebody unknown may mean anybody.
+    Foreign,
+}
+
+impl Naming {
+    fn is_handle(&self) -> bool {
+        *self == Self::Handle
+    }
+}
+
 /// One entry as written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RightsEntry {
@@ -23,6 +42,9 @@ pub struct RightsEntry {
     pub effect: Effect,
     /// `everyone`, `user:HANDLE` or `group:HANDLE`.
     pub principal: String,
+    /// How `principal` is taken.
+    #[serde(default, skip_serializing_if = "Naming::is_handle")]
+    pub naming: Naming,
     /// When it holds.
     pub window: Window,
     /// Where it was written.
@@ -34,6 +56,10 @@ pub struct RightsEntry {
 pub struct RightsSpec {
     /// First match decides.
     pub entries: Vec<RightsEntry>,
+    /// Further lists, in each of which the first match must allow as well: search permission on a
+    /// folder above, for example. An empty list is nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Vec<RightsEntry>>,
     /// Labels in force, each one a layer of its own.
     pub labels: Vec<(String, Origin)>,
     /// Principals that the rights files in force name elsewhere (for other files). They grant and
@@ -50,6 +76,10 @@ pub trait PrincipalNames {
     fn user(&self, handle: &str) -> Option<UserId>;
     /// The immutable id behind a group's handle.
     fn group(&self, handle: &str) -> Option<GroupId>;
+    /// The person whose handle this is but for the case of ASCII letters, if there is exactly one.
+    fn user_any_case(&self, handle: &str) -> Option<UserId>;
+    /// The group whose handle this is but for the case of ASCII letters, if there is exactly one.
+    fn group_any_case(&self, handle: &str) -> Option<GroupId>;
     /// The level behind a label's name.
     fn level(&self, label: &str) -> Option<Level>;
 }
@@ -69,7 +99,8 @@ fn nobody_of(name: &str, names: &dyn PrincipalNames) -> String {
 /// What rights came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedRights {
-    /// The ACL. Its first layer has the entries of the spec, index for index, unless something is unknown.
+    /// The ACL. Its first layer has the entries of the spec, index for index, those after it the further
+    /// lists, then the labels, unless something is unknown.
     pub acl: Acl,
     /// What could not be resolved, and where it was written; if not empty the ACL is nobody.
     pub unknown: Vec<(String, Origin)>,
@@ -83,21 +114,15 @@ impl RightsSpec {
         if let Some((problem, origin)) = &self.problem {
             unknown.push((problem.clone(), origin.clone()));
         }
-        let mut entries = Vec::with_capacity(self.entries.len());
-        for entry in &self.entries {
-            match principal(&entry.principal, names) {
-                Some(principal) => {
-                    entries.push(Ace { effect: entry.effect, principal, window: entry.window });
-                }
-                None => unknown.push((nobody_of(&entry.principal, names), entry.origin.clone())),
-            }
+        let mut layers = Vec::with_capacity(1 + self.also.len() + self.labels.len());
+        for list in std::iter::once(&self.entries).chain(&self.also) {
+            layers.push(AclLayer::FirstMatch(aces(list, names, &mut unknown)));
         }
         for (mentioned, origin) in &self.mentioned {
             if principal(mentioned, names).is_none() {
                 unknown.push((nobody_of(mentioned, names), origin.clone()));
             }
         }
-        let mut layers = vec![AclLayer::FirstMatch(entries)];
         for (label, origin) in &self.labels {
             match names.level(label) {
                 Some(level) => layers.push(AclLayer::Label { level, compartments: BTreeSet::new() }),
@@ -108,6 +133,37 @@ impl RightsSpec {
         let acl = if unknown.is_empty() { Acl::new(layers) } else { Acl::nobody() };
         ResolvedRights { acl, unknown }
     }
+}
+
+fn aces(list: &[RightsEntry], names: &dyn PrincipalNames, unknown: &mut Vec<(String, Origin)>) -> Vec<Ace> {
+    let mut aces = Vec::with_capacity(list.len());
+    for entry in list {
+        let found = match entry.naming {
+            Naming::Handle => principal(&entry.principal, names),
+            // INVARIANT (I3): held by nobody; a deny for it is taken to mean everybody.
+            Naming::Foreign => Some(
+                foreign(&entry.principal, names)
+                    .unwrap_or_else(|| Principal::Unresolved(entry.principal.clone())),
+            ),
+        };
+        match found {
+            Some(principal) => aces.push(Ace { effect: entry.effect, principal, window: entry.window }),
+            None => unknown.push((nobody_of(&entry.principal, names), entry.origin.clone())),
+        }
+    }
+    aces
+}
+
+/// Whom a name of another system stands for; `None` = nobody whom the directory knows.
+#[must_use]
+pub fn foreign(text: &str, names: &dyn PrincipalNames) -> Option<Principal> {
+    if let Some(handle) = text.strip_prefix("user:") {
+        return names.user_any_case(handle).map(Principal::User);
+    }
+    if let Some(handle) = text.strip_prefix("group:") {
+        return names.group_any_case(handle).map(Principal::Group);
+    }
+    (text == "everyone").then_some(Principal::Everyone)
 }
 
 fn principal(text: &str, names: &dyn PrincipalNames) -> Option<Principal> {
@@ -135,6 +191,12 @@ mod tests {
         fn group(&self, handle: &str) -> Option<GroupId> {
             (handle == "hr").then(|| GroupId::new("g_1").ok()).flatten()
         }
+        fn user_any_case(&self, handle: &str) -> Option<UserId> {
+            self.user(&handle.to_ascii_lowercase())
+        }
+        fn group_any_case(&self, handle: &str) -> Option<GroupId> {
+            self.group(&handle.to_ascii_lowercase())
+        }
         fn level(&self, label: &str) -> Option<Level> {
             (label == "secret").then_some(Level(2))
         }
@@ -144,7 +206,8 @@ mod tests {
         Origin { file: "a/.access.toml".into(), line: 4 }
     }
     fn entry(effect: Effect, principal: &str) -> RightsEntry {
-        RightsEntry { effect, principal: principal.into(), window: Window::ALWAYS, origin: origin() }
+        let (naming, window) = (Naming::Handle, Window::ALWAYS);
+        RightsEntry { effect, principal: principal.into(), naming, window, origin: origin() }
     }
     fn spec(entries: &[(Effect, &str)]) -> RightsSpec {
         RightsSpec { entries: entries.iter().map(|(e, p)| entry(*e, p)).collect(), ..RightsSpec::default() }
@@ -188,6 +251,44 @@ mod tests {
                 assert_eq!(resolved.unknown, [(told.to_owned(), origin())], "{name}");
             }
         }
+    }
+
+    #[test]
+    fn a_foreign_name_is_taken_in_any_case_and_grants_nobody_where_it_is_unknown() {
+        let mut foreign = spec(&[
+            (Effect::Allow, "user:Dana"),
+            (Effect::Allow, "group:HR"),
+            (Effect::Deny, "user:omar"),
+            (Effect::Allow, "everyone"),
+        ]);
+        foreign.entries.iter_mut().for_each(|entry| entry.naming = Naming::Foreign);
+        let resolved = foreign.resolve(&Names);
+        assert!(resolved.unknown.is_empty());
+        let [AclLayer::FirstMatch(aces)] = resolved.acl.layers() else { panic!("{resolved:?}") };
+        assert_eq!(aces[0].principal, Principal::User(UserId::new("u_1").unwrap()));
+        assert_eq!(aces[1].principal, Principal::Group(GroupId::new("g_1").unwrap()));
+        assert_eq!(aces[2].principal, Principal::Unresolved("user:omar".into()));
+        // What was kept before there were foreign names is a handle, and is written as it was.
+        let old = r#"{"effect":"allow","principal":"everyone","window":{},"origin":{"file":"f","line":1}}"#;
+        let entry: RightsEntry = serde_json::from_str(old).unwrap();
+        assert_eq!(entry.naming, Naming::Handle);
+        assert_eq!(serde_json::to_string(&entry).unwrap(), old);
+    }
+
+    #[test]
+    fn further_lists_are_layers_before_the_labels() {
+        let mut above = spec(&[(Effect::Allow, "everyone")]);
+        above.also = vec![vec![entry(Effect::Allow, "group:hr")], Vec::new()];
+        above.labels = vec![("secret".into(), origin())];
+        let resolved = above.resolve(&Names);
+        let [AclLayer::FirstMatch(first), AclLayer::FirstMatch(second), AclLayer::FirstMatch(third), _] =
+            resolved.acl.layers()
+        else {
+            panic!("{resolved:?}")
+        };
+        assert_eq!((first.len(), second.len(), third.len()), (1, 1, 0));
+        above.also[0][0].principal = "group:nobody-knows".into();
+        assert_eq!(above.resolve(&Names).acl, Acl::nobody());
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod bad_input;
 mod plan;
 #[path = "it/rights.rs"]
 mod rights;
+#[path = "it/rights_formats.rs"]
+mod rights_formats;
 #[path = "it/runs.rs"]
 mod runs;
 #[path = "it/workers.rs"]

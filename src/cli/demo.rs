@@ -13,7 +13,7 @@ use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kenward_ingest::pipeline::{Progress, RunReport};
-use kenward_vault::writer::SourceSpec;
+use kenward_vault::writer::{SourceRights, SourceSpec};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -134,6 +134,7 @@ async fn ingest(context: &Context, backend: &Backend, folder: &Path) -> anyhow::
         url_template: None,
         tier: 2,
         label: None,
+        rights: SourceRights::default(),
     };
     want!(backend.ask(Op::AddSource { spec }).await?, Reply::Done => ());
     let bar = ProgressBar::new(0);
@@ -151,7 +152,7 @@ async fn ingest(context: &Context, backend: &Backend, folder: &Path) -> anyhow::
     let op = Op::Ingest { source: "harbor".to_owned(), allow_mass_delete: false };
     let reply = backend.call(op, &mut told).await?;
     bar.finish_and_clear();
-    Ok(want!(reply, Reply::Ingested(report) => report))
+    Ok(want!(reply, Reply::Ingested(report) => *report))
 }
 
 /// Asks every question as both people, each with their own token.

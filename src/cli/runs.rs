@@ -6,7 +6,7 @@ use super::{Context, Outcome, ingest, out};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use clap::Subcommand;
-use kenward_ingest::pipeline::RunReport;
+use kenward_ingest::pipeline::{RunReport, rights_are_in};
 use kenward_vault::runs::{RunRow, RunState};
 use std::time::Duration;
 
@@ -180,8 +180,9 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
             report
                 .rights_not_read
                 .iter()
-                .map(|path| format!("  not read   {path}: a rights file is named exactly `.access.toml`")),
+                .map(|path| format!("  not read   {path}: {}", rights_are_in(report.fidelity.format))),
         );
+        lines.extend(ingest::fidelity(&report.fidelity).iter().map(|line| format!("  {line}")));
         lines.extend(
             report.rules_unmatched.iter().map(|place| format!("  matches no file: the rule at {place}")),
         );

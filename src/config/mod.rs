@@ -9,9 +9,10 @@ pub mod template;
 mod validate;
 
 pub use error::{ConfigError, Place};
-pub(crate) use validate::{PRINCIPAL, SOURCE_NAME, valid_principal, valid_source_name};
+pub(crate) use validate::{PRINCIPAL, SOURCE_NAME, parse_rights, valid_principal, valid_source_name};
 
 use kenward_access::ids::TenantId;
+use kenward_vault::writer::SourceRights;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,8 @@ pub struct ConfiguredSource {
     pub url_template: Option<String>,
     /// How long after a run a server begins the next one; `None` = it begins none.
     pub every: Option<Duration>,
+    /// Where its rights are written, and whom the names there stand for.
+    pub rights: SourceRights,
 }
 
 /// Limits of an ingestion.

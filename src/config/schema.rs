@@ -51,6 +51,9 @@ pub const SOURCE_KEYS: &[Key] = &[
     key("tier", Kind::Number),
     key("url_template", Kind::Text),
     key("every", Kind::Text),
+    key("rights", Kind::Text),
+    // A file's name or a table.
+    key("identity", Kind::Text),
 ];
 
 /// The section whose keys are user ids of this machine.

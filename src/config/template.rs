@@ -60,6 +60,14 @@ labels = ["public", "internal", "confidential", "restricted"]
 #tier = 2
 # The documents' real address; {{path}} is replaced.
 #url_template = "https://handbook.example.com/{{path}}"
+# Where its rights are written: access-toml (files called .access.toml; so if nothing is said), owners (files
+# called OWNERS: approvers and reviewers may read), codeowners (the owners of the last line that matches), or
+# posix (owner, group, mode and ACL of the files, and of every folder on the way).
+#rights = "owners"
+# Whom names of these stand for, where it is not the same handle in the directory: a TOML file of lines
+# NAME = "user:HANDLE" (or "group:HANDLE"), or the same as a table [source.identity]. With listed_only = true
+# in it other names are nobody. posix has this list alone: uid.1000 = …, gid.50 = …, other = "everyone".
+#identity = "names.toml"
 # How long after a run `kenward serve` begins the next one: 90s, 15m, 2h, 1d. Without it, it begins none.
 #every = "15m"
 "#

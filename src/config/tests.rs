@@ -1,6 +1,7 @@
 //! Tests of the configuration: what is read, what is refused, and in which words.
 
 use super::*;
+use kenward_vault::writer::RightsFormat;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
     Config::from_text(Path::new("/srv/kw/kenward.toml"), text)
@@ -32,6 +33,34 @@ fn the_written_file_is_valid_and_names_every_key() {
     for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS) {
         let name = key.name.rsplit('.').next().unwrap();
         assert!(uncommented.lines().any(|l| l.starts_with(&format!("{name} ="))), "`{name}` is not in it");
+    }
+}
+
+#[test]
+fn rights_formats_and_whom_names_stand_for() {
+    let source = "[[source]]\nname = \"a\"\npath = \"b\"\n";
+    let of = |more: &str| read(&format!("{source}{more}")).map(|config| config.sources[0].rights.clone());
+    assert_eq!(of("").unwrap(), SourceRights::default());
+    let file = of("rights = \"codeowners\"\nidentity = \"names.toml\"\n").unwrap();
+    assert_eq!(file.format, RightsFormat::Codeowners);
+    assert_eq!(file.identity.file.as_deref(), Some("/srv/kw/names.toml"));
+    let table = "rights = \"posix\"\n[source.identity]\nother = \"everyone\"\nuid.1000 = \"user:dana\"\n";
+    let table = of(table).unwrap();
+    assert_eq!(table.identity.names["uid.1000"], "user:dana");
+    assert_eq!(table.identity.names["other"], "everyone");
+    let only =
+        "rights = \"owners\"\n[source.identity]\nlisted_only = true\n\"@harbor/pay\" = \"group:pay\"\n";
+    assert!(of(only).unwrap().identity.listed_only);
+    for (more, word) in [
+        ("rights = \"owner\"\n", "`owners`"),
+        ("identity = \"names.toml\"\n", "`.access.toml`"),
+        ("rights = \"owners\"\nidentity = { dana = \"dana\" }\n", "`dana`"),
+        ("rights = \"owners\"\nidentity = [\"dana\"]\n", "table of names"),
+        ("rights = \"posix\"\nidentity = { uid = { 1000 = 7 } }\n", "`uid.1000`"),
+    ] {
+        let error = of(more).unwrap_err();
+        let told = format!("{error} {}", error.hint());
+        assert!((told.contains("line 4") || told.contains("line 5")) && told.contains(word), "{told}");
     }
 }
 

@@ -4,6 +4,8 @@ use super::error::{ConfigError, Place};
 use super::raw::{Entry, Raw};
 use super::{Config, ConfiguredSource, Engine, IngestLimits, Level, LocalPerson, LogConfig, Role, place};
 use kenward_access::ids::TenantId;
+use kenward_ingest::acl_mapping::{LISTED_ONLY, NUMBERS};
+use kenward_vault::writer::{RightsFormat, SourceIdentity, SourceRights};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -200,9 +202,84 @@ fn sources(
         let tier = u8::try_from(values.number("tier", 2, 0..=4)?).unwrap_or(2);
         let url_template = values.text("url_template")?;
         let every = values.duration("every")?;
-        sources.push(ConfiguredSource { name, path, default_allow, label, tier, url_template, every });
+        let rights = SourceRights { format: rights_format(values)?, identity: identity(values, base)? };
+        if rights.format == RightsFormat::AccessToml && rights.identity != SourceIdentity::default() {
+            let found = "set beside `rights = \"access-toml\"`";
+            return Err(values.wrong("identity", found, NEEDS_NO_IDENTITY));
+        }
+        sources.push(ConfiguredSource {
+            name,
+            path,
+            default_allow,
+            label,
+            tier,
+            url_template,
+            every,
+            rights,
+        });
     }
     Ok(sources)
+}
+
+const NEEDS_NO_IDENTITY: &str =
+    "nothing there: `.access.toml` names people as the directory does; give another `rights`";
+
+fn rights_format(values: Values<'_>) -> Result<RightsFormat, ConfigError> {
+    let Some(text) = values.text("rights")? else { return Ok(RightsFormat::default()) };
+    parse_rights(&text).ok_or_else(|| {
+        let names: Vec<String> = RightsFormat::ALL.iter().map(|f| format!("`{}`", f.name())).collect();
+        values.wrong("rights", &format!("`{text}`"), &format!("one of {}", names.join(", ")))
+    })
+}
+
+/// A format of rights by its name.
+pub(crate) fn parse_rights(text: &str) -> Option<RightsFormat> {
+    RightsFormat::ALL.into_iter().find(|format| format.name() == text)
+}
+
+/// Whom the names of a source stand for: a file's path, or the list itself.
+fn identity(values: Values<'_>, base: &Path) -> Result<SourceIdentity, ConfigError> {
+    let mut identity = SourceIdentity::default();
+    match values.raw.get("identity").map(|entry| &entry.value) {
+        None => {}
+        Some(toml::Value::Table(table)) => {
+            for (name, value) in table {
+                match value {
+                    toml::Value::Boolean(flag) if name == LISTED_ONLY => identity.listed_only = *flag,
+                    toml::Value::Table(numbers) if NUMBERS.contains(&name.as_str()) => {
+                        for (number, value) in numbers {
+                            let name = format!("{name}.{number}");
+                            let principal = listed(values, &name, value)?;
+                            identity.names.insert(name, principal);
+                        }
+                    }
+                    value => {
+                        identity.names.insert(name.clone(), listed(values, name, value)?);
+                    }
+                }
+            }
+        }
+        Some(toml::Value::String(_)) => {
+            let path = values.path("identity", base)?;
+            identity.file = path.map(|path| path.to_string_lossy().into_owned());
+        }
+        Some(other) => {
+            let expected = "a file's path in quotes, or a table of names";
+            return Err(values.kind("identity", other, expected));
+        }
+    }
+    Ok(identity)
+}
+
+/// Whom a name is said to stand for.
+fn listed(values: Values<'_>, name: &str, value: &toml::Value) -> Result<String, ConfigError> {
+    match value {
+        toml::Value::String(principal) if valid_principal(principal) => Ok(principal.clone()),
+        _ => {
+            let found = format!("a list in which `{name}` does not name anybody");
+            Err(values.wrong("identity", &found, &format!("{PRINCIPAL} for each name")))
+        }
+    }
 }
 
 /// What a source's name may be, in words.

@@ -274,7 +274,7 @@ pub enum Reply {
     /// Progress of a run; more follows.
     Progress(Progress),
     /// The end of a run.
-    Ingested(RunReport),
+    Ingested(Box<RunReport>),
     /// To `Ingest`: documents carry no rights, and nobody said who may read such ones.
     NeedsDefault {
         /// Name of the source.

@@ -254,7 +254,7 @@ pub(super) fn ingest(
         }
     }
     match ended {
-        Ok(report) => Reply::Ingested(report),
+        Ok(report) => Reply::Ingested(Box::new(report)),
         Err(IngestError::NoDefault { source_name, files }) => {
             Reply::NeedsDefault { source: source_name.into(), files }
         }

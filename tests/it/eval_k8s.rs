@@ -17,36 +17,36 @@ use std::time::Instant;
 const OUTSIDER: &str = "zz-outsider";
 
 #[derive(Deserialize)]
-struct Document {
+pub struct Document {
     #[serde(rename = "_id")]
-    id: String,
-    text: String,
+    pub id: String,
+    pub text: String,
 }
 
-#[derive(Deserialize)]
-struct Folder {
-    folder: String,
-    inherit: bool,
-    allow: Vec<Grant>,
+#[derive(Clone, Deserialize)]
+pub struct Folder {
+    pub folder: String,
+    pub inherit: bool,
+    pub allow: Vec<Grant>,
 }
 
-#[derive(Deserialize)]
-struct Grant {
+#[derive(Clone, Deserialize)]
+pub struct Grant {
     #[serde(rename = "match")]
-    pattern: Option<String>,
-    principals: Vec<String>,
+    pub pattern: Option<String>,
+    pub principals: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Members {
-    group: String,
-    members: Vec<String>,
+pub struct Members {
+    pub group: String,
+    pub members: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Expected {
-    user: String,
-    docs: Vec<usize>,
+pub struct Expected {
+    pub user: String,
+    pub docs: Vec<usize>,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +66,7 @@ struct Permission {
     outsider: String,
 }
 
-fn lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Vec<T> {
+pub fn lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Vec<T> {
     let mut text = String::new();
     let file = std::fs::File::open(path).unwrap();
     if path.extension().is_some_and(|e| e == "gz") {
@@ -78,18 +78,18 @@ fn lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Vec<T> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-struct Material {
-    documents: Vec<Document>,
-    folders: Vec<Folder>,
-    groups: Vec<Members>,
-    expected: Vec<Expected>,
+pub struct Material {
+    pub documents: Vec<Document>,
+    pub folders: Vec<Folder>,
+    pub groups: Vec<Members>,
+    pub expected: Vec<Expected>,
     queries: HashMap<String, String>,
     permissions: Vec<Permission>,
     excluded: HashSet<(String, String)>,
 }
 
 impl Material {
-    fn read() -> Option<Self> {
+    pub fn read() -> Option<Self> {
         let eval = eval()?;
         let (acl, kb) = (eval.join("acl/k8s-community"), eval.join("kb/k8s-community"));
         let queries: Vec<Query> = lines(&kb.join("queries.jsonl"));
@@ -110,7 +110,7 @@ impl Material {
     }
 
     /// Everybody who is named, as people and groups; nobody has a clearance.
-    fn directory(&self) -> Vec<DirectoryChange> {
+    pub fn directory(&self) -> Vec<DirectoryChange> {
         let mut users: BTreeSet<&str> = self.expected.iter().map(|e| e.user.as_str()).collect();
         users.insert(OUTSIDER);
         let named = self.folders.iter().flat_map(|f| &f.allow).flat_map(|g| &g.principals);

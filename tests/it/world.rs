@@ -13,7 +13,7 @@ use kenward_vault::knowledge_base::{
 };
 use kenward_vault::seams::{Clock, Entropy};
 use kenward_vault::vault::{OpenOptions, Operator};
-use kenward_vault::writer::SourceSpec;
+use kenward_vault::writer::{SourceRights, SourceSpec};
 use kenward_vault::{AnswerError, Vault};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -107,6 +107,17 @@ impl World {
 
     /// Ingests `folder` as the source `name`.
     pub fn ingest(&self, name: &str, folder: &Path, default_allow: &[&str]) -> RunReport {
+        self.ingest_under(name, folder, default_allow, SourceRights::default())
+    }
+
+    /// Ingests `folder` as the source `name`, whose rights are written so.
+    pub fn ingest_under(
+        &self,
+        name: &str,
+        folder: &Path,
+        default_allow: &[&str],
+        rights: SourceRights,
+    ) -> RunReport {
         let spec = SourceSpec {
             name: name.to_owned(),
             kind: "files".to_owned(),
@@ -115,6 +126,7 @@ impl World {
             url_template: None,
             tier: 2,
             label: None,
+            rights,
         };
         self.entropy.back_to(3);
         let source = self.vault.source(&BY, spec.clone()).unwrap();

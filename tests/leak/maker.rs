@@ -7,7 +7,7 @@ use crate::sight::LABELS;
 use crate::world::{BEGIN, Doc, MINUTE, Named, Op, Place, Run, Source, State, Step, World, is_wide};
 use kenward_access::acl::{Clearance, Effect, Level, Window};
 use kenward_access::ids::Timestamp;
-use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_vault::directory::DirectoryChange;
 use std::collections::BTreeSet;
 
@@ -28,6 +28,9 @@ pub struct Maker {
     names: BTreeSet<String>,
     twins: Vec<u64>,
     wide: bool,
+    /// Draws for worlds whose rights have names of another system and further lists; the others are
+    /// drawn without it, and stay what they were.
+    foreign: Option<Dice>,
 }
 
 impl World {
@@ -50,6 +53,7 @@ impl World {
             names: BTreeSet::new(),
             twins: (0..4).map(|_| dice.next()).collect(),
             wide: false,
+            foreign: seed.is_multiple_of(3).then(|| Dice::of(seed, "foreign")),
             dice,
         };
         maker.settle();
@@ -259,7 +263,8 @@ impl Maker {
             let effect = if self.dice.percent(25) { Effect::Deny } else { Effect::Allow };
             let window = self.window();
             let line = u32::try_from(line + 1).unwrap();
-            spec.entries.push(RightsEntry { effect, principal, window, origin: origin(line) });
+            let naming = Naming::Handle;
+            spec.entries.push(RightsEntry { effect, principal, naming, window, origin: origin(line) });
         }
         if self.dice.percent(25) {
             spec.labels.push(((*self.dice.pick(&LABELS)).to_owned(), origin(9)));
@@ -273,7 +278,41 @@ impl Maker {
         if self.dice.percent(3) {
             spec.mentioned.push(("user:nobody-knows".to_owned(), origin(11)));
         }
+        if let Some(mut dice) = self.foreign.take() {
+            self.estrange(&mut spec, &mut dice);
+            self.foreign = Some(dice);
+        }
         spec
+    }
+
+    /// Makes of rights what `OWNERS` files and file systems come to.
+    fn estrange(&self, spec: &mut RightsSpec, dice: &mut Dice) {
+        for entry in &mut spec.entries {
+            if dice.percent(50) {
+                entry.naming = Naming::Foreign;
+                if let (true, Some((kind, name))) = (dice.percent(50), entry.principal.split_once(':')) {
+                    entry.principal = format!("{kind}:{}", name.to_uppercase());
+                }
+            }
+        }
+        for _ in 0..dice.below(3) {
+            let mut list = spec.entries.clone();
+            dice.shuffle(&mut list);
+            list.truncate(dice.below(4));
+            for entry in &mut list {
+                entry.naming = Naming::Foreign;
+                if dice.percent(10) {
+                    entry.principal = "unmapped:uid.7".to_owned();
+                }
+            }
+            if dice.percent(70) {
+                let origin = Origin { file: "folder rwxr-xr-x".to_owned(), line: 0 };
+                let (effect, principal) = (Effect::Allow, "everyone".to_owned());
+                let (naming, window) = (Naming::Foreign, Window::ALWAYS);
+                list.push(RightsEntry { effect, principal, naming, window, origin });
+            }
+            spec.also.push(list);
+        }
     }
 
     pub fn version(&mut self, container: &str) -> Doc {
@@ -396,6 +435,7 @@ impl Maker {
             let entry = RightsEntry {
                 effect: Effect::Allow,
                 principal: principal.to_owned(),
+                naming: Naming::Handle,
                 window: Window::ALWAYS,
                 origin,
             };

@@ -3,7 +3,7 @@
 
 use kenward_access::acl::Effect;
 use kenward_access::ids::Timestamp;
-use kenward_access::rights::RightsSpec;
+use kenward_access::rights::{Naming, RightsEntry, RightsSpec};
 use kenward_vault::directory::DirectoryChange;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,8 +82,10 @@ impl Directory {
 
     /// May the person read what these rights guard?
     pub fn sees(&self, handle: &str, rights: &RightsSpec, now: i64) -> bool {
+        let lists: Vec<&Vec<RightsEntry>> = std::iter::once(&rights.entries).chain(&rights.also).collect();
+        let slip = |e: &RightsEntry| e.naming == Naming::Handle && !self.knows(&e.principal);
         if rights.problem.is_some()
-            || rights.entries.iter().any(|e| !self.knows(&e.principal))
+            || lists.iter().any(|list| list.iter().any(slip))
             || rights.mentioned.iter().any(|(principal, _)| !self.knows(principal))
         {
             return false;
@@ -96,10 +98,23 @@ impl Directory {
             }
         }
         let held = self.holds(handle);
-        for entry in &rights.entries {
+        lists.into_iter().all(|list| self.lets(list, &held, now))
+    }
+
+    /// Does a list let somebody through who holds these?
+    fn lets(&self, list: &[RightsEntry], held: &BTreeSet<String>, now: i64) -> bool {
+        for entry in list {
             let begun = entry.window.from.is_none_or(|from| from <= Timestamp(now));
             let over = entry.window.until.is_some_and(|until| until <= Timestamp(now));
-            if begun && !over && held.contains(&entry.principal) {
+            let means = match entry.naming {
+                Naming::Handle => held.contains(&entry.principal),
+                // All handles are in lower case here.
+                Naming::Foreign => {
+                    let name = entry.principal.to_lowercase();
+                    held.contains(&name) || (entry.effect == Effect::Deny && !self.knows(&name))
+                }
+            };
+            if begun && !over && means {
                 return entry.effect == Effect::Allow;
             }
         }

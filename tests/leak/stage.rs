@@ -10,12 +10,12 @@ use kenward::owner::ops::Claim;
 use kenward_access::acl::{Clearance, Effect, Level, Window};
 use kenward_access::caller::Caller;
 use kenward_access::ids::{TenantId, Timestamp};
-use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::{Embedder, hashing};
 use kenward_vault::directory::DirectoryChange;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Link, NewChunk, NewDocument, SourceSpec};
+use kenward_vault::writer::{Link, NewChunk, NewDocument, SourceRights, SourceSpec};
 use kenward_vault::{OpenOptions, Vault};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -205,6 +205,7 @@ impl Stage {
             url_template: named.url_template.clone(),
             tier: named.tier,
             label: named.label.clone(),
+            rights: SourceRights::default(),
         };
         let id = self.vault().source(&operator(), spec).unwrap();
         self.sources.insert(number, id);
@@ -336,6 +337,7 @@ impl Stage {
             url_template: None,
             tier: 2,
             label: None,
+            rights: SourceRights::default(),
         };
         let source = self.vault().source(&operator(), spec).unwrap();
         let mut run = self.vault().begin_run(&operator(), source).unwrap();
@@ -361,6 +363,7 @@ impl Stage {
                 entries: vec![RightsEntry {
                     effect: Effect::Allow,
                     principal: format!("user:{handle}"),
+                    naming: Naming::Handle,
                     window: Window::ALWAYS,
                     origin: Origin { file: "only".to_owned(), line: 1 },
                 }],

@@ -160,8 +160,17 @@ impl Vault {
         if names.is_empty() {
             return Ok(());
         }
+        // Names of other systems are taken in any case.
+        let lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let in_any_case = |spec: &str| {
+            let spec = spec.to_ascii_lowercase();
+            lower.iter().any(|name| spec.contains(name))
+        };
         for container in rights_sql::containers(tx)? {
-            if container.unknown != "[]" || names.iter().any(|n| container.spec.contains(n.as_str())) {
+            let spec = &container.spec;
+            let named = names.iter().any(|name| spec.contains(name.as_str()))
+                || (spec.contains("\"foreign\"") && in_any_case(spec));
+            if container.unknown != "[]" || named {
                 rights_sql::resolve_again(tx, rights, &self.core.labels, &container)?;
             }
         }
@@ -248,15 +257,21 @@ fn may_widen(rights: &Rights, change: &DirectoryChange) -> bool {
         | DirectoryChange::AddGroup { .. }
         | DirectoryChange::AddMember { .. }
         | DirectoryChange::SetDisabled { disabled: false, .. } => true,
-        DirectoryChange::SetDisabled { disabled: true, .. }
-        | DirectoryChange::RemoveUser { .. }
-        | DirectoryChange::RevokeToken { .. } => false,
+        DirectoryChange::SetDisabled { disabled: true, .. } | DirectoryChange::RevokeToken { .. } => false,
+        // A name of another system that meant one of two means the other one from then on.
+        DirectoryChange::RemoveUser { handle } => {
+            matches!(rights.any_case.users.get(&handle.to_ascii_lowercase()), Some(None))
+        }
         DirectoryChange::SetClearance { handle, clearance } => {
             let now = rights.handles.get(handle).and_then(|id| rights.users.get(id));
             now.is_none_or(|u| !u.clearance.dominates(clearance.level, &clearance.compartments))
         }
         // Who leaves a group leaves the groups around it too, and a deny for any of these ends.
-        DirectoryChange::RemoveGroup { .. } | DirectoryChange::RemoveMember { .. } => denies_a_group(rights),
+        DirectoryChange::RemoveMember { .. } => denies_a_group(rights),
+        DirectoryChange::RemoveGroup { handle } => {
+            let several = rights.any_case.groups.get(&handle.to_ascii_lowercase());
+            matches!(several, Some(None)) || denies_a_group(rights)
+        }
     }
 }
 

@@ -197,6 +197,7 @@ fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> 
         users: Arc::default(),
         handles: Arc::default(),
         group_handles: Arc::default(),
+        any_case: Arc::default(),
         tokens: Arc::default(),
     };
     people::load(tx, &mut rights)?;

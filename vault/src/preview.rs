@@ -12,7 +12,7 @@ use kenward_access::acl::{Acl, AclLayer};
 use kenward_access::decision::{Holder, LayerReason, decide};
 use kenward_access::ids::{ClassId, Timestamp};
 use kenward_access::principal::Principal;
-use kenward_access::rights::RightsSpec;
+use kenward_access::rights::{RightsSpec, foreign};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -67,6 +67,14 @@ impl Vault {
         let Some(source) = source else { return Ok(HashMap::new()) };
         let known = self.catalog.lock().transaction("reading documents", |tx| content::known(tx, source))?;
         Ok(known.into_iter().map(|(id, known)| (id, known.known)).collect())
+    }
+
+    /// Those of these names of another system that stand for nobody whom the directory knows.
+    #[must_use]
+    pub fn unmapped<'n>(&self, principals: &[&'n str]) -> Vec<&'n str> {
+        let rights = self.core.rights.load_full();
+        let names = Names { rights: &rights, labels: &self.core.labels };
+        principals.iter().filter(|principal| foreign(principal, &names).is_none()).copied().collect()
     }
 
     /// Previews what a source would come to. `source` is its number, and `None` for one that is not

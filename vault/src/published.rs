@@ -145,8 +145,35 @@ pub struct Rights {
     pub handles: Arc<HashMap<String, UserId>>,
     /// Groups' ids by handle.
     pub group_handles: Arc<HashMap<String, GroupId>>,
+    /// Both, by their handles in lower case.
+    pub any_case: Arc<AnyCase>,
     /// Tokens that are not revoked, by SHA-256.
     pub tokens: Arc<HashMap<[u8; 32], LiveToken>>,
+}
+
+/// Ids by handles in which ASCII letters are lower case; `None` where several differ in nothing else.
+#[derive(Debug, Default)]
+pub struct AnyCase {
+    /// People.
+    pub users: HashMap<String, Option<UserId>>,
+    /// Groups.
+    pub groups: HashMap<String, Option<GroupId>>,
+}
+
+impl AnyCase {
+    /// Made of the handles to the letter.
+    pub(crate) fn of(users: &HashMap<String, UserId>, groups: &HashMap<String, GroupId>) -> Self {
+        Self { users: lower(users), groups: lower(groups) }
+    }
+}
+
+fn lower<I: Clone>(handles: &HashMap<String, I>) -> HashMap<String, Option<I>> {
+    let mut lower: HashMap<String, Option<I>> = HashMap::with_capacity(handles.len());
+    for (handle, id) in handles {
+        let known = lower.entry(handle.to_ascii_lowercase());
+        known.and_modify(|id| *id = None).or_insert_with(|| Some(id.clone()));
+    }
+    lower
 }
 
 /// A token that is not revoked; whether it has expired is asked with the clock.

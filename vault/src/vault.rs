@@ -125,7 +125,13 @@ impl Vault {
             return Err(VaultError::name("a source needs a name", "give one with `--name`"));
         }
         let id = self.core.keys.source_id(&self.core.tenant, &spec.name);
-        let about = serde_json::json!({ "source": spec.name, "default_allow": spec.default_allow });
+        let about = serde_json::json!({
+            "source": spec.name,
+            "default_allow": spec.default_allow,
+            "rights": spec.rights.format,
+            "identity": spec.rights.identity.file,
+            "identity_names": spec.rights.identity.names.len(),
+        });
         let (no, changed) = self.catalog.lock().transaction("recording a source", |tx| {
             let known = sources::all(tx)?.into_iter().find(|(_, known)| known.name == spec.name);
             let Some((no, known)) = known else {

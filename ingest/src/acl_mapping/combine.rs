@@ -1,10 +1,11 @@
 //! The rights of a folder or a file, from the rights files above it. It must never leave out a deny
 //! or a label in force, and never fall back to the default where something was said.
 
+use super::fidelity::Tally;
 use super::parse::{FileRule, FolderRules, Unusable, Written, parse};
 use crate::connectors::{ItemRights, RIGHTS_FILE};
 use kenward_access::acl::{Effect, Window};
-use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,22 +18,41 @@ pub struct Defaults {
     pub label: Option<String>,
 }
 
+impl Defaults {
+    /// Who may read what nothing speaks of.
+    pub(super) fn entries(&self) -> impl Iterator<Item = RightsEntry> + '_ {
+        self.allow.iter().map(|principal| RightsEntry {
+            effect: Effect::Allow,
+            principal: principal.clone(),
+            naming: Naming::Handle,
+            window: Window::ALWAYS,
+            origin: Origin { file: "default_allow".to_owned(), line: 0 },
+        })
+    }
+
+    /// The label of what has none.
+    pub(super) fn label(&self) -> Option<(String, Origin)> {
+        let origin = Origin { file: "default_label".to_owned(), line: 0 };
+        self.label.clone().map(|label| (label, origin))
+    }
+}
+
 /// All rights files of a source, by folder.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct TomlRules {
     folders: Arc<BTreeMap<String, Result<FolderRules, Unusable>>>,
     raw: Arc<BTreeMap<String, Vec<u8>>>,
     defaults: Defaults,
 }
 
-impl PartialEq for Rules {
+impl PartialEq for TomlRules {
     /// Equal if they were read from the same bytes under the same defaults.
     fn eq(&self, other: &Self) -> bool {
         self.raw == other.raw && self.defaults == other.defaults
     }
 }
 
-impl Eq for Rules {}
+impl Eq for TomlRules {}
 
 /// One link of a chain: a folder above (or at) the item, with its rules.
 struct Link<'a> {
@@ -40,7 +60,7 @@ struct Link<'a> {
     rules: &'a FolderRules,
 }
 
-impl Rules {
+impl TomlRules {
     /// Reads all rights files (folder → bytes). Those that cannot be understood hide what is below them.
     #[must_use]
     pub fn parse(raw: &BTreeMap<String, Vec<u8>>, defaults: Defaults) -> Self {
@@ -61,7 +81,7 @@ impl Rules {
     }
 
     /// Every rights file, or line of one, that could not be used: (path, line, what).
-    pub fn problems(&self) -> impl Iterator<Item = (String, u32, &str)> {
+    pub(super) fn problems(&self) -> impl Iterator<Item = (String, u32, &str)> {
         self.folders.iter().flat_map(|(folder, rules)| {
             let problems = match rules {
                 Ok(rules) => rules.idle.as_slice(),
@@ -69,6 +89,25 @@ impl Rules {
             };
             problems.iter().map(move |problem| (rights_file(folder), problem.line, problem.what.as_str()))
         })
+    }
+
+    /// What became of the constructs: all of them have a meaning here, so a file counts as a whole.
+    pub(super) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (folder, rules) in self.folders.iter() {
+            match rules {
+                Ok(rules) => {
+                    tally.exact("allow", rules.allow.len());
+                    tally.exact("deny", rules.deny.len());
+                    tally.exact("[[file]]", rules.files.len());
+                    tally.exact("inherit = false", usize::from(!rules.inherit));
+                }
+                Err(problem) => {
+                    tally.refused("rights file", &rights_file(folder), problem.line, &problem.what);
+                }
+            }
+        }
+        tally
     }
 
     /// The `[[file]]` rules that match none of these files: (path of the rights file, line of `match`).
@@ -125,16 +164,10 @@ impl Rules {
         // A label does not, and stays a layer beside the default.
         let unsaid = cut.is_none() && !parts.said;
         if unsaid {
-            parts.spec.entries.extend(self.defaults.allow.iter().map(|principal| RightsEntry {
-                effect: Effect::Allow,
-                principal: principal.clone(),
-                window: Window::ALWAYS,
-                origin: Origin { file: "default_allow".to_owned(), line: 0 },
-            }));
+            parts.spec.entries.extend(self.defaults.entries());
         }
-        if let (true, Some(label)) = (parts.spec.labels.is_empty(), &self.defaults.label) {
-            let origin = Origin { file: "default_label".to_owned(), line: 0 };
-            parts.spec.labels.push((label.clone(), origin));
+        if parts.spec.labels.is_empty() {
+            parts.spec.labels.extend(self.defaults.label());
         }
         let container = if parts.own { file.unwrap_or(folder) } else { folder };
         ItemRights { container: container.to_owned(), spec: parts.spec, unsaid }
@@ -204,6 +237,7 @@ impl Parts {
         self.spec.entries.extend(names.iter().map(|(principal, line)| RightsEntry {
             effect,
             principal: principal.clone(),
+            naming: Naming::Handle,
             window,
             origin: link.origin(*line),
         }));
@@ -256,12 +290,12 @@ impl<'a> Link<'a> {
 }
 
 /// The folder that holds a file.
-fn parent(path: &str) -> &str {
+pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// A file's path from a folder above it.
-fn below<'p>(folder: &str, path: &'p str) -> &'p str {
+pub(super) fn below<'p>(folder: &str, path: &'p str) -> &'p str {
     path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/')
 }
 
@@ -270,7 +304,7 @@ fn rights_file(folder: &str) -> String {
 }
 
 /// The root, then each folder down to this one.
-fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
     let below = (!folder.is_empty()).then(|| {
         let slashes = folder.match_indices('/').map(|(at, _)| at);
         slashes.chain([folder.len()]).filter_map(|end| folder.get(..end))
@@ -282,10 +316,10 @@ fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn rules(files: &[(&str, &str)]) -> Rules {
+    fn rules(files: &[(&str, &str)]) -> TomlRules {
         let raw =
             files.iter().map(|(folder, text)| ((*folder).to_owned(), text.as_bytes().to_vec())).collect();
-        Rules::parse(&raw, Defaults { allow: vec!["everyone".into()], label: None })
+        TomlRules::parse(&raw, Defaults { allow: vec!["everyone".into()], label: None })
     }
 
     fn entries(rights: &ItemRights) -> Vec<String> {

@@ -151,18 +151,18 @@ fn one(text: &Lines<'_>, entry: Spanned<String>) -> Written {
 }
 
 /// The text of a rights file, and where its lines end: a file of many rules asks for the line of each.
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     text: &'a str,
     ends: Vec<usize>,
 }
 
 impl<'a> Lines<'a> {
-    fn of(text: &'a str) -> Self {
+    pub(super) fn of(text: &'a str) -> Self {
         Self { text, ends: text.match_indices('\n').map(|(at, _)| at).collect() }
     }
 
     /// The line that a byte stands on, from 1.
-    fn line_of(&self, byte: usize) -> u32 {
+    pub(super) fn line_of(&self, byte: usize) -> u32 {
         let lines = self.ends.partition_point(|end| *end < byte);
         u32::try_from(lines).map_or(u32::MAX, |lines| lines.saturating_add(1))
     }

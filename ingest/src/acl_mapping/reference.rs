@@ -2,7 +2,7 @@
 //! per person, per document, without lists of entries. Compared with the mapping on random trees, both
 //! ways: never wider, never narrower.
 
-use super::{Defaults, Rules};
+use super::{Defaults, TomlRules};
 use kenward_access::acl::Effect;
 use kenward_access::ids::Timestamp;
 use proptest::prelude::*;
@@ -239,7 +239,7 @@ proptest! {
     ) {
         let raw = tree.iter().map(|(at, rules)| ((*at).to_owned(), toml_of(rules).into_bytes())).collect();
         let allow = if default_allow { vec!["everyone".to_owned()] } else { Vec::new() };
-        let rules = Rules::parse(&raw, Defaults { allow, label: None });
+        let rules = TomlRules::parse(&raw, Defaults { allow, label: None });
         let now = START + now * DAY - edge;
         let mut holds = held.clone();
         holds.insert(0);

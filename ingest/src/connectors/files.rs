@@ -1,33 +1,29 @@
 //! A folder tree. Dot-folders are read (except `.git`), dot-files are not (except the rights file),
 //! symbolic links are never followed. It must never read a byte outside its root.
 
-use super::{FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Unlisted, open};
+use super::rights_files::{self, Name};
+use super::{FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Unlisted, facts, open};
 use crate::acl_mapping::{Defaults, Rules};
 use kenward_access::ids::Timestamp;
-use std::collections::BTreeMap;
+use kenward_vault::writer::{RightsFormat, SourceRights, SourceSpec};
 use std::fs::{Metadata, read_dir};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
-
-/// The file in which a folder states its rights.
-pub const RIGHTS_FILE: &str = ".access.toml";
-
-/// A rights file longer than this is not read, and hides what it governs.
-const RIGHTS_FILE_MAX: u64 = 1 << 20;
 
 /// A folder tree as a source.
 #[derive(Debug)]
 pub struct FilesConnector {
     root: PathBuf,
+    rights: SourceRights,
     defaults: Defaults,
 }
 
 impl FilesConnector {
-    /// A connector over this folder; `defaults` decides where nothing in the tree says anything.
+    /// A connector over the folder of a source; its defaults decide where nothing in the tree says anything.
     #[must_use]
-    pub fn new(root: PathBuf, defaults: Defaults) -> Self {
-        Self { root, defaults }
+    pub fn of(spec: &SourceSpec) -> Self {
+        let defaults = Defaults { allow: spec.default_allow.clone(), label: spec.label.clone() };
+        Self { root: PathBuf::from(&spec.root), rights: spec.rights.clone(), defaults }
     }
 
     fn walk(&self, folder: &str, listing: &mut Listing, pending: &mut Vec<String>) -> std::io::Result<()> {
@@ -54,12 +50,20 @@ impl FilesConnector {
                 if name != ".git" {
                     below.push(path);
                 }
-            } else if name.starts_with('.') || meant_as_rights(name) {
-                // Dot-files are settings of tools, not documents; the rights file is read elsewhere.
-                if meant_as_rights(name) {
+                continue;
+            }
+            match rights_files::name(self.rights.format, folder, name) {
+                // Read elsewhere.
+                Name::Rights => continue,
+                Name::Near => {
                     listing.near_rights.push(path);
+                    continue;
                 }
-            } else if kind.is_file() {
+                // Dot-files are settings of tools, not documents.
+                Name::Other if name.starts_with('.') => continue,
+                Name::Other => {}
+            }
+            if kind.is_file() {
                 // Not following: a file that turned into a link meanwhile must not lend its length.
                 match entry.metadata() {
                     Ok(meta) => {
@@ -75,24 +79,7 @@ impl FilesConnector {
         pending.append(&mut below);
         Ok(())
     }
-
-    fn rights_file(&self, folder: &str) -> Option<Vec<u8>> {
-        let path = join(folder, RIGHTS_FILE);
-        let file = match open::beneath(&self.root, &path) {
-            Ok(file) => file,
-            Err(FetchError::Vanished) => return None,
-            Err(_) => return Some(UNREADABLE.to_vec()),
-        };
-        let mut bytes = Vec::new();
-        match file.take(RIGHTS_FILE_MAX + 1).read_to_end(&mut bytes) {
-            Ok(read) if read as u64 <= RIGHTS_FILE_MAX => Some(bytes),
-            _ => Some(UNREADABLE.to_vec()),
-        }
-    }
 }
-
-/// Stands for a rights file that is there and cannot be read: never valid TOML, so it hides its folder.
-const UNREADABLE: &[u8] = b"\xff the rights file cannot be read";
 
 impl SourceConnector for FilesConnector {
     fn list(&self) -> Result<Listing, RootError> {
@@ -118,15 +105,16 @@ impl SourceConnector for FilesConnector {
     }
 
     fn rights(&self, listing: &Listing) -> Rights {
-        let folders = listing.folders.iter().chain(&listing.unreadable_folders);
-        let raw: BTreeMap<String, Vec<u8>> =
-            folders.filter_map(|folder| Some((folder.clone(), self.rights_file(folder)?))).collect();
-        let rules = Rules::parse(&raw, self.defaults.clone());
+        let raw = rights_files::read(&self.root, &self.rights, listing);
+        let rules = Rules::read(&raw, &self.rights, self.defaults.clone());
         Rights { raw, rules }
     }
 
     fn fetch(&self, item: &Item, rights: &Rights) -> Result<Fetched, FetchError> {
-        let file = open::beneath(&self.root, &item.path)?;
+        let file = match self.rights.format {
+            RightsFormat::Posix => facts::open_as_read(&self.root, &item.path, &rights.raw)?,
+            _ => open::beneath(&self.root, &item.path)?,
+        };
         let meta = file.metadata().map_err(FetchError::Io)?;
         Ok(Fetched {
             modified: modified(&meta),
@@ -140,41 +128,6 @@ impl SourceConnector for FilesConnector {
         let meta = fetched.file.metadata();
         meta.is_ok_and(|meta| meta.len() == fetched.length && modified(&meta) == fetched.modified)
     }
-}
-
-/// A name that somebody may have meant for the rights file's, which it is not.
-fn meant_as_rights(name: &str) -> bool {
-    const NEAR: [&str; 8] = [
-        RIGHTS_FILE,
-        "access.toml",
-        ".access",
-        ".access.yaml",
-        ".access.yml",
-        ".access.json",
-        ".access.txt",
-        ".access.toml.txt",
-    ];
-    let lower = name.trim().to_lowercase();
-    name != RIGHTS_FILE && (NEAR.contains(&lower.as_str()) || (lower.starts_with('.') && slip(&lower)))
-}
-
-/// Whether one or two characters are wrong, too many or missing, at the ends or within.
-fn slip(name: &str) -> bool {
-    let (name, wanted): (Vec<char>, Vec<char>) = (name.chars().collect(), RIGHTS_FILE.chars().collect());
-    if name.len().abs_diff(wanted.len()) > 2 {
-        return false;
-    }
-    // Levenshtein's distance, a row at a time.
-    let mut row: Vec<usize> = (0..=wanted.len()).collect();
-    for (at, c) in name.iter().enumerate() {
-        let mut next = vec![at + 1];
-        for ((known, above), pair) in wanted.iter().zip(row.iter().skip(1)).zip(row.iter()) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((left + 1).min(above + 1).min(pair + usize::from(c != known)));
-        }
-        row = next;
-    }
-    row.last().is_some_and(|distance| *distance <= 2)
 }
 
 fn check_root(root: &Path) -> Result<(), RootError> {
@@ -197,7 +150,7 @@ fn unreadable(path: String) -> Unlisted {
     Unlisted { path, reason: "unreadable", detail: "the system refused to read it" }
 }
 
-fn join(folder: &str, name: &str) -> String {
+pub(super) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
@@ -213,11 +166,13 @@ fn modified(meta: &Metadata) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connectors::RIGHTS_FILE;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
 
     fn connector(root: &Path) -> FilesConnector {
-        FilesConnector::new(root.to_owned(), Defaults::default())
+        let (rights, defaults) = (SourceRights::default(), Defaults::default());
+        FilesConnector { root: root.to_owned(), rights, defaults }
     }
 
     #[test]

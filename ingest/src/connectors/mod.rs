@@ -2,10 +2,13 @@
 //! fetches bytes together with those rights. It must never hand out bytes without saying which
 //! container's rights guard them, and never read outside its root.
 
+mod facts;
 mod files;
 mod open;
+mod rights_files;
 
-pub use files::{FilesConnector, RIGHTS_FILE};
+pub use files::FilesConnector;
+pub use rights_files::RIGHTS_FILE;
 
 use crate::acl_mapping::Rules;
 use kenward_access::ids::Timestamp;
@@ -91,6 +94,9 @@ pub enum FetchError {
     /// It is a link, a device, a pipe: nothing that is read.
     #[error("not a plain file")]
     NotAFile,
+    /// Its rights, or those of a folder on the way, are not those that were read.
+    #[error("its rights changed while the source was read")]
+    RightsMoved,
     /// It went away after it was listed.
     #[error("vanished while the source was read")]
     Vanished,

@@ -5,30 +5,51 @@
 use super::FetchError;
 use rustix::fs::{Mode, OFlags, open, openat};
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Opens a plain file for reading. `relative` is `/`-separated.
 pub(super) fn beneath(root: &Path, relative: &str) -> Result<File, FetchError> {
+    let file = File::from(walk(root, relative, false, &mut |_, _| Ok(()))?);
+    let plain = file.metadata().map_err(FetchError::Io)?.is_file();
+    if plain { Ok(file) } else { Err(FetchError::NotAFile) }
+}
+
+/// What is asked of each folder on the way, the root (`""`) included, and of what is opened at the end.
+pub(super) type Visit<'v> = &'v mut dyn FnMut(&str, BorrowedFd<'_>) -> Result<(), FetchError>;
+
+/// Opens what is at a path and shows all that it passes through. `is_folder` = it must be a folder.
+pub(super) fn walk(
+    root: &Path,
+    relative: &str,
+    is_folder: bool,
+    visit: Visit<'_>,
+) -> Result<OwnedFd, FetchError> {
     let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     // The root itself may be a link: it is what the operator named.
     let mut at: OwnedFd = open(root, folder, Mode::empty()).map_err(refused)?;
+    visit("", at.as_fd())?;
+    if relative.is_empty() {
+        return Ok(at);
+    }
     let mut parts = relative.split('/').peekable();
+    let mut end = 0;
     while let Some(part) = parts.next() {
         if part.is_empty() || part == "." || part == ".." {
             return Err(FetchError::NotAFile);
         }
         // INVARIANT: no component is a link (NOFOLLOW), and a pipe cannot block us (NONBLOCK).
-        let flags = if parts.peek().is_some() {
+        let flags = if parts.peek().is_some() || is_folder {
             folder | OFlags::NOFOLLOW
         } else {
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC
         };
         at = openat(&at, part, flags, Mode::empty()).map_err(refused)?;
+        end += part.len();
+        visit(relative.get(..end).unwrap_or(relative), at.as_fd())?;
+        end += 1;
     }
-    let file = File::from(at);
-    let plain = file.metadata().map_err(FetchError::Io)?.is_file();
-    if plain { Ok(file) } else { Err(FetchError::NotAFile) }
+    Ok(at)
 }
 
 fn refused(errno: rustix::io::Errno) -> FetchError {

@@ -12,6 +12,7 @@
 
 mod budget;
 mod embed;
+mod fidelity;
 pub mod plan;
 mod read;
 mod run;
@@ -19,16 +20,15 @@ mod stop;
 
 pub use stop::Stop;
 
-use crate::acl_mapping::Defaults;
+use crate::acl_mapping::Fidelity;
 use crate::connectors::{FilesConnector, RootError};
 use crate::worker::{Limits, WorkerCommand};
 use kenward_indexes::embedding::Embedder;
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Failure, RunSummary, SourceSpec};
+use kenward_vault::writer::{Failure, RightsFormat, RunSummary, SourceSpec};
 use kenward_vault::{Vault, VaultError};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The extraction pipeline's version, from 1: documents made by another one are read again, and 0
@@ -75,7 +75,7 @@ pub enum Progress {
     },
     Failed(Failure),
     Publishing,
-    Finished(RunReport),
+    Finished(Box<RunReport>),
 }
 
 /// The report at the end.
@@ -102,11 +102,29 @@ pub struct RunReport {
     /// `[[file]]` rules that match no file now, by the line of their `match`: not failures.
     #[serde(default)]
     pub rules_unmatched: Vec<String>,
+    /// How faithfully the rights of the source were mapped.
+    #[serde(default)]
+    pub fidelity: Fidelity,
     /// Which embedder ran.
     pub embedder: Option<String>,
     pub seconds: f64,
     /// Wall seconds during which the embedder was busy.
     pub embedder_seconds: f64,
+}
+
+/// In which files a source of this format states its rights, in words.
+#[must_use]
+pub fn rights_are_in(format: RightsFormat) -> &'static str {
+    match format {
+        RightsFormat::AccessToml => "a rights file is named exactly `.access.toml`",
+        RightsFormat::Owners => {
+            "this source's rights are in files named exactly `OWNERS`, and `OWNERS_ALIASES` at its root"
+        }
+        RightsFormat::Codeowners => {
+            "this source's rights are in the first of `.github/CODEOWNERS`, `CODEOWNERS` and `docs/CODEOWNERS`"
+        }
+        RightsFormat::Posix => "this source's rights are the owner, group, mode and ACL of its files",
+    }
 }
 
 /// Of each list that a kept report has, so many entries.
@@ -200,7 +218,6 @@ pub fn ingest(
     options: &IngestOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<RunReport, IngestError> {
-    let defaults = Defaults { allow: spec.default_allow.clone(), label: spec.label.clone() };
-    let connector = FilesConnector::new(PathBuf::from(&spec.root), defaults);
+    let connector = FilesConnector::of(spec);
     run::drive(vault, by, source, spec, options, &connector, progress)
 }

@@ -2,8 +2,8 @@
 //! is read, and nothing is extracted, kept or written. What only a parser can tell (a broken or encrypted
 //! document) it does not tell.
 
-use super::{IngestError, IngestOptions, PIPELINE};
-use crate::acl_mapping::Defaults;
+use super::{IngestError, IngestOptions, PIPELINE, rights_are_in};
+use crate::acl_mapping::{Fidelity, place};
 use crate::connectors::{FilesConnector, Item, Listing, Rights, SourceConnector};
 use crate::formats::{FailReason, HEAD, Sniffed, sniff};
 use kenward_vault::Vault;
@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::PathBuf;
 
 /// Of each list of paths, so many are kept; the counts are of all.
 const KEPT: usize = 1_000;
@@ -44,6 +43,9 @@ pub struct Plan {
     pub view: Preview,
     /// `[[file]]` rules that match no file, by the line of their `match`.
     pub rules_unmatched: Vec<String>,
+    /// How faithfully the rights of the source would be mapped.
+    #[serde(default)]
+    pub fidelity: Fidelity,
     /// About how long, and the run that this goes by; `None` if there is none to go by.
     pub about: Option<(f64, i64)>,
 }
@@ -77,8 +79,7 @@ pub fn plan(
     spec: &SourceSpec,
     options: &IngestOptions,
 ) -> Result<Plan, IngestError> {
-    let defaults = Defaults { allow: spec.default_allow.clone(), label: spec.label.clone() };
-    let connector = FilesConnector::new(PathBuf::from(&spec.root), defaults);
+    let connector = FilesConnector::of(spec);
     let listing = connector.list().map_err(|error| IngestError::root(spec, &error))?;
     let rights = connector.rights(&listing);
     let known = vault.known(number)?;
@@ -103,19 +104,19 @@ pub fn plan(
     plan.mass_delete = plan.removed.count * 2 > known.len() as u64;
     plan.view = vault.preview(by, &spec.name, number, &stated)?;
     for path in &listing.near_rights {
-        let what = "is not read: a rights file is named exactly `.access.toml`";
-        plan.view.problems.push((path.clone(), what.to_owned()));
+        let what = format!("is not read: {}", rights_are_in(spec.rights.format));
+        plan.view.problems.push((path.clone(), what));
     }
     for (file, line, what) in rights.rules.problems() {
-        plan.view.problems.push((super::run::place(&file, line), what.to_owned()));
+        plan.view.problems.push((place(&file, line), what));
     }
     plan.view.problems.sort();
     plan.view.problems.dedup();
     if listing.unreadable_folders.is_empty() {
         let unmatched = rights.rules.unmatched(listing.items.iter().map(|item| item.path.as_str()));
-        plan.rules_unmatched =
-            unmatched.into_iter().map(|(file, line)| super::run::place(&file, line)).collect();
+        plan.rules_unmatched = unmatched.into_iter().map(|(file, line)| place(&file, line)).collect();
     }
+    plan.fidelity = super::fidelity::of(vault, &rights.rules, &listing);
     plan.about = about(vault, plan.added.count + plan.changed.count)?;
     Ok(plan)
 }

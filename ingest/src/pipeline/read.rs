@@ -196,7 +196,7 @@ impl Reader<'_> {
 
 fn reason(error: &FetchError) -> FailReason {
     match error {
-        FetchError::Vanished => FailReason::Changed,
+        FetchError::Vanished | FetchError::RightsMoved => FailReason::Changed,
         FetchError::NotAFile | FetchError::Io(_) => FailReason::Unreadable,
     }
 }

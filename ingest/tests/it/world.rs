@@ -10,7 +10,7 @@ use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::DirectoryChange;
 use kenward_vault::seams::{SystemClock, SystemEntropy};
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::SourceSpec;
+use kenward_vault::writer::{SourceRights, SourceSpec};
 use kenward_vault::{OpenOptions, Vault};
 use std::fs;
 use std::path::PathBuf;
@@ -62,6 +62,7 @@ impl World {
             url_template: None,
             tier: 2,
             label: None,
+            rights: SourceRights::default(),
         };
         let options = IngestOptions {
             worker: worker(),

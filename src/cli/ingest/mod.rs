@@ -2,12 +2,15 @@
 //! owner of the data, and what it came to. It reads no document: that is the pipeline's work.
 
 mod default_allow;
+mod fidelity;
 mod plan;
 mod plan_page;
 mod progress;
 mod report;
+mod rights;
 mod source;
 
+pub(super) use fidelity::lines as fidelity;
 pub(super) use report::how_to_fix;
 pub(super) use source::of_config as configured;
 
@@ -34,6 +37,14 @@ pub(crate) struct Args {
     /// Label of what carries none of its own in the source
     #[arg(long)]
     label: Option<String>,
+    /// Where the rights are written: `access-toml` (files called `.access.toml`), `owners` (files called
+    /// `OWNERS`: approvers and reviewers may read), `codeowners` (the last line that matches), `posix`
+    /// (owner, group, mode and ACL) [default: as recorded, or access-toml]
+    #[arg(long, value_name = "FORMAT")]
+    rights: Option<String>,
+    /// TOML file that says whom names in these rights stand for: NAME = "user:HANDLE"
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     /// Allows removing more than half of a source, or all of it
     #[arg(long)]
     allow_mass_delete: bool,
@@ -116,6 +127,8 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
         name: None,
         default_allow: Vec::new(),
         label: None,
+        rights: None,
+        identity: None,
         allow_mass_delete: false,
         plan: false,
         html: None,
@@ -146,7 +159,7 @@ async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: Source
                     let event = Progress::Finished(report.clone());
                     out::print(&format!("{}\n", serde_json::to_string(&event)?))?;
                 }
-                return Ok(Ran::Report(Box::new(report)));
+                return Ok(Ran::Report(report));
             }
             Reply::NeedsDefault { source, files } => {
                 let may_ask = !args.json;

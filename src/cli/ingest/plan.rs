@@ -71,6 +71,7 @@ fn drawn(plan: &Plan) -> String {
     lines.extend(
         plan.rules_unmatched.iter().map(|place| format!("  no match  {place}: the rule matches no file")),
     );
+    lines.extend(super::fidelity::lines(&plan.fidelity).iter().map(|line| format!("  {line}")));
     lines.extend(refusals(plan));
     lines.push(format!("  time      {}", time(plan)));
     lines.iter().map(|line| out::line(line) + "\n").collect()

@@ -57,6 +57,14 @@ pub(super) fn page(plans: &[Plan]) -> String {
             }
             html.push_str("</ul>\n");
         }
+        let fidelity = super::fidelity::lines(&plan.fidelity);
+        if !fidelity.is_empty() {
+            html.push_str("<h3>How the rights were mapped</h3>\n<ul>");
+            for line in &fidelity {
+                let _ = writeln!(html, "<li>{}</li>", text(line.trim_start_matches("rights ").trim()));
+            }
+            html.push_str("</ul>\n");
+        }
         for (what, paths) in [
             ("Added", &plan.added),
             ("Changed", &plan.changed),

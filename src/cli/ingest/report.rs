@@ -2,9 +2,10 @@
 //! when meaning is not searched because no model ran.
 
 use super::super::out;
-use kenward_ingest::pipeline::RunReport;
+use super::fidelity;
+use kenward_ingest::pipeline::{RunReport, rights_are_in};
 use kenward_vault::runs::RunState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many paths of one reason are listed.
 const LISTED: usize = 10;
@@ -62,7 +63,14 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
             count(not_read.len(), "rights file")
         ));
         list(&not_read);
-        out::hint("a rights file is named exactly `.access.toml`: rename or remove these");
+        let formats: BTreeSet<&str> = reports
+            .iter()
+            .filter(|report| !report.rights_not_read.is_empty())
+            .map(|report| rights_are_in(report.fidelity.format))
+            .collect();
+        for format in formats {
+            out::hint(&format!("{format}: rename or remove these"));
+        }
     }
     let unmatched: Vec<String> = reports
         .iter()
@@ -74,6 +82,11 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         out::hint(
             "check the spelling of `match`, which is for files, not folders: a rule that matches nothing guards nothing",
         );
+    }
+    for report in reports {
+        for line in fidelity::lines(&report.fidelity) {
+            out::say(&out::line(&format!("{}: {line}", report.source)));
+        }
     }
     for report in reports {
         match report.state {

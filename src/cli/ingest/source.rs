@@ -4,11 +4,11 @@
 use super::super::Context;
 use super::super::fail::{Fix, want};
 use super::super::out;
-use super::{Args, default_allow};
+use super::{Args, default_allow, rights};
 use crate::config::{Config, ConfiguredSource, SOURCE_NAME, valid_source_name};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
-use kenward_vault::writer::SourceSpec;
+use kenward_vault::writer::{SourceRights, SourceSpec};
 use std::path::{Path, PathBuf};
 
 /// Trust tier of a folder that nobody said anything about: internal, open to edits.
@@ -44,6 +44,7 @@ pub(super) async fn chosen(
         // The check of the label's name says which there are.
         super::super::users::clearance(config, label)?;
     }
+    let rights = rights::Asked::of(args)?;
     let allow = default_allow::checked(&args.default_allow, context, backend).await?;
     for spec in &mut chosen {
         if let Some(label) = &args.label {
@@ -52,6 +53,7 @@ pub(super) async fn chosen(
         if !allow.is_empty() {
             spec.default_allow.clone_from(&allow);
         }
+        rights.apply(spec, &recorded)?;
     }
     Ok(chosen)
 }
@@ -90,6 +92,7 @@ pub(in crate::cli) fn of_config(
         url_template: source.url_template.clone(),
         tier: source.tier,
         label: source.label.clone(),
+        rights: source.rights.clone(),
     })
 }
 
@@ -159,6 +162,7 @@ fn of_folder(
         url_template: None,
         tier: TIER,
         label: None,
+        rights: SourceRights::default(),
     })
 }
 

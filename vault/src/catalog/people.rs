@@ -3,7 +3,7 @@
 use super::{Tx, json, to_json};
 use crate::directory::{Token, User};
 use crate::error::VaultError;
-use crate::published::{LiveToken, Rights};
+use crate::published::{AnyCase, LiveToken, Rights};
 use kenward_access::acl::{Clearance, Level};
 use kenward_access::groups::{GroupGraph, Member};
 use kenward_access::ids::{AgentId, GroupId, InvalidId, Timestamp, UserId};
@@ -247,6 +247,7 @@ pub(crate) fn load(tx: &Tx<'_>, rights: &mut Rights) -> Result<(), VaultError> {
             graph.add(group, Member::Group(GroupId::new(inner).map_err(damaged)?));
         }
     }
+    rights.any_case = Arc::new(AnyCase::of(&handles, &group_handles));
     rights.users = Arc::new(users);
     rights.handles = Arc::new(handles);
     rights.group_handles = Arc::new(group_handles);

@@ -49,6 +49,12 @@ impl PrincipalNames for Names<'_> {
     fn group(&self, handle: &str) -> Option<GroupId> {
         self.rights.group_handles.get(handle).cloned()
     }
+    fn user_any_case(&self, handle: &str) -> Option<UserId> {
+        self.rights.any_case.users.get(&handle.to_ascii_lowercase())?.clone()
+    }
+    fn group_any_case(&self, handle: &str) -> Option<GroupId> {
+        self.rights.any_case.groups.get(&handle.to_ascii_lowercase())?.clone()
+    }
     fn level(&self, label: &str) -> Option<Level> {
         let at = self.labels.iter().position(|l| l == label)?;
         u16::try_from(at).ok().map(Level)

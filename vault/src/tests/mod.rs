@@ -16,12 +16,12 @@ use crate::directory::DirectoryChange;
 use crate::error::VaultError;
 use crate::seams::{Clock, SystemEntropy};
 use crate::vault::{OpenOptions, Operator, Vault};
-use crate::writer::{NewChunk, NewDocument, Run, SourceSpec};
+use crate::writer::{NewChunk, NewDocument, Run, SourceRights, SourceSpec};
 use kenward_access::acl::{Clearance, Effect, Window};
 use kenward_access::decision::{Holder, decide};
 use kenward_access::ids::{TenantId, Timestamp};
 use kenward_access::principal::Principal;
-use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_access::untrusted::{UntrustedText, expose_to_gate};
 use kenward_indexes::embedding::{Embedder, hashing};
 use sha2::{Digest, Sha256};
@@ -72,6 +72,7 @@ pub(crate) fn spec(name: &str, root: &str) -> SourceSpec {
         url_template: None,
         tier: 2,
         label: None,
+        rights: SourceRights::default(),
     }
 }
 
@@ -79,6 +80,7 @@ fn allow(principals: &[&str]) -> RightsSpec {
     let entry = |(line, principal): (u32, &&str)| RightsEntry {
         effect: Effect::Allow,
         principal: (*principal).to_owned(),
+        naming: Naming::Handle,
         window: Window::ALWAYS,
         origin: Origin { file: ".access.toml".into(), line },
     };

@@ -194,6 +194,7 @@ fn old_rights_that_name_somebody_who_is_gone_hide() {
     let deny = RightsEntry {
         effect: Effect::Deny,
         principal: "group:crew".into(),
+        naming: Naming::Handle,
         window: Window::ALWAYS,
         origin: Origin { file: "hr/.access.toml".into(), line: 1 },
     };

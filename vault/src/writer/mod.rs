@@ -33,6 +33,70 @@ pub struct SourceSpec {
     pub tier: u8,
     /// Default label's name.
     pub label: Option<String>,
+    /// Where its rights are written, and whom the names there stand for.
+    #[serde(default, skip_serializing_if = "SourceRights::is_default")]
+    pub rights: SourceRights,
+}
+
+/// Where a source's rights are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RightsFormat {
+    /// In files called `.access.toml`.
+    #[default]
+    AccessToml,
+    /// In files called `OWNERS`, with aliases in `OWNERS_ALIASES`.
+    Owners,
+    /// In a file called `CODEOWNERS`.
+    Codeowners,
+    /// In the file system: owner, group, mode and ACL.
+    Posix,
+}
+
+impl RightsFormat {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::AccessToml, Self::Owners, Self::Codeowners, Self::Posix];
+
+    /// As configurations and reports write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AccessToml => "access-toml",
+            Self::Owners => "owners",
+            Self::Codeowners => "codeowners",
+            Self::Posix => "posix",
+        }
+    }
+}
+
+/// Where a source's rights are written, and whom its names stand for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRights {
+    /// In what.
+    pub format: RightsFormat,
+    /// Whom names of the source stand for.
+    #[serde(default)]
+    pub identity: SourceIdentity,
+}
+
+impl SourceRights {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whom names of a source stand for. `.access.toml` names people as the directory does and needs none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceIdentity {
+    /// An absolute path of a TOML file that says so; read with the rights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Name in the source → `user:HANDLE`, `group:HANDLE` or `everyone`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
+    /// A name that is not in `names` stands for nobody, not for the same handle in the directory.
+    #[serde(default)]
+    pub listed_only: bool,
 }
 
 /// What is already known of a document, for deciding whether to read it again.

@@ -120,6 +120,8 @@ impl Drive<'_> {
         let due = tally.put_documents >= PUBLISH_DOCUMENTS
             || tally.put_bytes >= PUBLISH_BYTES
             || (tally.put_documents > 0 && since.elapsed() >= PUBLISH_AFTER);
+        // All rights are read again for it, which where every file has a mode of its own takes its time.
+        let due = due && since.elapsed() >= tally.rights_took * 10;
         if !due {
             return Ok(());
         }
@@ -135,7 +137,10 @@ impl Drive<'_> {
     pub(super) fn publish_if_rights_hold(&mut self) -> Result<(), IngestError> {
         // INVARIANT: content becomes visible only under rights that were the same before and after
         // it was read. If they are not, the round's end sorts it out.
-        if self.connector.rights(self.listing).raw == self.rights.raw {
+        let begun = Instant::now();
+        let rights = self.connector.rights(self.listing);
+        self.tally.rights_took = begun.elapsed();
+        if rights.raw == self.rights.raw {
             (self.progress)(Progress::Publishing);
             self.count(self.tally.done);
             self.run.publish()?;

@@ -17,7 +17,7 @@ use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Failure, Run, RunSummary, SourceSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often documents are read again because their rights changed meanwhile.
 const ROUNDS: usize = 3;
@@ -66,7 +66,7 @@ pub(super) fn drive(
     drive.rounds()?;
     let report = drive.finish(vault, source, begun)?;
     vault.keep_report(report.run, &report.to_keep())?;
-    progress(Progress::Finished(report.clone()));
+    progress(Progress::Finished(Box::new(report.clone())));
     Ok(report)
 }
 
@@ -103,6 +103,8 @@ struct Tally {
     put_documents: u64,
     put_bytes: usize,
     published: Option<Instant>,
+    /// How long the last reading of all rights took.
+    rights_took: Duration,
 }
 
 impl Drive<'_> {
@@ -191,8 +193,4 @@ impl Drive<'_> {
 fn unreadable(folder: &str) -> RightsSpec {
     let origin = Origin { file: folder.to_owned(), line: 0 };
     RightsSpec { problem: Some(("the folder cannot be read".to_owned(), origin)), ..RightsSpec::default() }
-}
-
-pub(super) fn place(file: &str, line: u32) -> String {
-    if line == 0 { file.to_owned() } else { format!("{file}:{line}") }
 }

@@ -1,8 +1,9 @@
 //! The end of a run and its report: what was removed after the guard agreed, what failed, and why
 //! rights hide documents.
 
-use super::{Drive, place};
-use crate::pipeline::{IngestError, Progress, RunReport};
+use super::Drive;
+use crate::acl_mapping::place;
+use crate::pipeline::{IngestError, Progress, RunReport, fidelity};
 use kenward_access::acl::Effect;
 use kenward_vault::Vault;
 use kenward_vault::runs::RunState;
@@ -21,6 +22,7 @@ impl Drive<'_> {
     ) -> Result<RunReport, IngestError> {
         let rights_problems = self.rights_problems()?;
         let rules_unmatched = self.rules_unmatched();
+        let fidelity = fidelity::of(vault, &self.rights.rules, self.listing);
         let (run, state) = (self.run.number(), self.stopped.unwrap_or(RunState::Done));
         self.count(self.tally.done);
         let summary = if self.stopped.is_none() {
@@ -48,6 +50,7 @@ impl Drive<'_> {
             rights_problems,
             rights_not_read: self.listing.near_rights.clone(),
             rules_unmatched,
+            fidelity,
             embedder: self.options.embedder.as_ref().map(|embedder| {
                 let space = embedder.space();
                 format!("{} ({})", space.model, space.engine)
@@ -62,7 +65,7 @@ impl Drive<'_> {
     fn rights_problems(&self) -> Result<Vec<(String, String)>, IngestError> {
         let mut problems: BTreeSet<(String, String)> = self.run.rights_problems()?.into_iter().collect();
         for (file, line, what) in self.rights.rules.problems() {
-            problems.insert((place(&file, line), what.to_owned()));
+            problems.insert((place(&file, line), what));
         }
         for item in &self.listing.items {
             let rights = self.rights_of(&item.path);

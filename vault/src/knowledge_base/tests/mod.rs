@@ -21,7 +21,7 @@ use crate::writer::{Link, NewDocument, SourceSpec};
 use kenward_access::acl::{Clearance, Effect, Window};
 use kenward_access::caller::{Caller, Credential, Subject};
 use kenward_access::ids::{TenantId, Timestamp};
-use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
+use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::hashing;
 use serde_json::Value;
@@ -54,7 +54,8 @@ struct World {
 
 fn rights(principal: &str, window: Window) -> RightsSpec {
     let origin = Origin { file: ".access.toml".into(), line: 1 };
-    let entry = RightsEntry { effect: Effect::Allow, principal: principal.into(), window, origin };
+    let (effect, naming) = (Effect::Allow, Naming::Handle);
+    let entry = RightsEntry { effect, principal: principal.into(), naming, window, origin };
     RightsSpec { entries: vec![entry], ..RightsSpec::default() }
 }
 
