@@ -28,6 +28,8 @@ pub struct Opened {
     pub refusals: Refusals,
     /// The runs under way.
     pub live: Live,
+    /// When the data was opened.
+    pub since: std::time::Instant,
 }
 
 impl Drop for Opened {
@@ -51,15 +53,29 @@ impl Opened {
 /// cannot be had.
 pub fn open(config: &Config) -> Result<Opened, BackendError> {
     let (embedder, embedding) = embedder(config)?;
-    let vault = Vault::open(OpenOptions {
+    let vault = Vault::open(options(config, embedder.clone()))?;
+    Ok(Opened {
+        vault,
+        embedder,
+        embedding,
+        refusals: Refusals::default(),
+        live: Live::default(),
+        since: std::time::Instant::now(),
+    })
+}
+
+/// How the data is opened.
+#[must_use]
+pub fn options(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> OpenOptions {
+    OpenOptions {
         data_dir: config.data_dir.clone(),
         tenant: config.tenant.clone(),
-        embedder: embedder.clone(),
+        embedder,
         labels: config.labels.clone(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-    })?;
-    Ok(Opened { vault, embedder, embedding, refusals: Refusals::default(), live: Live::default() })
+        ledger: config.ledger.clone(),
+    }
 }
 
 /// The embedder that the configuration asks for.

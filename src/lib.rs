@@ -13,5 +13,7 @@ pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod mcp;
+pub mod metrics;
 pub mod owner;
 pub mod telemetry;
+pub mod traces;

@@ -140,6 +140,12 @@ pub struct Config {
     pub ingest: IngestLimits,
     /// How to log.
     pub log: LogConfig,
+    /// Where the rights ledger is kept; `None` = with the keys.
+    pub ledger: Option<PathBuf>,
+    /// Where metrics and readiness are served, a loopback address; `None` = nowhere.
+    pub operations: Option<SocketAddr>,
+    /// Where traces are sent by OTLP, `http://…`; `None` = nowhere.
+    pub traces: Option<String>,
     /// Configured sources.
     pub sources: Vec<ConfiguredSource>,
     /// The program that is started for parsers; this very binary, unless a test says otherwise.

@@ -38,6 +38,9 @@ pub const KEYS: &[Key] = &[
     key("ingest.max_text_mb", Kind::Number),
     key("ingest.worker_memory_mb", Kind::Number),
     key("ingest.worker_seconds", Kind::Number),
+    key("backup.ledger", Kind::Text),
+    key("operations.listen", Kind::Text),
+    key("operations.traces", Kind::Text),
     key("log.level", Kind::Text),
     key("log.json", Kind::Flag),
 ];

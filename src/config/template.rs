@@ -43,6 +43,16 @@ labels = ["public", "internal", "confidential", "restricted"]
 #worker_memory_mb = 2048
 #worker_seconds = 60
 
+[backup]
+# Where it is noted which rights narrowed, for a restore; best on another disk than the data.
+#ledger = "/srv/kenward-ledger/rights.ledger"
+
+[operations]
+# Where `kenward serve --http` gives metrics (/metrics) and readiness (/readyz) to this machine. Without it, nowhere.
+#listen = "127.0.0.1:9465"
+# Where `kenward serve` sends traces by OTLP (JSON over HTTP): operations, times and outcomes, no content. Without it, nowhere.
+#traces = "http://127.0.0.1:4318/v1/traces"
+
 [log]
 # error, warn, info, debug or trace; JSON lines with json = true. Logs carry no content.
 #level = "info"

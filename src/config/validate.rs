@@ -46,6 +46,9 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
             level: values.text("log.level")?.map(|text| level(values, &text)).transpose()?,
             json: values.flag("log.json")?,
         },
+        ledger: values.path("backup.ledger", &base)?,
+        operations: operations(values)?,
+        traces: traces(values)?,
         sources: sources(&raw.sources, &base, &labels)?,
         labels,
         worker_program: crate::app::own_program(),
@@ -75,6 +78,38 @@ fn http_addr(values: Values<'_>) -> Result<SocketAddr, ConfigError> {
         why: "this version serves HTTP on loopback addresses only",
         instead: "use `127.0.0.1:8765` or `[::1]:8765`",
     })
+}
+
+fn operations(values: Values<'_>) -> Result<Option<SocketAddr>, ConfigError> {
+    let Some(text) = values.text("operations.listen")? else { return Ok(None) };
+    let addr: SocketAddr = text.parse().map_err(|_| {
+        values.wrong(
+            "operations.listen",
+            &format!("`{text}`"),
+            "an address and a port such as `127.0.0.1:9465`",
+        )
+    })?;
+    if addr.ip().is_loopback() {
+        return Ok(Some(addr));
+    }
+    // INVARIANT: metrics count what is hidden: nobody but this machine's operators gets them.
+    Err(ConfigError::Open {
+        key: "operations.listen".into(),
+        place: values.place("operations.listen"),
+        found: text.into(),
+        why: "metrics count what is hidden from people, and ask for no token",
+        instead: "use `127.0.0.1:9465`, and let a collector on this machine read it",
+    })
+}
+
+fn traces(values: Values<'_>) -> Result<Option<String>, ConfigError> {
+    let Some(text) = values.text("operations.traces")? else { return Ok(None) };
+    let host = text.strip_prefix("http://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    if !host || text.contains(char::is_whitespace) || text.contains('@') {
+        let expected = "a collector's address such as `http://127.0.0.1:4318/v1/traces`";
+        return Err(values.wrong("operations.traces", &format!("`{text}`"), expected));
+    }
+    Ok(Some(text))
 }
 
 fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {

@@ -12,11 +12,14 @@ mod client;
 mod listen;
 mod live;
 mod lock;
+mod operate;
+pub mod operations;
 pub mod ops;
 mod owned;
 mod perform;
 mod place;
 mod stages;
+mod status;
 mod wire;
 
 use crate::config::Config;

@@ -6,6 +6,7 @@
 //! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`, `StopRun`), or it
 //! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
+pub use super::operations::{Operate, Operated, SourceFiles, SourceStatus, Status, Verification};
 use kenward_ingest::pipeline::plan::Plan;
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::AnswerError;
@@ -153,6 +154,8 @@ pub enum Op {
     Stats,
     /// Counts, failures, and how the owner is doing.
     Health,
+    /// What operators do with the data as a whole.
+    Operate(Operate),
 }
 
 impl Op {
@@ -179,6 +182,7 @@ impl Op {
             Self::StopRun { .. } => "stop_run",
             Self::Stats => "stats",
             Self::Health => "health",
+            Self::Operate(operate) => operate.name(),
         }
     }
 }
@@ -233,6 +237,10 @@ pub struct Health {
     pub pid: u32,
     /// How many audit records there are, if their chain holds; else what does not.
     pub audit: Result<u64, String>,
+    /// How many entries the rights ledger has, if its chain holds; else what does not.
+    pub ledger: Result<u64, String>,
+    /// By how many milliseconds the system's clock is behind what is recorded.
+    pub clock_behind: u64,
     /// Its embedder.
     pub embedding: EmbeddingState,
     /// Counts.
@@ -292,6 +300,8 @@ pub enum Reply {
     Stats(Stats),
     /// How it is doing.
     Health(Box<Health>),
+    /// To `Operate`.
+    Operated(Box<Operated>),
     /// The operation failed; the words are for an operator.
     Failed {
         /// What went wrong.

@@ -9,12 +9,14 @@ use super::ops::{INTERNAL, Op, Reply};
 use super::perform::{self, Asked};
 use crate::app::{self, Opened};
 use crate::config::Config;
+use crate::metrics::Metrics;
 use kenward_ingest::pipeline::{Progress, Stop};
 use kenward_vault::runs::RunState;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc, watch};
 use tracing::Instrument;
+use tracing::field::Empty;
 
 /// What is in the owner's hands.
 pub(super) enum Slot {
@@ -36,6 +38,7 @@ struct Working {
 
 pub(super) struct Owned {
     config: Arc<Config>,
+    metrics: Metrics,
     slot: Arc<RwLock<Slot>>,
     going: watch::Sender<bool>,
     working: Mutex<Option<mpsc::Sender<()>>>,
@@ -54,6 +57,7 @@ impl Owned {
         let (sender, receiver) = mpsc::channel(1);
         let owned = Arc::new(Self {
             config,
+            metrics: Metrics::default(),
             slot: Arc::clone(&slot),
             going: watch::Sender::new(false),
             working: Mutex::new(Some(sender)),
@@ -94,12 +98,21 @@ impl Owned {
             Op::Ask { request_id, .. } => request_id.clone(),
             _ => crate::telemetry::request_id(),
         };
-        let span = tracing::info_span!("request", op = op.name(), request_id = request_id.as_str());
+        let span =
+            tracing::info_span!("request", op = op.name(), request_id = request_id.as_str(), outcome = Empty);
         // Answers say it themselves; what asks before every one of them is not worth a line each.
         let quiet = matches!(op, Op::Ping | Op::Authenticate { .. } | Op::Ask { .. });
         let begun = Instant::now();
+        let counted = Metrics::counts(&op).then(|| op.name());
         async {
             let reply = self.run(working, uid, op, progress).await;
+            let outcome = Metrics::outcome(reply.as_ref());
+            if quiet {
+                tracing::Span::current().record("outcome", outcome);
+            }
+            if let Some(operation) = counted {
+                self.metrics.request(operation, reply.as_ref(), begun.elapsed());
+            }
             if !quiet {
                 let outcome = reply.as_ref().map_or("going", Reply::outcome);
                 tracing::info!(outcome, milliseconds = perform::millis(begun), "request done");
@@ -246,7 +259,7 @@ impl Owned {
 /// Who asks, of what; or the reply if nothing is open.
 fn asked<'a>(guard: &'a OwnedRwLockReadGuard<Slot>, owned: &'a Owned, uid: u32) -> Result<Asked<'a>, Reply> {
     match &**guard {
-        Slot::Open(opened) => Ok(Asked { opened, config: &owned.config, uid }),
+        Slot::Open(opened) => Ok(Asked { opened, config: &owned.config, metrics: &owned.metrics, uid }),
         Slot::Failed { message, hint } => Err(Reply::Failed { message: message.clone(), hint: hint.clone() }),
         Slot::Closed => Err(perform::internal()),
     }

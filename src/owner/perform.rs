@@ -9,6 +9,7 @@ use super::stages::Stages;
 use crate::app::Opened;
 use crate::config::Config;
 use crate::identity::{self, Refusal};
+use crate::metrics::Metrics;
 use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
 use kenward_ingest::pipeline::{self, IngestError, IngestOptions, Progress, Stop, ingest as run_ingest};
@@ -26,11 +27,12 @@ use std::time::{Duration, Instant};
 pub(super) struct Asked<'a> {
     pub opened: &'a Opened,
     pub config: &'a Config,
+    pub metrics: &'a Metrics,
     pub uid: u32,
 }
 
 impl Asked<'_> {
-    fn operator(&self) -> Result<Operator, Reply> {
+    pub(super) fn operator(&self) -> Result<Operator, Reply> {
         identity::operator(&self.opened.vault, self.config, self.uid).map_err(refused_operator)
     }
 }
@@ -87,6 +89,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
             asked.operator()?;
             health(asked).map(|health| Reply::Health(Box::new(health)))
         }
+        Op::Operate(operate) => return super::operate::operate(asked, operate),
         Op::Ping | Op::Ingest { .. } => return Ok(internal()),
     };
     reply.map_err(|error| failed(&error))
@@ -177,6 +180,8 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     let audit = kenward_vault::audit::verify(&asked.config.data_dir.join("audit"), &asked.config.tenant);
     Ok(Health {
         audit: audit.map(|verified| verified.records).map_err(|error| words(&error, None).0),
+        ledger: vault.verify_ledger().map_err(|error| words(&error, None).0),
+        clock_behind: vault.clock_behind(),
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
         embedding: asked.opened.embedding.clone(),
@@ -186,7 +191,7 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     })
 }
 
-fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOptions {
+pub(super) fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOptions {
     let limits = &asked.config.ingest;
     IngestOptions {
         worker: WorkerCommand {
@@ -289,7 +294,7 @@ fn refused_operator(refusal: Refusal) -> Reply {
     Reply::Failed { message: refusal.to_string(), hint: refusal.hint() }
 }
 
-fn failed(error: &VaultError) -> Reply {
+pub(super) fn failed(error: &VaultError) -> Reply {
     let (message, hint) = words(error, None);
     Reply::Failed { message, hint }
 }

@@ -11,6 +11,7 @@
     reason = "tests fail by panicking and print their figures"
 )]
 
+mod backup;
 mod bad_input;
 mod cli;
 mod clients;
@@ -26,10 +27,13 @@ mod killed;
 mod lost;
 mod machine;
 mod mcp_http;
+mod metrics;
+mod operators;
 mod owner;
 mod plan;
 mod runs;
 mod served;
+mod sources;
 mod stdio;
 mod upgrade;
 mod world;

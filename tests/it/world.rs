@@ -87,6 +87,7 @@ impl World {
             labels: labels.iter().map(|l| (*l).to_owned()).collect(),
             clock: Arc::new(Standing),
             entropy: Arc::clone(&entropy) as Arc<dyn Entropy>,
+            ledger: None,
         };
         let vault = Vault::open(options).unwrap();
         Self { folder, vault, embedder, entropy, tenant }

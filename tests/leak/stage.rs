@@ -139,6 +139,7 @@ impl Stage {
             labels: LABELS.iter().map(ToString::to_string).collect(),
             clock: Arc::<FixedClock>::clone(&self.clock),
             entropy: Arc::<FixedEntropy>::clone(&self.entropy),
+            ledger: None,
         });
         self.open = Some(vault.unwrap());
     }
@@ -351,6 +352,27 @@ impl Stage {
         };
         run.put(self.document(&format!("cellar/{seed}.md"), &doc)).unwrap();
         run.finish().unwrap();
+        self.operate();
+    }
+
+    /// What operators do beside what is asked: with the source that nobody may read, and with everything.
+    fn operate(&self) {
+        let (vault, by) = (self.vault(), operator());
+        let cellar =
+            vault.source_infos().unwrap().into_iter().find(|source| source.spec.name == "cellar").unwrap();
+        vault.rename_source(&by, &cellar.id, "vaults").unwrap();
+        vault.move_source(&by, &cellar.id, "/srv/vaults").unwrap();
+        vault.rename_source(&by, &cellar.id, "cellar").unwrap();
+        for name in ["cursors", "receipts", "ledger"] {
+            let key = vault.keys().into_iter().find(|key| key.name == name).unwrap();
+            vault.rotate_key(&by, name, &key.fingerprint).unwrap();
+        }
+        let copy = self.data.with_extension(format!("copy-{}", vault.stats().unwrap().audit_records));
+        vault.backup(&by, &copy, "copy").unwrap();
+        assert_eq!(vault.verify(true).unwrap().problems(), 0);
+        if vault.stats().unwrap().chunks.is_multiple_of(2) {
+            vault.remove_source(&by, &cellar.id).unwrap();
+        }
     }
 
     /// In world B every container says "this person may read", and keeps its label.

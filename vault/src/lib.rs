@@ -9,6 +9,7 @@
 
 mod acting;
 pub mod audit;
+pub mod backup;
 mod catalog;
 mod core;
 mod cursor;
@@ -21,6 +22,7 @@ mod folder;
 mod gate;
 pub mod keys;
 pub mod knowledge_base;
+mod ledger;
 pub mod lost;
 mod open;
 mod paged;
@@ -30,9 +32,11 @@ mod receipt;
 pub mod runs;
 pub mod sanitize;
 pub mod seams;
+pub mod sources;
 mod text;
 mod tokens;
 pub mod vault;
+pub mod verify;
 mod why;
 pub mod writer;
 

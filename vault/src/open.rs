@@ -11,20 +11,26 @@ use crate::core::Core;
 use crate::error::VaultError;
 use crate::folder::{CATALOG, Start, check_version, private_dir, set_version, start};
 use crate::keys::Keys;
+use crate::ledger::{self, Ledger};
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
+use crate::seams::{Clock, SteadyClock};
 use crate::text::TextStore;
 use crate::vault::{OpenOptions, Operator, Vault};
 use crate::writer::engines::{Engines, Lost, empty};
 use crate::writer::publish::{Ask, Retirement, snapshots};
 use arc_swap::ArcSwap;
-use kenward_access::ids::RightsEpoch;
+use kenward_access::ids::{RightsEpoch, Timestamp};
 use kenward_indexes::embedding::EmbeddingSpace;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// Milliseconds that a clock may be late without a word.
+const A_LITTLE: u64 = 5_000;
 
 impl Vault {
     /// Opens or creates the folder: catalog, keys, text, engines, audit log; replays the outbox.
@@ -38,14 +44,21 @@ impl Vault {
         let catalog_path = dir.join(CATALOG);
         // INVARIANT: before the catalog is known to be whole, nothing is made anew and nothing removed.
         let start = start(dir)?;
-        let keys = Keys::open(&dir.join("keys"), options.entropy.as_ref(), start == Start::Anew)?;
+        let keys_dir = dir.join("keys");
+        let mut keys = Keys::open(&keys_dir, options.entropy.as_ref(), start == Start::Anew)?;
         let mut catalog = Catalog::open(&catalog_path, &options.tenant, start != Start::GoesOn)?;
         if older {
             // After the migration: a crash between leaves an older number on a newer catalog, which is
             // opened like this one again, and refused by an older program.
             set_version(dir)?;
         }
-        catalog.transaction("checking the keys", |tx| check_keys(tx, &keys))?;
+        catalog.transaction("checking the keys", |tx| {
+            let recorded = tx.meta("keys")?;
+            match keys.check(&keys_dir, options.entropy.as_ref(), recorded.as_deref())? {
+                true => Ok(()),
+                false => tx.set_meta("keys", &keys.fingerprint()),
+            }
+        })?;
         let readers = Readers::new(&catalog_path);
         let text = TextStore::open(&dir.join("text"))?;
         sweep(&mut catalog, &text)?;
@@ -59,7 +72,15 @@ impl Vault {
         let (mut engines, anew) = Engines::open(dir, dimension, bounds)?;
         recover(&mut catalog, &mut engines, anew, &readers, &text, bounds.0)?;
 
-        let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&options.clock))?;
+        let clock = Arc::new(SteadyClock::new(options.clock));
+        let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&clock))?;
+        if clock.behind() > A_LITTLE {
+            tracing::warn!(
+                milliseconds = clock.behind(),
+                "the clock is behind what is recorded: time stands still until it has caught up"
+            );
+        }
+        let ledger = open_ledger(&mut catalog, options.ledger, &keys_dir, &keys, clock.now())?;
         let mut image = ContentImage { generation: 1, ..ContentImage::default() };
         let rights = catalog.transaction("loading the catalog", |tx| {
             content::load(tx, &mut image)?;
@@ -70,7 +91,7 @@ impl Vault {
         let core = Core {
             tenant: options.tenant,
             labels: options.labels,
-            clock: options.clock,
+            clock: Arc::<SteadyClock>::clone(&clock),
             entropy: options.entropy,
             embedder: options.embedder,
             keys,
@@ -87,6 +108,10 @@ impl Vault {
             engines: Mutex::new(engines),
             catalog: Mutex::new(catalog),
             retirement: Mutex::new(Retirement::default()),
+            ledger: Mutex::new(ledger),
+            backups: AtomicUsize::new(0),
+            clock,
+            data_dir: options.data_dir,
             running: Mutex::new(HashSet::new()),
             dimension,
         });
@@ -98,18 +123,24 @@ impl Vault {
     }
 }
 
-/// Refuses keys other than those that the documents are kept under: a bit that flipped in one, or a file of
-/// another folder, would give every document another id, and nobody would be told.
-fn check_keys(tx: &Tx<'_>, keys: &Keys) -> Result<(), VaultError> {
-    let given = keys.fingerprint();
-    match tx.meta("keys")? {
-        Some(recorded) if recorded == given => Ok(()),
-        Some(_) => Err(VaultError::damaged(
-            "`keys/` (a key is not the one that the documents are kept under)",
-            "put the folder back from a backup",
-        )),
-        None => tx.set_meta("keys", &given),
-    }
+/// Opens the rights ledger where the catalog left it.
+fn open_ledger(
+    catalog: &mut Catalog,
+    given: Option<PathBuf>,
+    keys_dir: &Path,
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<Ledger, VaultError> {
+    let path = given.unwrap_or_else(|| keys_dir.join(ledger::FILE));
+    catalog.transaction("opening the rights ledger", |tx| {
+        let recorded = tx.meta("ledger")?.filter(|place| !place.is_empty());
+        let recorded = recorded.map(|place| json(&place)).transpose()?;
+        let (ledger, begins) = Ledger::open(&path, &keys.ledger, recorded.as_ref(), now)?;
+        if begins {
+            tx.set_meta("ledger", &to_json(&ledger.place())?)?;
+        }
+        Ok(ledger)
+    })
 }
 
 /// Removes versions and texts that nobody can name any more, and marks what has lost its text. Nobody

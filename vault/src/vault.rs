@@ -5,7 +5,8 @@ use crate::catalog::sources::{self, Counted};
 use crate::core::Core;
 use crate::error::VaultError;
 use crate::knowledge_base::KnowledgeBase;
-use crate::seams::{Clock, Entropy};
+use crate::ledger::Ledger;
+use crate::seams::{Clock, Entropy, SteadyClock};
 use crate::writer::engines::Engines;
 use crate::writer::publish::{Ask, Retirement};
 use crate::writer::{Failure, SourceSpec};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// How to open a vault.
 pub struct OpenOptions {
@@ -31,17 +33,25 @@ pub struct OpenOptions {
     pub clock: Arc<dyn Clock>,
     /// Randomness (boundaries, receipts, salts, tokens).
     pub entropy: Arc<dyn Entropy>,
+    /// Where the rights ledger is kept; `None` = `keys/rights.ledger` in the folder.
+    pub ledger: Option<PathBuf>,
 }
 
 /// One `data_dir`, opened. Cheap to share behind an `Arc`.
 ///
-/// Locks are taken in this order: `engines`, `catalog`, `retirement`; the release lock last, and
+/// Locks are taken in this order: `engines`, `catalog`, `ledger`, `retirement`; the release lock last, and
 /// only to let it go.
 pub struct Vault {
     pub(crate) core: Arc<Core>,
     pub(crate) engines: Mutex<Engines>,
     pub(crate) catalog: Mutex<Catalog>,
     pub(crate) retirement: Mutex<Retirement>,
+    /// Which rights narrowed; written under the catalog's lock.
+    pub(crate) ledger: Mutex<Ledger>,
+    /// How many backups are being written: what they name is not removed meanwhile.
+    pub(crate) backups: AtomicUsize,
+    pub(crate) clock: Arc<SteadyClock>,
+    pub(crate) data_dir: PathBuf,
     /// Sources that a run is on.
     pub(crate) running: Mutex<HashSet<u32>>,
     /// Numbers per vector, if vectors are kept.
@@ -124,13 +134,14 @@ impl Vault {
         if spec.name.trim().is_empty() || spec.name.chars().any(char::is_control) {
             return Err(VaultError::name("a source needs a name", "give one with `--name`"));
         }
-        let id = self.core.keys.source_id(&self.core.tenant, &spec.name);
         let about = serde_json::json!({ "source": spec.name, "default_allow": spec.default_allow });
-        let (no, changed) = self.catalog.lock().transaction("recording a source", |tx| {
+        let (no, changed) = self.change_rights("recording a source", |tx, change| {
             let known = sources::all(tx)?.into_iter().find(|(_, known)| known.name == spec.name);
             let Some((no, known)) = known else {
                 self.core.record_deed(by, "source_recorded", about.clone())?;
-                return Ok((sources::add(tx, &id, &spec)?, true));
+                let born = sources::new_born(tx, &spec.name)?;
+                let id = self.core.keys.source_id(&self.core.tenant, &born);
+                return Ok((sources::add(tx, &id, &born, &spec)?, true));
             };
             if (&known.kind, &known.root) != (&spec.kind, &spec.root) {
                 return Err(VaultError::name(
@@ -144,6 +155,7 @@ impl Vault {
             // It may widen at the next run: its record comes first.
             self.core.record_deed(by, "source_changed", about.clone())?;
             sources::set(tx, no, &spec)?;
+            change.source(no, &spec);
             Ok((no, true))
         })?;
         if changed {
@@ -185,6 +197,39 @@ impl Vault {
                 embedding: space.map(|s| s.model),
             })
         })
+    }
+
+    /// Checks the rights ledger's whole chain. Gives how many entries there are.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`].
+    pub fn verify_ledger(&self) -> Result<u64, VaultError> {
+        self.ledger.lock().verify(&self.core.keys.ledger)
+    }
+
+    /// By how many milliseconds the system's clock is behind what is recorded; time stands still meanwhile.
+    #[must_use]
+    pub fn clock_behind(&self) -> u64 {
+        self.clock.behind()
+    }
+
+    /// Takes the system's clock for right although it is behind what is recorded: it was wrong before, in the future. What
+    /// ended only by that clock begins again, so this is recorded like a widening.
+    ///
+    /// # Errors
+    /// [`VaultError::Audit`]: it is not recorded, and not done.
+    pub fn accept_clock(&self, by: &Operator) -> Result<(), VaultError> {
+        let behind = self.clock.behind();
+        if behind == 0 {
+            return Ok(());
+        }
+        self.change_rights("accepting the clock", |_, change| {
+            // Another epoch: what was decided for another time is used no more.
+            change.widens(&self.core, by, "clock_accepted", serde_json::json!({ "behind_ms": behind }))
+        })?;
+        self.clock.forget();
+        // Openings go by the last record.
+        self.core.record_deed(by, "clock_accepted", serde_json::json!({ "behind_ms": 0 }))
     }
 
     /// Failed documents of a source: (path, reason, detail, attempts).

@@ -264,6 +264,10 @@ impl VectorSnapshot for FlatSnapshot {
     fn len(&self) -> usize {
         self.places.len()
     }
+
+    fn chunks(&self) -> Box<dyn Iterator<Item = ChunkNo> + '_> {
+        Box::new(self.places.iter().map(|place| ChunkNo(place.chunk)))
+    }
 }
 
 /// The vector at unit length; as it is, to the bit, if it has that already.

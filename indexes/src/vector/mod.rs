@@ -94,6 +94,8 @@ pub trait VectorSnapshot: Send + Sync {
     ) -> Result<Vec<Scored>, VectorError>;
     /// How many live vectors it holds (for `doctor`; never in an answer).
     fn len(&self) -> usize;
+    /// All live chunks, ascending (for checks by operators; never for an answer).
+    fn chunks(&self) -> Box<dyn Iterator<Item = ChunkNo> + '_>;
     /// Whether it holds none.
     fn is_empty(&self) -> bool {
         self.len() == 0

@@ -52,6 +52,7 @@ impl World {
             labels: vec!["public".into(), "internal".into(), "confidential".into()],
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            ledger: None,
         })
         .unwrap();
         let spec = SourceSpec {

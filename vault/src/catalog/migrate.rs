@@ -22,8 +22,9 @@ const STEPS: [&str; 2] = [
      ALTER TABLE runs ADD COLUMN report TEXT;
      ALTER TABLE users ADD COLUMN label TEXT;
      UPDATE runs SET state = CASE WHEN ended IS NULL THEN 4 ELSE 1 END;",
-    // Version 3.
-    "",
+    // A source keeps the name that ids are made with when it is renamed, and its number when it is removed.
+    "ALTER TABLE sources ADD COLUMN born TEXT;
+     ALTER TABLE sources ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.

@@ -1,7 +1,9 @@
 //! The catalog: one SQLite file, one writer, many readers, and all SQL of the vault in this folder.
 //! It is the source of truth for rights, versions and the outbox; nothing else may be.
 
+pub(crate) mod check;
 pub(crate) mod content;
+pub(crate) mod copy;
 pub(crate) mod lost;
 pub(crate) mod migrate;
 pub(crate) mod open;

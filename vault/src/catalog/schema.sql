@@ -10,7 +10,9 @@ CREATE TABLE sources (
   id     TEXT NOT NULL UNIQUE,            -- ks_…
   name   TEXT NOT NULL UNIQUE,
   spec   TEXT NOT NULL,                   -- SourceSpec as JSON
-  listed INTEGER                          -- start of the last full listing
+  listed INTEGER,                         -- start of the last full listing
+  born   TEXT,                            -- the name that ids are made with; NULL = its name
+  removed INTEGER NOT NULL DEFAULT 0      -- 1 = it is gone, and its number is given to no other
 ) STRICT;
 
 CREATE TABLE classes (                    -- interned ACLs; never removed, so numbers stay

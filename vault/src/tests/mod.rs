@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests play the authenticator, the extractor and the gate")]
 
+mod backup;
 mod directory;
 mod disk;
 mod folder;
@@ -10,6 +11,8 @@ mod lost;
 mod restart;
 mod rights;
 mod runs;
+mod sources;
+mod verify;
 
 use crate::core::Core;
 use crate::directory::DirectoryChange;
@@ -48,6 +51,7 @@ fn options(dir: &Path, embedder: Option<Arc<dyn Embedder>>) -> OpenOptions {
         labels: vec!["public".into(), "internal".into(), "secret".into()],
         clock: Arc::new(TestClock::default()),
         entropy: Arc::new(SystemEntropy),
+        ledger: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::text::TextStore;
 use kenward_access::ids::{ChunkNo, DocNo};
 use kenward_access::untrusted::expose_for_indexing;
 use kenward_indexes::lexical::{ChunkText, LexicalIndex};
-use kenward_indexes::vector::{VectorIndex, VectorSnapshot, open_flat};
+use kenward_indexes::vector::{VectorError, VectorIndex, VectorSnapshot, open_flat, verify_flat};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,26 @@ impl Engines {
         self.vectors.as_ref().map_or(0, |v| v.snapshot().len() as u64)
     }
 
+    /// The files of the vectors' last commit, open, each with the length that it has now: they are only appended to,
+    /// replaced or removed, so what was read through these stays of this commit.
+    pub(crate) fn vector_files(&self) -> Result<Vec<(String, fs::File, u64)>, VaultError> {
+        let dir = &self.vectors_dir;
+        if self.vectors.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut files = Vec::new();
+        for entry in fs::read_dir(dir).map_err(VaultError::io("listing", dir))? {
+            let entry = entry.map_err(VaultError::io("listing", dir))?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let Some(name) = name.to_str().filter(|name| *name != "manifest.new") else { continue };
+            let file = fs::File::open(&path).map_err(VaultError::io("opening", &path))?;
+            let length = file.metadata().map_err(VaultError::io("reading", &path))?.len();
+            files.push((name.to_owned(), file, length));
+        }
+        files.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(files)
+    }
+
     /// The lexical snapshot.
     pub(crate) fn lexical_snapshot(&self) -> Result<kenward_indexes::lexical::LexicalSearcher, VaultError> {
         Ok(self.lexical.searcher()?)
@@ -139,13 +159,49 @@ impl Engines {
     }
 
     /// Empties the lexical index and builds it again, as of what the outbox has forgotten.
-    fn restart_lexical(&mut self, readers: &Readers, text: &TextStore) -> Result<(), VaultError> {
+    pub(crate) fn restart_lexical(&mut self, readers: &Readers, text: &TextStore) -> Result<(), VaultError> {
         // INVARIANT: whatever stops this, the next opening finds an index that is older than what the
         // outbox has forgotten, and starts anew, or an outbox that still holds everything.
         let applied = outbox::applied(readers)?;
         empty(&self.lexical_dir)?;
         self.lexical = open_lexical(&self.lexical_dir)?;
         self.rebuild_lexical(readers, text, applied)
+    }
+
+    /// Reads every byte of the vectors' files; what is not what was written, in words.
+    pub(crate) fn verify_vectors(&self) -> Result<Option<String>, VaultError> {
+        let (Some(_), Some(dimension)) = (&self.vectors, self.dimension) else { return Ok(None) };
+        match verify_flat(&self.vectors_dir, dimension) {
+            Ok(()) => Ok(None),
+            Err(error @ VectorError::Damaged { .. }) => Ok(Some(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Loses passages from both engines.
+    #[cfg(test)]
+    pub(crate) fn forget_for_test(&mut self, chunks: &[ChunkNo]) {
+        let position = self.lexical.position();
+        chunks.iter().for_each(|chunk| self.lexical.delete(*chunk));
+        self.lexical.commit(position).unwrap();
+        self.vectors.as_mut().unwrap().delete(chunks).unwrap();
+        self.restart_vectors(position).unwrap();
+    }
+
+    /// Empties the vectors, as of `position`.
+    pub(crate) fn empty_vectors(&mut self, position: u64) -> Result<(), VaultError> {
+        self.vectors = None;
+        empty(&self.vectors_dir)?;
+        self.reopen()?;
+        self.restart_vectors(position)
+    }
+
+    /// Drops vectors that nothing names.
+    pub(crate) fn drop_vectors(&mut self, stray: &roaring::RoaringBitmap) -> Result<(), VaultError> {
+        let Some(vectors) = self.vectors.as_mut().filter(|_| !stray.is_empty()) else { return Ok(()) };
+        let position = vectors.position();
+        vectors.delete(&stray.iter().map(ChunkNo).collect::<Vec<_>>())?;
+        self.restart_vectors(position)
     }
 
     fn apply_rows(&mut self, readers: &Readers, text: &TextStore) -> Result<u64, VaultError> {

@@ -12,6 +12,7 @@ use kenward_indexes::lexical::LexicalSearcher;
 use kenward_indexes::vector::VectorSnapshot;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What is to be published.
 #[derive(Debug, Default)]
@@ -140,6 +141,10 @@ impl Vault {
 
     /// Removes what was replaced and is read by nobody any more.
     pub(crate) fn sweep_retired(&self) -> Result<(), VaultError> {
+        // INVARIANT: what a backup that is being written names stays; it goes with the next publication.
+        if self.backups.load(Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
         let free = self.retirement.lock().free();
         if free.is_empty() {
             return Ok(());

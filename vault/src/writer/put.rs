@@ -15,6 +15,8 @@ use kenward_indexes::vector::VectorError;
 pub(crate) struct In {
     pub(crate) source: u32,
     pub(crate) name: String,
+    /// The name that its documents' ids are made with.
+    pub(crate) born: String,
 }
 
 impl Vault {
@@ -26,7 +28,7 @@ impl Vault {
         ingested: Timestamp,
     ) -> Result<DocNo, VaultError> {
         let core = &self.core;
-        let key = core.keys.document_key(&core.tenant, &place.name, &document.source_id);
+        let key = core.keys.document_key(&core.tenant, &place.born, &document.source_id);
         let vectors = self.vectors_of(document)?;
         let written = core.text.write(&key, &document.text)?;
         let version = crate::text::version_of(&document.text);
@@ -176,15 +178,36 @@ impl Vault {
             let mut removed = 0;
             for source_id in source_ids {
                 let Some(old) = content::document(tx, place.source, source_id)? else { continue };
-                for row in [old.published, old.waiting].into_iter().flatten() {
-                    outbox::push(tx, outbox::GONE, old.no, row, content::chunk_range(tx, row)?, None)?;
-                }
-                content::remove(tx, &old)?;
-                change.rights_mut().documents.remove(&old.no);
-                change.narrows();
+                take_out(tx, change, &old)?;
                 removed += 1;
             }
             Ok(removed)
         })
     }
+
+    /// Removes documents by their numbers, in a change that is under way. Gives how many there were.
+    pub(crate) fn remove_numbers(
+        &self,
+        tx: &Tx<'_>,
+        change: &mut RightsChange,
+        numbers: &[DocNo],
+    ) -> Result<u64, VaultError> {
+        let mut removed = 0;
+        for no in numbers {
+            let Some(old) = content::document_by_number(tx, *no)? else { continue };
+            take_out(tx, change, &old)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
+
+fn take_out(tx: &Tx<'_>, change: &mut RightsChange, old: &content::Document) -> Result<(), VaultError> {
+    for row in [old.published, old.waiting].into_iter().flatten() {
+        outbox::push(tx, outbox::GONE, old.no, row, content::chunk_range(tx, row)?, None)?;
+    }
+    content::remove(tx, old)?;
+    change.rights_mut().documents.remove(&old.no);
+    change.narrows();
+    Ok(())
 }

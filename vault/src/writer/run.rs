@@ -59,9 +59,11 @@ impl Vault {
         let started = self.core.now();
         let (spec, known, failed) = self.catalog.lock().transaction("beginning a run", |tx| {
             let spec = sources::one(tx, source)?;
+            let spec =
+                spec.map(|spec| Ok::<_, VaultError>((sources::born(tx, source)?, spec))).transpose()?;
             Ok((spec, content::known(tx, source)?, sources::failures(tx, source)?))
         })?;
-        let Some(spec) = spec else {
+        let Some((born, spec)) = spec else {
             return Err(VaultError::name("there is no such source", "see `kenward sources list`"));
         };
         if !self.running.lock().insert(source) {
@@ -74,7 +76,7 @@ impl Vault {
         let mut run = Run {
             vault: Arc::clone(self),
             by: by.clone(),
-            place: In { source, name: spec.name },
+            place: In { source, name: spec.name, born },
             row: 0,
             started,
             known,

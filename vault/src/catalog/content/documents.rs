@@ -23,24 +23,28 @@ pub(crate) struct Document {
     pub(crate) waiting: Option<i64>,
 }
 
+const COLUMNS: &str = "SELECT no, container, held, published, waiting FROM documents";
+
+fn read(r: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
+    Ok(Document {
+        no: DocNo(r.get(0)?),
+        container: ContainerNo(r.get(1)?),
+        held: r.get::<_, Option<u32>>(2)?.map(ClassId),
+        published: r.get(3)?,
+        waiting: r.get(4)?,
+    })
+}
+
 /// The row of a document.
 pub(crate) fn document(tx: &Tx<'_>, source: u32, source_id: &str) -> Result<Option<Document>, VaultError> {
-    tx.sql(|c| {
-        c.query_row(
-            "SELECT no, container, held, published, waiting FROM documents WHERE source = ?1 AND source_id = ?2",
-            params![source, source_id],
-            |r| {
-                Ok(Document {
-                    no: DocNo(r.get(0)?),
-                    container: ContainerNo(r.get(1)?),
-                    held: r.get::<_, Option<u32>>(2)?.map(ClassId),
-                    published: r.get(3)?,
-                    waiting: r.get(4)?,
-                })
-            },
-        )
-        .optional()
-    })
+    let sql = format!("{COLUMNS} WHERE source = ?1 AND source_id = ?2");
+    tx.sql(|c| c.query_row(&sql, params![source, source_id], read).optional())
+}
+
+/// The row of a document, by its number.
+pub(crate) fn document_by_number(tx: &Tx<'_>, no: DocNo) -> Result<Option<Document>, VaultError> {
+    let sql = format!("{COLUMNS} WHERE no = ?1");
+    tx.sql(|c| c.query_row(&sql, [no.0], read).optional())
 }
 
 /// Adds a document without any version.
