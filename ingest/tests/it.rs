@@ -7,6 +7,8 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "it/archives.rs"]
+mod archives;
 #[path = "it/bad_input.rs"]
 mod bad_input;
 #[path = "it/plan.rs"]

@@ -85,7 +85,8 @@ fn documents_that_fail_say_what_to_change_and_the_rest_goes_in() {
         ],
     );
     // Of no known format is no failure, and named all the same.
-    let (before, after) = ran.err.split_once("skipped, neither Markdown, text, HTML nor PDF").unwrap();
+    let (before, after) =
+        ran.err.split_once("skipped, neither Markdown, text, HTML, PDF, DOCX nor an archive").unwrap();
     assert!(!before.contains("photo") && after.contains("1 file\n  handbook/photo"), "{ran:?}");
     // Nobody's rights changed and nothing is hidden: those columns are left out.
     let table: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split_whitespace().collect()).collect();

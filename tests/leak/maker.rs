@@ -282,7 +282,7 @@ impl Maker {
         let twin = if self.dice.percent(30) { *self.dice.pick(&self.twins.clone()) } else { seed };
         Doc {
             container: container.to_owned(),
-            kind: ["markdown", "text", "html", "pdf"][self.dice.below(4)],
+            kind: ["markdown", "text", "html", "pdf", "docx"][self.dice.below(5)],
             modified: BEGIN - MINUTE * 60 * 24 * i64::try_from(self.dice.below(6)).unwrap(),
             seed,
             twin,
@@ -293,8 +293,10 @@ impl Maker {
     /// A name that no document of this world ever had.
     pub fn fresh_id(&mut self, container: &str) -> String {
         loop {
+            // Some are members of archives: several in one, under the rights of the folder that it lies in.
+            let archive = if self.dice.percent(20) { "box.zip/" } else { "" };
             let id = format!(
-                "{container}/{}-{}.md",
+                "{container}/{archive}{}-{}.md",
                 self.dice.pick(&["note", "plan", "list"]),
                 self.dice.below(90)
             );

@@ -143,7 +143,7 @@ impl SourceConnector for FilesConnector {
 }
 
 /// A name that somebody may have meant for the rights file's, which it is not.
-fn meant_as_rights(name: &str) -> bool {
+pub(crate) fn meant_as_rights(name: &str) -> bool {
     const NEAR: [&str; 8] = [
         RIGHTS_FILE,
         "access.toml",

@@ -5,6 +5,7 @@
 mod files;
 mod open;
 
+pub(crate) use files::meant_as_rights;
 pub use files::{FilesConnector, RIGHTS_FILE};
 
 use crate::acl_mapping::Rules;
@@ -50,6 +51,22 @@ pub struct Listing {
     pub near_rights: Vec<String>,
     /// Folders that could not be read. If there are any, the listing proves nobody's absence.
     pub unreadable_folders: Vec<String>,
+}
+
+impl Listing {
+    /// Whether there is a file of this path, one that could not be read included.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.items.binary_search_by(|item| item.path.as_str().cmp(path)).is_ok()
+            || self.failures.binary_search_by(|failure| failure.path.as_str().cmp(path)).is_ok()
+    }
+
+    /// The file that a document stands in: an archive, or the document itself.
+    #[must_use]
+    pub fn file_of<'p>(&self, path: &'p str) -> &'p str {
+        let above = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        above.into_iter().find(|above| self.has(above)).unwrap_or(path)
+    }
 }
 
 /// The rights of a source, read at one moment.

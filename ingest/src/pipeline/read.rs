@@ -1,18 +1,19 @@
 //! The reading stage: bytes and rights from the connector, the format by content, text from a worker
-//! process, canonical text and chunks. One reader has one worker. It must never give up the run for
-//! a document.
+//! process, canonical text and chunks. One reader has a worker, and another that unpacks archives, whose
+//! members it reads as documents under the archive's rights. It must never give up the run for a document.
 
 use super::budget::{Budget, Permit};
 use super::{IngestError, IngestOptions, PIPELINE};
+use crate::archives::Entry;
 use crate::chunking::{Assembler, Chunk, Sizer, title_line};
 use crate::connectors::{FetchError, Fetched, Item, Rights, SourceConnector};
 use crate::doors::mint;
-use crate::formats::{FailReason, Format, HEAD, Meta, Sniffed, sniff};
+use crate::formats::{FailReason, Format, HEAD, Meta, Packed, Sniffed, identify, sniff};
 use crate::worker::{Worker, WorkerError};
 use kenward_access::ids::Timestamp;
 use kenward_vault::writer::{Known, Link};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub(super) struct Task {
 pub(super) struct Arrival {
     pub path: String,
     pub container: String,
+    /// It is a member of an archive.
+    pub archive: bool,
     pub outcome: Outcome,
     /// Held until the document is put.
     pub permit: Option<Permit>,
@@ -49,6 +52,8 @@ pub(super) enum Outcome {
     Failed(FailReason),
     /// It was read and has no byte: a state of its own, unlike a failure to see its state.
     Blank,
+    /// An archive that was gone through: what is in it came before, and links were left out.
+    Unpacked { links: u64 },
     /// It was read.
     Ready(Box<Prepared>),
     /// The run cannot go on.
@@ -77,7 +82,16 @@ pub(super) struct Reader<'a> {
     pub options: &'a IngestOptions,
     pub sizer: Sizer,
     pub budget: Budget,
+    /// What is known of members of archives, by their paths.
+    pub members: &'a HashMap<String, Known>,
     pub worker: Worker,
+    pub opener: Worker,
+}
+
+/// What a file turned out to be.
+enum File {
+    One(Outcome),
+    Archive { packed: Packed, bytes: Vec<u8>, modified: Timestamp },
 }
 
 /// Bytes that did not change while they were read.
@@ -87,46 +101,131 @@ struct Stable {
 }
 
 impl Reader<'_> {
-    pub(super) fn read(&mut self, task: &Task) -> Arrival {
+    /// Reads a file; what it comes to goes to `give`, which may end it by `false`.
+    pub(super) fn read(&mut self, task: &Task, give: &mut dyn FnMut(Arrival) -> bool) -> bool {
         let permit = self.budget.take(task.item.length);
-        let mut read = Arrival {
-            path: task.item.path.clone(),
-            container: self.rights.rules.of_file(&task.item.path).container,
-            outcome: Outcome::Unknown,
-            permit: Some(permit),
-        };
-        read.outcome = match self.outcome(task, &mut read.container) {
-            Ok(outcome) => outcome,
-            Err(WorkerError::Document(reason)) => Outcome::Failed(reason),
-            Err(WorkerError::Start(error)) => Outcome::Fatal(IngestError::Worker(error)),
-        };
-        read
+        let path = task.item.path.clone();
+        let mut container = self.rights.rules.of_file(&path).container;
+        match self.file(task, &mut container) {
+            Ok(File::Archive { packed, bytes, modified }) => {
+                self.archive(&path, &container, (packed, bytes, modified), permit, give)
+            }
+            read => {
+                let outcome = read.map_or_else(failed, |file| match file {
+                    File::One(outcome) => outcome,
+                    File::Archive { .. } => Outcome::Unknown,
+                });
+                give(Arrival { path, container, archive: false, outcome, permit: Some(permit) })
+            }
+        }
     }
 
-    fn outcome(&mut self, task: &Task, container: &mut String) -> Result<Outcome, WorkerError> {
-        let Some(stable) = self.stable(&task.item)? else { return Ok(Outcome::Unknown) };
+    fn file(&mut self, task: &Task, container: &mut String) -> Result<File, WorkerError> {
+        let Some(stable) = self.stable(&task.item)? else { return Ok(File::One(Outcome::Unknown)) };
         let Stable { fetched, bytes } = stable;
         container.clone_from(&fetched.rights.container);
-        let mut format = match sniff(&bytes, &task.item.path) {
+        let modified = fetched.modified;
+        match identify(&bytes, &task.item.path) {
+            Sniffed::Archive(packed) => Ok(File::Archive { packed, bytes, modified }),
+            sniffed => {
+                self.document(&task.item.path, task.known.as_ref(), sniffed, bytes, modified).map(File::One)
+            }
+        }
+    }
+
+    /// Unpacks an archive and reads what is in it, each as a document under the archive's rights.
+    fn archive(
+        &mut self,
+        path: &str,
+        container: &str,
+        (packed, bytes, modified): (Packed, Vec<u8>, Timestamp),
+        permit: Permit,
+        give: &mut dyn FnMut(Arrival) -> bool,
+    ) -> bool {
+        let idle = self.idle();
+        let mut opener = std::mem::replace(&mut self.opener, idle);
+        let mut permit = Some(permit);
+        let mut goes_on = true;
+        let unpacked = opener.unpack(packed, bytes, &mut |entry| {
+            // The worker answers when it has all of the archive: it is not held here any more.
+            permit = None;
+            goes_on = give(self.member(path, container, entry, modified));
+            goes_on
+        });
+        self.opener = opener;
+        let outcome = match unpacked {
+            Ok(contents) if contents.entries == 0 && contents.links == 0 => Outcome::Blank,
+            Ok(contents) => Outcome::Unpacked { links: contents.links },
+            Err(WorkerError::Document(FailReason::NoArchive)) => Outcome::Unknown,
+            Err(error) => failed(error),
+        };
+        let (path, container) = (path.to_owned(), container.to_owned());
+        goes_on && give(Arrival { path, container, archive: false, outcome, permit })
+    }
+
+    /// A place for a worker that is not started.
+    fn idle(&self) -> Worker {
+        Worker::new(self.options.worker.clone(), self.options.limits)
+    }
+
+    fn member(&mut self, archive: &str, container: &str, entry: Entry, changed: Timestamp) -> Arrival {
+        // INVARIANT: a member hangs where its archive hangs.
+        let arrival = |path: &str, outcome, permit| Arrival {
+            path: format!("{archive}/{path}"),
+            container: container.to_owned(),
+            archive: true,
+            outcome,
+            permit,
+        };
+        match entry {
+            Entry::Failed { path, reason } => arrival(&path, Outcome::Failed(reason), None),
+            Entry::File { path, modified, bytes } => {
+                let permit = self.budget.take(bytes.len() as u64);
+                let whole = format!("{archive}/{path}");
+                let modified = modified.map_or(changed, |own| member_time(Timestamp(own), changed));
+                let sniffed = identify(&bytes, &path);
+                let known = self.members.get(&whole);
+                let too_large = bytes.len() as u64 > self.options.max_text_bytes;
+                let outcome = if too_large && sniffed != Sniffed::Unknown {
+                    Outcome::Failed(FailReason::TooLarge)
+                } else {
+                    self.document(&whole, known, sniffed, bytes, modified).unwrap_or_else(failed)
+                };
+                arrival(&path, outcome, Some(permit))
+            }
+        }
+    }
+
+    /// Reads one document, unless its bytes are those that are known.
+    fn document(
+        &mut self,
+        path: &str,
+        known: Option<&Known>,
+        sniffed: Sniffed,
+        bytes: Vec<u8>,
+        modified: Timestamp,
+    ) -> Result<Outcome, WorkerError> {
+        let mut format = match sniffed {
             Sniffed::Empty => return Ok(Outcome::Blank),
-            Sniffed::Unknown => return Ok(Outcome::Unknown),
+            Sniffed::Unknown | Sniffed::Container | Sniffed::Archive(_) => return Ok(Outcome::Unknown),
+            Sniffed::Refused(reason) => return Err(reason.into()),
             Sniffed::Known(format) => format,
         };
         let raw_hash: [u8; 32] = Sha256::digest(&bytes).into();
         let embeds = self.options.embedder.is_some();
-        let same = task.known.as_ref().is_some_and(|known| {
+        let same = known.is_some_and(|known| {
             known.raw_hash == raw_hash && known.pipeline == PIPELINE && (known.embedded || !embeds)
         });
         if same {
-            return Ok(Outcome::Unchanged(fetched.modified));
+            return Ok(Outcome::Unchanged(modified));
         }
         let length = bytes.len() as u64;
-        if length > WINDOWED && format != Format::Pdf {
+        if length > WINDOWED && format.is_text() {
             format = Format::Text;
         }
         let (meta, assembled) = self.extract(format, bytes)?;
         let title = meta.title.as_ref().map(title_line).filter(|title| !title.is_empty());
-        let title = title.unwrap_or_else(|| title_line(&mint(stem(&task.item.path).to_owned())));
+        let title = title.unwrap_or_else(|| title_line(&mint(stem(path).to_owned())));
         let mut removed = assembled.removed;
         for (signal, times) in &meta.signals {
             if let Some(kind) = signal.removed() {
@@ -136,7 +235,7 @@ impl Reader<'_> {
         Ok(Outcome::Ready(Box::new(Prepared {
             title,
             format,
-            modified: fetched.modified,
+            modified,
             length,
             raw_hash,
             flags: flags(&meta, &removed),
@@ -192,6 +291,23 @@ impl Reader<'_> {
         }
         Err(FailReason::Changed)
     }
+}
+
+fn failed(error: WorkerError) -> Outcome {
+    match error {
+        WorkerError::Document(reason) => Outcome::Failed(reason),
+        WorkerError::Start(error) => Outcome::Fatal(IngestError::Worker(error)),
+    }
+}
+
+/// When a member was changed: as the archive states it, unless that is absurd or later than the archive's own
+/// change, which it cannot be by more than the zone that a ZIP file does not write down.
+fn member_time(own: Timestamp, archive: Timestamp) -> Timestamp {
+    /// 1980-01-02, the day after which ZIP files have times.
+    const FIRST: i64 = 315_619_200_000;
+    const DAY: i64 = 86_400_000;
+    let fits = own.0 >= FIRST && own.0 <= archive.0.saturating_add(DAY);
+    if fits { own } else { archive }
 }
 
 fn reason(error: &FetchError) -> FailReason {

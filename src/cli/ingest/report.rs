@@ -40,7 +40,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         .flat_map(|report| report.skipped_unknown.iter().map(move |path| format!("{}/{path}", report.source)))
         .collect();
     if !unknown.is_empty() {
-        let what = "neither Markdown, text, HTML nor PDF by their content";
+        let what = "neither Markdown, text, HTML, PDF, DOCX nor an archive by their content";
         out::say(&format!("skipped, {what}: {}", count(unknown.len(), "file")));
         list(&unknown);
     }
@@ -174,6 +174,9 @@ fn count(number: usize, what: &str) -> String {
 pub(crate) fn how_to_fix(reason: &str) -> &'static str {
     match reason {
         "unreadable" => "check owner and mode of the files, then run this again",
+        "bad_name" => "rename them in their archive, then run this again",
+        "nested_archive" => "unpack the outer archives into the source",
+        "unpacks_too_large" => "unpack them by hand if you trust them, and split what is too large",
         "encrypted" => "save them without a password, then run this again",
         "too_large" => "raise `ingest.max_text_mb`, or split them",
         "timeout" => "raise `ingest.worker_seconds`, or convert them to a simpler format",

@@ -151,6 +151,23 @@ impl Vault {
         })
     }
 
+    /// A document that could not be read for the sake of the file it stands in: what is published of it stays,
+    /// under old AND new rights, and a failure of its own is none any more.
+    pub(crate) fn keep_unread(
+        &self,
+        place: &In,
+        source_id: &str,
+        container: &str,
+    ) -> Result<Option<DocNo>, VaultError> {
+        self.change_rights("keeping a document of a file that failed", |tx, change| {
+            let Some(old) = content::document(tx, place.source, source_id)? else { return Ok(None) };
+            let container = self.stated(tx, change, place.source, container)?;
+            self.guard(tx, change, &old, &container, content::HELD_FOR_FAILURE)?;
+            sources::unfail(tx, place.source, source_id)?;
+            Ok(Some(old.no))
+        })
+    }
+
     /// Records that a document is unchanged in content. If it moved, or was held, it is under old AND
     /// new rights until the next publication.
     pub(crate) fn keep_unchanged(

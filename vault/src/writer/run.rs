@@ -239,6 +239,21 @@ impl Run {
         Ok(())
     }
 
+    /// Keeps a document whose file could not be opened, an archive: what is published of it stays, under old
+    /// AND new rights. The failure is recorded for the file. Nothing for a document that this run was told of.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn keep(&mut self, source_id: &str, container: &str) -> Result<(), VaultError> {
+        if !self.seen.insert(source_id.to_owned()) {
+            return Ok(());
+        }
+        if let Some(no) = self.vault.keep_unread(&self.place, source_id, container)? {
+            self.ask.ready.remove(&no);
+        }
+        Ok(())
+    }
+
     /// Applies the outbox to the engines and publishes what was put so far.
     ///
     /// # Errors

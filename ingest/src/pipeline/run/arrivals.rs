@@ -3,6 +3,7 @@
 
 use super::Drive;
 use crate::doors::mint;
+use crate::formats::FailReason;
 use crate::pipeline::embed::{Busy, Embedded};
 use crate::pipeline::read::{Arrival, Outcome, Prepared};
 use crate::pipeline::{IngestError, PIPELINE, Progress};
@@ -21,15 +22,23 @@ impl Drive<'_> {
     /// Takes documents as they are ready. Returning early closes the channel, which ends all stages.
     pub(super) fn put_all(&mut self, documents: Receiver<Embedded>, busy: &Busy) -> Result<(), IngestError> {
         for Embedded { read, vectors } in documents {
-            let Arrival { path, container, outcome, permit } = read;
+            let Arrival { path, container, archive, outcome, permit } = read;
+            // Members were not counted when the source was listed.
+            self.tally.of += u64::from(archive);
             if !matches!(outcome, Outcome::Blank) {
                 self.blanked.remove(&path);
             }
             match outcome {
                 Outcome::Fatal(error) => return Err(error),
                 Outcome::Blank => self.blank(path, container)?,
+                Outcome::Failed(FailReason::RightsInside) => self.hide_archive(&path, &container)?,
                 Outcome::Failed(reason) => {
-                    self.fail(&path, &container, reason.code(), &reason.to_string())?
+                    self.fail(&path, &container, reason.code(), &reason.to_string())?;
+                    self.keep_members(&path, &container)?;
+                }
+                Outcome::Unpacked { links } => {
+                    self.tally.done += 1;
+                    self.tally.links += links;
                 }
                 Outcome::Unknown => {
                     self.tally.done += 1;

@@ -4,7 +4,9 @@
 use super::Drive;
 use crate::formats::FailReason;
 use crate::pipeline::{IngestError, Progress};
-use kenward_vault::writer::Failure;
+use kenward_access::rights::{Origin, RightsSpec};
+use kenward_vault::writer::{Failure, Known};
+use std::collections::{BTreeMap, HashMap};
 
 /// Added to a failure of a document that was read before.
 const STILL_ANSWERS: &str = "the version read before still answers";
@@ -15,6 +17,7 @@ impl Drive<'_> {
         for failure in &self.listing.failures {
             let container = self.rights_of(&failure.path).container;
             self.fail(&failure.path, &container, failure.reason, failure.detail)?;
+            self.keep_members(&failure.path, &container)?;
         }
         // What is known below a folder that cannot be read is not gone: it fails with its folder.
         for (id, folder) in self.below_unreadable() {
@@ -52,12 +55,53 @@ impl Drive<'_> {
     /// The detail of a failure, and that an older version goes on answering if it does. Under rights
     /// that cannot be used nothing answers, nor does a version whose stored text is lost.
     fn with_what_answers(&self, path: &str, detail: &str) -> String {
-        let answers = self.run.known(path).is_some_and(|known| known.answers());
-        if answers && self.rights_of(path).spec.problem.is_none() {
+        let answer = |id: &str| self.run.known(id).is_some_and(|known| known.answers());
+        let members = self.members_of(path).filter(|id| answer(id)).count();
+        if self.rights_of(path).spec.problem.is_some() {
+            detail.to_owned()
+        } else if answer(path) {
             format!("{detail}; {STILL_ANSWERS}")
+        } else if members > 0 {
+            format!("{detail}; what was read of it before still answers ({members})")
         } else {
             detail.to_owned()
         }
+    }
+
+    /// What is known of archives of this listing, by the members' paths.
+    pub(super) fn members(&self) -> HashMap<String, Known> {
+        let known = self.inside.iter().filter_map(|id| Some((id.clone(), self.run.known(id)?)));
+        known.collect()
+    }
+
+    /// The known documents in an archive, or in one within an archive.
+    fn members_of<'s>(&'s self, archive: &str) -> impl Iterator<Item = &'s String> {
+        let (from, below) = (format!("{archive}/"), format!("{archive}/"));
+        self.inside.range(from..).take_while(move |id| id.starts_with(&below))
+    }
+
+    /// Of an archive that failed, what was read before stays, like the old version of a document that fails.
+    pub(super) fn keep_members(&mut self, archive: &str, container: &str) -> Result<(), IngestError> {
+        let members: Vec<String> = self.members_of(archive).cloned().collect();
+        members.iter().try_for_each(|id| self.run.keep(id, container))?;
+        Ok(())
+    }
+
+    /// An archive with a rights file inside: nobody sees what was read of it before, either, because it may
+    /// be what the file is to guard.
+    pub(super) fn hide_archive(&mut self, path: &str, container: &str) -> Result<(), IngestError> {
+        let reason = FailReason::RightsInside;
+        let members: Vec<String> = self.members_of(path).cloned().collect();
+        if !members.is_empty() {
+            // No file has this path, nor does a folder.
+            let key = format!("{path}/{}", crate::connectors::RIGHTS_FILE);
+            let origin = Origin { file: path.to_owned(), line: 0 };
+            let spec = RightsSpec { problem: Some((reason.to_string(), origin)), ..RightsSpec::default() };
+            // INVARIANT (I3): rights that are not read are nobody's.
+            self.run.set_rights(BTreeMap::from([(key.clone(), spec)]))?;
+            members.iter().try_for_each(|id| self.run.keep(id, &key))?;
+        }
+        self.fail_as(path, container, reason.code(), &reason.to_string())
     }
 
     fn fail_as(

@@ -57,7 +57,10 @@ pub(super) fn drive(
         stopped: None,
         blanked: BTreeMap::new(),
         again: false,
+        inside: BTreeSet::new(),
     };
+    let within = |id: &String| listing.file_of(id) != id;
+    drive.inside = drive.run.known_ids().into_iter().filter(within).collect();
     progress(Progress::Listed { files: listing.items.len() as u64 });
     drive.count(0);
     drive.state_rights()?;
@@ -90,6 +93,8 @@ struct Drive<'a> {
     blanked: BTreeMap<String, (String, Failure)>,
     /// A round after the first: what was put before may be read once more.
     again: bool,
+    /// Known documents that stand in files of the listing, archives, in order.
+    inside: BTreeSet<String>,
 }
 
 /// Counts of our own: for progress, and for a run that was cancelled.
@@ -97,6 +102,8 @@ struct Drive<'a> {
 struct Tally {
     of: u64,
     done: u64,
+    /// Left out of archives.
+    links: u64,
     unknown: BTreeSet<String>,
     summary: RunSummary,
     told: Option<Instant>,
@@ -106,8 +113,9 @@ struct Tally {
 }
 
 impl Drive<'_> {
+    /// The rights of a document: those of the file that it is, or that it stands in.
     fn rights_of(&self, path: &str) -> ItemRights {
-        self.rights.rules.of_file(path)
+        self.rights.rules.of_file(self.listing.file_of(path))
     }
 
     /// States the rights of every container that holds something. Narrowings act now.
@@ -130,6 +138,7 @@ impl Drive<'_> {
     /// Refuses before any work if the listing alone would remove too much.
     fn guard_listing(&self) -> Result<(), IngestError> {
         let listed = self.listing.items.iter().filter(|item| self.run.known(&item.path).is_some()).count();
+        let listed = listed + self.inside.len();
         let unreadable = self.below_unreadable().len();
         self.guard(self.run.known_count().saturating_sub(listed + unreadable))
     }

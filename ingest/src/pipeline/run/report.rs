@@ -35,7 +35,7 @@ impl Drive<'_> {
             self.keep_blanked()?;
             self.publish_if_rights_hold()?;
             self.run.stop(state);
-            self.tally.summary
+            self.tally.summary.clone()
         };
         Ok(RunReport {
             source: self.spec.name.clone(),
@@ -44,7 +44,7 @@ impl Drive<'_> {
             summary,
             failures: vault.failures(source)?,
             skipped_unknown: self.tally.unknown.into_iter().collect(),
-            skipped_links: self.listing.links.len() as u64,
+            skipped_links: self.listing.links.len() as u64 + self.tally.links,
             rights_problems,
             rights_not_read: self.listing.near_rights.clone(),
             rules_unmatched,

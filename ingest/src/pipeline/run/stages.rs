@@ -20,7 +20,7 @@ impl Drive<'_> {
     pub(super) fn pass(&mut self, items: &[Item]) -> Result<(), IngestError> {
         let tasks: Vec<Task> =
             items.iter().map(|item| Task { item: item.clone(), known: self.run.known(&item.path) }).collect();
-        let rights = self.rights.clone();
+        let (rights, members) = (self.rights.clone(), self.members());
         let sizer = Sizer::new(self.options.embedder.clone());
         let stop = AtomicBool::new(false);
         let busy = std::mem::take(&mut self.busy);
@@ -30,7 +30,7 @@ impl Drive<'_> {
             let (to_read, tasks_in) = bounded::<Task>(16);
             let (to_embed, batches_in) = bounded::<Batch>(32);
             let (to_put, documents_in) = bounded::<Embedded>(16);
-            let (stopped, busy, sizer, rights) = (&stopped, &busy, &sizer, &rights);
+            let (stopped, busy, sizer, rights, members) = (&stopped, &busy, &sizer, &rights, &members);
             scope.spawn(move || {
                 for task in tasks {
                     if stopped() || to_read.send(task).is_err() {
@@ -47,12 +47,15 @@ impl Drive<'_> {
                     options,
                     sizer: sizer.clone(),
                     budget: budget.clone(),
+                    members,
                     worker: Worker::new(options.worker.clone(), options.limits),
+                    opener: Worker::new(options.worker.clone(), options.limits),
                 };
                 scope.spawn(move || {
                     let embeds = options.embedder.is_some();
                     for task in tasks_in {
-                        if stopped() || !dispatch(reader.read(&task), embeds, &to_embed, &to_put) {
+                        let mut give = |arrival| !stopped() && dispatch(arrival, embeds, &to_embed, &to_put);
+                        if stopped() || !reader.read(&task, &mut give) {
                             return;
                         }
                     }
