@@ -12,5 +12,6 @@ mod chunking;
 mod connectors;
 mod doors;
 pub mod formats;
+mod language;
 pub mod pipeline;
 pub mod worker;

@@ -405,6 +405,9 @@ impl Stage {
             title: UntrustedText::mint(written.title),
             kind: doc.kind,
             modified: Timestamp(doc.modified),
+            dated: doc.seed.is_multiple_of(2),
+            language: [None, Some("en"), Some("de")][usize::try_from(doc.seed % 3).unwrap()]
+                .map(str::to_owned),
             length: written.text.len() as u64,
             raw_hash: hash,
             pipeline: 1,

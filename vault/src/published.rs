@@ -27,10 +27,12 @@ pub struct DocMeta {
     pub path: Box<str>,
     /// Title: untrusted, sanitized, single line.
     pub title: Box<str>,
-    /// `markdown`, `text`, `html`, `pdf`.
+    /// `markdown`, `text`, `html`, `pdf`, `docx`.
     pub kind: Box<str>,
-    /// When the source last changed it.
+    /// When it was last changed.
     pub modified: Timestamp,
+    /// Its language, ISO 639-1, where that could be told.
+    pub language: Option<Box<str>>,
     /// Start of the run that brought this version.
     pub ingested: Timestamp,
     /// 16 hex digits.

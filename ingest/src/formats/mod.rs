@@ -2,6 +2,7 @@
 //! blocks of text in reading order, hidden text left out and counted. All of this runs in a worker
 //! process ([`crate::worker`]): nothing here may open a file, and nothing here is trusted to end.
 
+mod dates;
 mod docx;
 mod html;
 mod links;
@@ -95,6 +96,8 @@ impl Signal {
 pub struct Meta {
     /// The document's own title.
     pub title: Option<UntrustedText>,
+    /// When it was last changed, as the document states it: milliseconds UTC, plausible or not.
+    pub modified: Option<i64>,
     /// Signals and how often.
     pub signals: BTreeMap<Signal, u64>,
 }

@@ -9,6 +9,7 @@ use crate::chunking::{Assembler, Chunk, Sizer, title_line};
 use crate::connectors::{FetchError, Fetched, Item, Rights, SourceConnector};
 use crate::doors::mint;
 use crate::formats::{FailReason, Format, HEAD, Meta, Packed, Sniffed, identify, sniff};
+use crate::language;
 use crate::worker::{Worker, WorkerError};
 use kenward_access::ids::Timestamp;
 use kenward_vault::writer::{Known, Link};
@@ -66,6 +67,9 @@ pub(super) struct Prepared {
     pub title: String,
     pub format: Format,
     pub modified: Timestamp,
+    /// `modified` is what the document itself says.
+    pub dated: bool,
+    pub language: Option<&'static str>,
     pub length: u64,
     pub raw_hash: [u8; 32],
     pub text: String,
@@ -82,6 +86,8 @@ pub(super) struct Reader<'a> {
     pub options: &'a IngestOptions,
     pub sizer: Sizer,
     pub budget: Budget,
+    /// Start of the run.
+    pub now: Timestamp,
     /// What is known of members of archives, by their paths.
     pub members: &'a HashMap<String, Known>,
     pub worker: Worker,
@@ -217,7 +223,8 @@ impl Reader<'_> {
             known.raw_hash == raw_hash && known.pipeline == PIPELINE && (known.embedded || !embeds)
         });
         if same {
-            return Ok(Outcome::Unchanged(modified));
+            let own = known.filter(|known| known.dated).map(|known| known.modified);
+            return Ok(Outcome::Unchanged(own.unwrap_or(modified)));
         }
         let length = bytes.len() as u64;
         if length > WINDOWED && format.is_text() {
@@ -232,10 +239,13 @@ impl Reader<'_> {
                 *removed.entry(kind.to_owned()).or_default() += times;
             }
         }
+        let own = meta.modified.map(Timestamp).filter(|own| plausible(*own, self.now));
         Ok(Outcome::Ready(Box::new(Prepared {
             title,
             format,
-            modified,
+            modified: own.unwrap_or(modified),
+            dated: own.is_some(),
+            language: language::of(&assembled.text),
             length,
             raw_hash,
             flags: flags(&meta, &removed),
@@ -300,12 +310,19 @@ fn failed(error: WorkerError) -> Outcome {
     }
 }
 
+/// Whether a document may say of itself that it was changed then: not before there were documents, and not
+/// later than now, but for a clock that is a day off.
+fn plausible(own: Timestamp, now: Timestamp) -> bool {
+    own.0 >= FIRST && own.0 <= now.0.saturating_add(DAY)
+}
+
+/// 1980-01-02, the day after which ZIP files have times.
+const FIRST: i64 = 315_619_200_000;
+const DAY: i64 = 86_400_000;
+
 /// When a member was changed: as the archive states it, unless that is absurd or later than the archive's own
 /// change, which it cannot be by more than the zone that a ZIP file does not write down.
 fn member_time(own: Timestamp, archive: Timestamp) -> Timestamp {
-    /// 1980-01-02, the day after which ZIP files have times.
-    const FIRST: i64 = 315_619_200_000;
-    const DAY: i64 = 86_400_000;
     let fits = own.0 >= FIRST && own.0 <= archive.0.saturating_add(DAY);
     if fits { own } else { archive }
 }

@@ -48,7 +48,7 @@ pub(super) enum Reply<'a> {
     /// More blocks follow.
     Blocks(Vec<PipeBlock<'a>>),
     /// That was all.
-    Done { title: Option<Cow<'a, str>>, signals: Vec<(Signal, u64)> },
+    Done { title: Option<Cow<'a, str>>, modified: Option<i64>, signals: Vec<(Signal, u64)> },
     /// A member of an archive; so many bytes follow, in frames of their own.
     Member { path: Cow<'a, str>, modified: Option<i64>, length: u64 },
     /// A member that cannot be given.
@@ -72,7 +72,12 @@ impl<'a> PipeBlock<'a> {
 impl<'a> Reply<'a> {
     pub(super) fn done(meta: &'a Meta) -> Self {
         let title = meta.title.as_ref().map(|title| Cow::Borrowed(for_pipe(title)));
-        Self::Done { title, signals: meta.signals.iter().map(|(signal, times)| (*signal, *times)).collect() }
+        let modified = meta.modified;
+        Self::Done {
+            title,
+            modified,
+            signals: meta.signals.iter().map(|(signal, times)| (*signal, *times)).collect(),
+        }
     }
 }
 

@@ -178,9 +178,9 @@ impl Process {
             output = output.checked_sub(bytes.len() as u64).ok_or(Trouble::TooMuch)?;
             match serde_json::from_slice::<Reply<'_>>(&bytes) {
                 Ok(Reply::Blocks(blocks)) => blocks.into_iter().for_each(|block| take(block.mint())),
-                Ok(Reply::Done { title, signals }) => {
+                Ok(Reply::Done { title, modified, signals }) => {
                     let title = title.map(|title| mint(title.into_owned()));
-                    return Ok(Ok(Meta { title, signals: signals.into_iter().collect() }));
+                    return Ok(Ok(Meta { title, modified, signals: signals.into_iter().collect() }));
                 }
                 Ok(Reply::Failed(reason)) => return Ok(Err(reason)),
                 _ => return Err(Trouble::Nonsense),

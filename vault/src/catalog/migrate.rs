@@ -22,8 +22,10 @@ const STEPS: [&str; 2] = [
      ALTER TABLE runs ADD COLUMN report TEXT;
      ALTER TABLE users ADD COLUMN label TEXT;
      UPDATE runs SET state = CASE WHEN ended IS NULL THEN 4 ELSE 1 END;",
-    // Version 3.
-    "",
+    // Version 3. Versions have their document's own date, and its language.
+    "ALTER TABLE versions ADD COLUMN dated INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE versions ADD COLUMN language TEXT;
+     ",
 ];
 
 /// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.

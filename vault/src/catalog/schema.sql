@@ -54,6 +54,8 @@ CREATE TABLE versions (
   title    TEXT NOT NULL,
   kind     TEXT NOT NULL,
   modified INTEGER NOT NULL,
+  dated    INTEGER NOT NULL DEFAULT 0,    -- 1 = the document says so itself, not its file
+  language TEXT,                          -- ISO 639-1, where it could be told
   ingested INTEGER NOT NULL,              -- start of the run
   bytes    INTEGER NOT NULL,
   raw_hash BLOB NOT NULL,

@@ -115,6 +115,8 @@ pub(crate) fn document_of(
         title: UntrustedText::mint(format!("About {path}")),
         kind: "text",
         modified: Timestamp(5),
+        dated: false,
+        language: Some("en".into()),
         length: text.len() as u64,
         raw_hash: Sha256::digest(text).into(),
         pipeline: 1,

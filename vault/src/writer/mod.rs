@@ -40,8 +40,10 @@ pub struct SourceSpec {
 pub struct Known {
     /// SHA-256 of the bytes that the published version came from.
     pub raw_hash: [u8; 32],
-    /// The source's modification time then.
+    /// When it was last changed, as was known then.
     pub modified: Timestamp,
+    /// As the document itself said.
+    pub dated: bool,
     /// Length in bytes then.
     pub length: u64,
     /// Its container.
@@ -94,10 +96,14 @@ pub struct NewDocument {
     pub path: String,
     /// Title, sanitized, single line.
     pub title: UntrustedText,
-    /// `markdown`, `text`, `html`, `pdf`.
+    /// `markdown`, `text`, `html`, `pdf`, `docx`.
     pub kind: &'static str,
-    /// When the source last changed it.
+    /// When it was last changed: as the document itself says, or else its source.
     pub modified: Timestamp,
+    /// It is the document that says so.
+    pub dated: bool,
+    /// ISO 639-1, where it could be told.
+    pub language: Option<String>,
     /// Length of its bytes.
     pub length: u64,
     /// SHA-256 of its bytes.

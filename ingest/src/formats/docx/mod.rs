@@ -12,7 +12,7 @@ mod tests;
 mod walk;
 mod xml;
 
-use super::{Block, BlockKind, Extractor, FailReason, Meta, Sink};
+use super::{Block, BlockKind, Extractor, FailReason, Meta, Sink, dates};
 use crate::doors::{for_pipe, mint};
 use parts::Opened;
 use std::collections::{BTreeSet, HashMap};
@@ -56,7 +56,8 @@ impl Extractor for Docx {
         let source = opened.main()?;
         let walk = Walk::new(&parts, &opened.relations, Story::Body, &notes, &mut meta, sink).run(&source)?;
         let (title, heading) = walk.titles();
-        let (stated, _) = opened.core()?;
+        let (stated, modified) = opened.core()?;
+        meta.modified = modified.as_deref().and_then(dates::read);
         let stated = stated.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "));
         let stated = stated.filter(|title| !made_up(title));
         meta.title = title.or(stated).or(heading).map(mint);

@@ -95,6 +95,8 @@ impl Drive<'_> {
             title: mint(prepared.title),
             kind: prepared.format.name(),
             modified: prepared.modified,
+            dated: prepared.dated,
+            language: prepared.language.map(str::to_owned),
             length: prepared.length,
             raw_hash: prepared.raw_hash,
             pipeline: PIPELINE,

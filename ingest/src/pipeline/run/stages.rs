@@ -24,7 +24,7 @@ impl Drive<'_> {
         let sizer = Sizer::new(self.options.embedder.clone());
         let stop = AtomicBool::new(false);
         let busy = std::mem::take(&mut self.busy);
-        let (options, connector) = (self.options, self.connector);
+        let (options, connector, now) = (self.options, self.connector, self.run.started());
         let stopped = || stop.load(Ordering::Relaxed) || options.stop.asked().is_some();
         let result = std::thread::scope(|scope| {
             let (to_read, tasks_in) = bounded::<Task>(16);
@@ -48,6 +48,7 @@ impl Drive<'_> {
                     sizer: sizer.clone(),
                     budget: budget.clone(),
                     members,
+                    now,
                     worker: Worker::new(options.worker.clone(), options.limits),
                     opener: Worker::new(options.worker.clone(), options.limits),
                 };

@@ -133,7 +133,7 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
     tx.sql(|c| {
         c.prepare(
             "SELECT d.source_id, d.held IS NOT NULL, v.raw_hash, v.modified, v.bytes, k.key, v.embedded, v.pipeline,
-                    d.no, d.waiting IS NOT NULL, d.published IS NOT NULL
+                    d.no, d.waiting IS NOT NULL, d.published IS NOT NULL, v.dated
              FROM documents d JOIN versions v ON v.no = coalesce(d.waiting, d.published)
              JOIN containers k ON k.no = d.container WHERE d.source = ?1",
         )?
@@ -152,6 +152,7 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
                         embedded: r.get(6)?,
                         pipeline: r.get(7)?,
                         published: r.get(10)?,
+                        dated: r.get(11)?,
                     },
                 },
             ))

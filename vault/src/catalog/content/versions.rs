@@ -45,8 +45,8 @@ pub(crate) fn add_version(
     let row: i64 = tx.sql(|c| {
         c.query_row(
             "INSERT INTO versions (document, state, version, text, length, path, title, kind, modified, ingested,
-               bytes, raw_hash, pipeline, embedded, first, count, links, flags, removed)
-             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+               bytes, raw_hash, pipeline, embedded, first, count, links, flags, removed, dated, language)
+             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
              RETURNING no",
             params![
                 stored.document.0,
@@ -67,6 +67,8 @@ pub(crate) fn add_version(
                 links,
                 flags,
                 removed,
+                new.dated,
+                new.language,
             ],
             |r| r.get(0),
         )
