@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod html;
 pub mod http;
 pub mod identity;
 pub mod mcp;

@@ -57,7 +57,7 @@ struct Global {
 /// The verbs. A new one is a file, a line here, and a line in [`Verb::run`].
 #[derive(Subcommand)]
 enum Verb {
-    /// Shows it at work: a sample company, two people, the same questions, both answers
+    /// Shows it at work: a sample company, two people, the same questions, both answers; `--page` in your browser
     Demo(demo::Args),
     /// Writes a commented configuration, and makes you the operator
     Init(init::Args),

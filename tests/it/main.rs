@@ -17,6 +17,7 @@ mod clients;
 mod common;
 mod connect;
 mod demo;
+mod demo_page;
 mod eval_k8s;
 mod eval_rmc;
 mod flow;
