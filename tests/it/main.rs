@@ -18,6 +18,7 @@ mod common;
 mod connect;
 mod demo;
 mod demo_page;
+mod deploy;
 mod eval_k8s;
 mod eval_rmc;
 mod flow;
