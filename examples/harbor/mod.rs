@@ -37,7 +37,7 @@ pub struct Question {
     pub expected: [Expected; 2],
 }
 
-/// The three questions.
+/// The questions.
 pub const QUESTIONS: [Question; 3] = [
     Question {
         ask: "What is the parental leave policy?",
