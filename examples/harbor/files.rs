@@ -24,6 +24,7 @@ pub const FILES: &[(&str, &[u8])] = &[
     ("fleet/engine/purifier-log.md", include_bytes!("documents/fleet/engine/purifier-log.md")),
     ("fleet/engine/spare-parts.html", include_bytes!("documents/fleet/engine/spare-parts.html")),
     ("fleet/parental-leave-at-sea.md", include_bytes!("documents/fleet/parental-leave-at-sea.md")),
+    ("fleet/port-calls-2026-03.zip", include_bytes!("documents/fleet/port-calls-2026-03.zip")),
     ("fleet/safety/.access.toml", include_bytes!("documents/fleet/safety/.access.toml")),
     ("fleet/safety/drill-calendar.html", include_bytes!("documents/fleet/safety/drill-calendar.html")),
     (
@@ -40,8 +41,10 @@ pub const FILES: &[(&str, &[u8])] = &[
     ("handbook/travel.md", include_bytes!("documents/handbook/travel.md")),
     ("legal/.access.toml", include_bytes!("documents/legal/.access.toml")),
     ("legal/brightwater-claim.md", include_bytes!("documents/legal/brightwater-claim.md")),
+    ("legal/charter-terms.docx", include_bytes!("documents/legal/charter-terms.docx")),
     ("legal/retention-schedule.md", include_bytes!("documents/legal/retention-schedule.md")),
     ("people/.access.toml", include_bytes!("documents/people/.access.toml")),
+    ("people/contract-terms.docx", include_bytes!("documents/people/contract-terms.docx")),
     ("people/hiring-plan.md", include_bytes!("documents/people/hiring-plan.md")),
     ("people/parental-leave-change.md", include_bytes!("documents/people/parental-leave-change.md")),
     ("people/pay-bands.html", include_bytes!("documents/people/pay-bands.html")),

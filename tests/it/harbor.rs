@@ -13,10 +13,21 @@ use kenward_vault::directory::DirectoryChange;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// What the archive holds, as documents.
+const ARCHIVE: &str = "fleet/port-calls-2026-03.zip";
+const MEMBERS: [&str; 3] = [
+    "fleet/port-calls-2026-03.zip/karlsvik.md",
+    "fleet/port-calls-2026-03.zip/port-ellery.md",
+    "fleet/port-calls-2026-03.zip/tarnhaven.md",
+];
+
 /// The paths of all documents.
 fn all_documents() -> BTreeSet<&'static str> {
     let files = FILES.iter().map(|(path, _)| *path);
-    files.filter(|path| !path.ends_with(".access.toml")).collect()
+    let mut all: BTreeSet<&str> = files.filter(|path| !path.ends_with(".access.toml")).collect();
+    assert!(all.remove(ARCHIVE), "no archive");
+    all.extend(MEMBERS);
+    all
 }
 
 /// Who sees what: folders with all that is in them, and single documents. Nothing else is seen.
@@ -30,6 +41,7 @@ const SEES: [(&str, &[&str]); 12] = [
             "fleet/bunkering-procedure.pdf",
             "fleet/parental-leave-at-sea.md",
             "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
             "fleet/safety/",
             "finance/",
             "projects/",
@@ -45,6 +57,7 @@ const SEES: [(&str, &[&str]); 12] = [
             "fleet/bunkering-procedure.pdf",
             "fleet/parental-leave-at-sea.md",
             "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
             "fleet/safety/",
             "finance/",
             "projects/",
@@ -72,8 +85,10 @@ const SEES: [(&str, &[&str]); 12] = [
             "fleet/bunkering-procedure.pdf",
             "fleet/parental-leave-at-sea.md",
             "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
             "fleet/safety/",
             "fleet/engine/spare-parts.html",
+            "legal/charter-terms.docx",
         ],
     ),
     (
@@ -84,6 +99,7 @@ const SEES: [(&str, &[&str]); 12] = [
             "fleet/bunkering-procedure.pdf",
             "fleet/parental-leave-at-sea.md",
             "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
             "fleet/safety/",
             "fleet/engine/spare-parts.html",
             "finance/",
@@ -132,8 +148,8 @@ fn it_has_what_a_tour_needs() {
         FILES.iter().map(|(path, _)| *path).filter(|path| !path.ends_with(".access.toml")).collect();
     let folders: BTreeSet<&str> =
         documents.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
-    assert!(all_documents().len() == 35 && folders.len() >= 11, "{:?} {folders:?}", all_documents());
-    for kind in [".md", ".html", ".pdf"] {
+    assert!(all_documents().len() == 40 && folders.len() >= 11, "{:?} {folders:?}", all_documents());
+    for kind in [".md", ".html", ".pdf", ".docx"] {
         assert!(documents.iter().filter(|path| path.ends_with(kind)).count() >= 2, "{kind}");
     }
     let notice = FILES.iter().find(|(path, _)| *path == "company/port-notice.md").unwrap().1;
@@ -194,6 +210,7 @@ fn the_directory_and_the_rights_files_name_only_what_is_there() {
 #[test]
 fn the_questions_are_about_documents_that_exist() {
     let text = |path: &str| {
+        let path = path.split_once(".zip/").map_or(path, |_| ARCHIVE);
         let (_, bytes) = FILES.iter().find(|(name, _)| *name == path).unwrap_or_else(|| panic!("{path}"));
         String::from_utf8_lossy(bytes).into_owned()
     };
@@ -201,7 +218,8 @@ fn the_questions_are_about_documents_that_exist() {
         for (expected, (handle, name)) in question.expected.iter().zip(ASKERS) {
             assert!(DIRECTORY.contains(handle) && DIRECTORY.contains(name));
             assert!(all_documents().contains(expected.document), "{}", expected.document);
-            if !expected.document.ends_with(".pdf") {
+            let packed = [".pdf", ".docx"].iter().any(|kind| expected.document.ends_with(kind));
+            if !packed && !expected.document.contains(".zip/") {
                 assert!(text(expected.document).contains(expected.says), "{}", expected.document);
             }
             for word in expected.never {
@@ -332,8 +350,11 @@ fn the_rights_are_those_that_the_readme_tells() {
         ("ravi", "fleet/safety/drill-calendar.html", true),
         ("ravi", "fleet/sea-allowances.md", false),
         ("tomas", "fleet/bunkering-procedure.pdf", true),
-        // One paper of a closed folder, for whoever needs it.
-        ("dana", "legal/brightwater-claim.md", true),
+        // An archive's members are under the archive's rights.
+        ("tomas", "fleet/port-calls-2026-03.zip/tarnhaven.md", true),
+        ("priya", "fleet/port-calls-2026-03.zip/tarnhaven.md", false),
+        // One paper of a closed folder, for those who work by it.
+        ("tomas", "legal/charter-terms.docx", true),
         ("tomas", "legal/retention-schedule.md", false),
         // A deny for those across the table, whatever else they are.
         ("dana", "council/meeting-notes.md", false),
