@@ -13,6 +13,8 @@ mod bad_input;
 mod plan;
 #[path = "it/rights.rs"]
 mod rights;
+#[path = "it/rights_only.rs"]
+mod rights_only;
 #[path = "it/runs.rs"]
 mod runs;
 #[path = "it/workers.rs"]

@@ -10,7 +10,7 @@ use crate::demo::harbor::{ASKERS, DIRECTORY, FILES, QUESTIONS};
 use crate::demo::show::{self, GO_ON, Style};
 use crate::demo::{self, Serving};
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply};
+use crate::owner::ops::{Op, Reply, RunOrder};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::SourceSpec;
@@ -148,7 +148,7 @@ async fn ingest(context: &Context, backend: &Backend, folder: &Path) -> anyhow::
             bar.set_position(done);
         }
     };
-    let op = Op::Ingest { source: "harbor".to_owned(), allow_mass_delete: false };
+    let op = Op::Ingest(RunOrder { source: "harbor".to_owned(), ..RunOrder::default() });
     let reply = backend.call(op, &mut told).await?;
     bar.finish_and_clear();
     Ok(want!(reply, Reply::Ingested(report) => report))

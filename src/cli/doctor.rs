@@ -1,15 +1,17 @@
 //! `kenward doctor`: checks everything it can reach and says how to fix what is wrong. It changes
 //! nothing but what opening the data changes.
 
-use super::ingest::how_to_fix;
+use super::ingest::{how_to_fix, tried_again};
 use super::{Context, Outcome, models, out};
 use crate::app;
 use crate::config::{Config, ConfigError, Engine};
 use crate::owner::Backend;
 use crate::owner::ops::{EmbeddingState, Health, Op, Reply};
+use kenward_access::ids::Timestamp;
 use kenward_vault::directory::User;
 use kenward_vault::lost::ReadAgain;
 use kenward_vault::runs::RunState;
+use kenward_vault::writer::Failure;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -328,13 +330,28 @@ fn health_checks(health: &Health, own: bool) -> Vec<Check> {
             "`kenward ingest` lists them; correct the rights file, or add the person or group",
         ));
     }
+    for source in &health.freshness {
+        let time = |at: Option<Timestamp>| at.map_or_else(|| "no time yet".to_owned(), out::time);
+        let (all, rights) = (time(source.listed), time(source.rights_as_of));
+        checks.push(ok(
+            "freshness",
+            format!("source `{}`: all read at {all}, its rights at {rights}", source.source),
+        ));
+    }
     for source in &health.failures {
-        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut reasons: BTreeMap<&str, Vec<&Failure>> = BTreeMap::new();
         for failure in &source.failures {
-            *reasons.entry(failure.reason.as_str()).or_default() += 1;
+            reasons.entry(failure.reason.as_str()).or_default().push(failure);
         }
-        for (reason, count) in reasons {
-            let detail = format!("source `{}`: {count} failed: {}", source.source, reason.replace('_', " "));
+        for (reason, failures) in reasons {
+            let tries = failures.iter().map(|failure| failure.attempts).max().unwrap_or_default();
+            let again = tried_again(failures.iter().copied()).unwrap_or_default();
+            let detail = format!(
+                "source `{}`: {} failed: {}; tried up to {tries} times, {again}",
+                source.source,
+                failures.len(),
+                reason.replace('_', " ")
+            );
             checks.push(wrong("documents", State::Warning, detail, how_to_fix(reason)));
         }
     }

@@ -5,7 +5,7 @@
 use super::ingest::configured;
 use super::out;
 use crate::config::{Config, ConfiguredSource, Role};
-use crate::owner::ops::{Op, Reply};
+use crate::owner::ops::{Op, Reply, RunOrder};
 use crate::owner::{Backend, BackendError};
 use kenward_vault::runs::{RunRow, RunState};
 use std::convert::Infallible;
@@ -75,7 +75,7 @@ async fn once(source: &ConfiguredSource, every: Duration, backend: &Backend) -> 
         }
     }
     tracing::info!(source = source.name, "a scheduled run begins");
-    let op = Op::Ingest { source: source.name.clone(), allow_mass_delete: false };
+    let op = Op::Ingest(RunOrder { source: source.name.clone(), ..RunOrder::default() });
     match backend.call(op, &mut |_| ()).await? {
         Reply::Ingested(report) => {
             let (run, state, failed) = (report.run, report.state.word(), report.summary.failed);

@@ -3,18 +3,18 @@
 //!
 //! The owner may die after it has done an operation and before its reply arrives, and the front then
 //! sends the same operation again. So each must be one that can be done twice: it only reads (what is
-//! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`, `StopRun`), or it
+//! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`, `SyncRights`, `StopRun`), or it
 //! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
 use kenward_ingest::pipeline::plan::Plan;
-use kenward_ingest::pipeline::{Progress, RunReport};
+use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
 use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::lost::ReadAgain;
 use kenward_vault::runs::{RunRow, RunState};
 use kenward_vault::vault::{Stats, Why};
-use kenward_vault::writer::{Failure, SourceSpec};
+use kenward_vault::writer::{Failure, Freshness, SourceSpec};
 use serde::{Deserialize, Serialize};
 
 /// The words of [`Reply::Failed`] for what should not happen.
@@ -53,6 +53,17 @@ pub enum Question {
         /// The URI.
         uri: String,
     },
+}
+
+/// A run over a recorded source, as it is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOrder {
+    /// Name of the source.
+    pub source: String,
+    /// Allows removing most of it.
+    pub allow_mass_delete: bool,
+    /// Tries failed documents again though it is too early, or nothing has changed.
+    pub retry_failed: bool,
 }
 
 /// One operation.
@@ -119,11 +130,11 @@ pub enum Op {
         spec: SourceSpec,
     },
     /// Runs over a recorded source; sends progress before its reply.
-    Ingest {
+    Ingest(RunOrder),
+    /// Reads the rights of a recorded source, and nothing else of it.
+    SyncRights {
         /// Name of the source.
         source: String,
-        /// Allows removing most of it.
-        allow_mass_delete: bool,
     },
     /// What a run over a source would do, which need not be recorded. It writes nothing.
     Plan {
@@ -172,7 +183,8 @@ impl Op {
             Self::Why { .. } => "why",
             Self::Sources => "sources",
             Self::AddSource { .. } => "add_source",
-            Self::Ingest { .. } => "ingest",
+            Self::Ingest(_) => "ingest",
+            Self::SyncRights { .. } => "sync_rights",
             Self::Plan { .. } => "plan",
             Self::Runs { .. } => "runs",
             Self::Run { .. } => "run",
@@ -239,6 +251,8 @@ pub struct Health {
     pub stats: Stats,
     /// Failed documents.
     pub failures: Vec<SourceFailures>,
+    /// How recent the sources are.
+    pub freshness: Vec<Freshness>,
     /// What the next runs read again although it has not changed.
     pub read_again: Vec<ReadAgain>,
 }
@@ -275,6 +289,8 @@ pub enum Reply {
     Progress(Progress),
     /// The end of a run.
     Ingested(RunReport),
+    /// The end of a reading of rights.
+    RightsRead(RightsReport),
     /// To `Ingest`: documents carry no rights, and nobody said who may read such ones.
     NeedsDefault {
         /// Name of the source.

@@ -126,9 +126,18 @@ impl Owned {
         if matches!(op, Op::Ping) {
             return Some(Reply::Pong(super::wire::VERSION.to_owned()));
         }
-        if let Op::Ingest { source, allow_mass_delete } = op {
+        if let Op::Ingest(order) = op {
             self.use_new_model().await;
-            return self.ingest(working, uid, source, allow_mass_delete, progress).await;
+            let work = move |asked: &Asked<'_>, stop, tell: &(dyn Fn(Progress) + Sync)| {
+                perform::ingest(asked, &order, stop, tell)
+            };
+            return self.stoppable(working, uid, work, progress).await;
+        }
+        if let Op::SyncRights { source } = op {
+            let work = move |asked: &Asked<'_>, stop, _: &(dyn Fn(Progress) + Sync)| {
+                perform::sync_rights(asked, &source, &stop)
+            };
+            return self.stoppable(working, uid, work, progress).await;
         }
         let guard = Arc::clone(&self.slot).read_owned().await;
         let owned = Arc::clone(self);
@@ -144,12 +153,12 @@ impl Owned {
         Some(reply.unwrap_or_else(|_| perform::internal()))
     }
 
-    async fn ingest(
+    /// Work over a source, which ends early when its front goes or this process lets go.
+    async fn stoppable(
         self: &Arc<Self>,
         working: Working,
         uid: u32,
-        source: String,
-        allow_mass_delete: bool,
+        work: impl FnOnce(&Asked<'_>, Stop, &(dyn Fn(Progress) + Sync)) -> Reply + Send + 'static,
         progress: &mut (dyn FnMut(Reply) + Send),
     ) -> Option<Reply> {
         let stop = StopOnDrop(Stop::default());
@@ -163,7 +172,7 @@ impl Owned {
                 let _ = sender.send(event);
             };
             let reply = match asked(&guard, &owned, uid) {
-                Ok(asked) => perform::ingest(&asked, &source, allow_mass_delete, asked_to, &tell),
+                Ok(asked) => work(&asked, asked_to, &tell),
                 Err(reply) => reply,
             };
             drop((guard, working));
@@ -189,6 +198,7 @@ impl Owned {
         }
         match reply {
             Ok(Reply::Ingested(report)) if stopped && report.state == RunState::Interrupted => None,
+            Ok(Reply::RightsRead(report)) if stopped && report.stopped => None,
             Ok(reply) => Some(reply),
             Err(_) => Some(perform::internal()),
         }

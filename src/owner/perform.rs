@@ -4,14 +4,16 @@
 #![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
 
 use super::BackendError;
-use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, SourceFailures};
+use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RunOrder, SourceFailures};
 use super::stages::Stages;
 use crate::app::Opened;
 use crate::config::Config;
 use crate::identity::{self, Refusal};
 use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
-use kenward_ingest::pipeline::{self, IngestError, IngestOptions, Progress, Stop, ingest as run_ingest};
+use kenward_ingest::pipeline::{
+    self, IngestError, IngestOptions, Progress, RightsReport, Stop, ingest as run_ingest,
+};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::TokenOrder;
 use kenward_vault::runs::RunState;
@@ -87,7 +89,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
             asked.operator()?;
             health(asked).map(|health| Reply::Health(Box::new(health)))
         }
-        Op::Ping | Op::Ingest { .. } => return Ok(internal()),
+        Op::Ping | Op::Ingest(_) | Op::SyncRights { .. } => return Ok(internal()),
     };
     reply.map_err(|error| failed(&error))
 }
@@ -181,12 +183,13 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
         pid: std::process::id(),
         embedding: asked.opened.embedding.clone(),
         read_again: vault.read_again()?,
+        freshness: vault.freshness()?,
         stats: vault.stats()?,
         failures,
     })
 }
 
-fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOptions {
+fn options(asked: &Asked<'_>, stop: Stop) -> IngestOptions {
     let limits = &asked.config.ingest;
     IngestOptions {
         worker: WorkerCommand {
@@ -201,7 +204,8 @@ fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOpti
         },
         embedder: asked.opened.embedder.clone(),
         max_text_bytes: limits.max_text_bytes,
-        allow_mass_delete,
+        allow_mass_delete: false,
+        retry_failed: false,
         stop,
     }
 }
@@ -211,7 +215,7 @@ fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
     let vault = &asked.opened.vault;
     let recorded = vault.sources().map_err(|error| failed(&error))?;
     let number = recorded.into_iter().find(|(_, known)| known.name == spec.name).map(|(number, _)| number);
-    let planned = pipeline::plan::plan(vault, &by, number, spec, &options(asked, false, Stop::default()));
+    let planned = pipeline::plan::plan(vault, &by, number, spec, &options(asked, Stop::default()));
     planned.map(|plan| Reply::Plan(Box::new(plan))).map_err(|error| {
         let (message, hint) = words(&error, None);
         Reply::Failed { message, hint }
@@ -221,19 +225,22 @@ fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
 /// Runs over a recorded source.
 pub(super) fn ingest(
     asked: &Asked<'_>,
-    source: &str,
-    allow_mass_delete: bool,
+    order: &RunOrder,
     stop: Stop,
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Reply {
     let (by, number, spec) = match asked.operator().and_then(|by| {
-        let (number, spec) = recorded(asked, source)?;
+        let (number, spec) = recorded(asked, &order.source)?;
         Ok((by, number, spec))
     }) {
         Ok(found) => found,
         Err(reply) => return reply,
     };
-    let options = options(asked, allow_mass_delete, stop);
+    let options = IngestOptions {
+        allow_mass_delete: order.allow_mass_delete,
+        retry_failed: order.retry_failed,
+        ..options(asked, stop)
+    };
     let listed = asked.opened.live.begin(&spec.name, &options.stop);
     let stages = Stages::begin(&spec.name);
     let tell = |event: Progress| {
@@ -266,6 +273,27 @@ pub(super) fn ingest(
         Err(error) => {
             let (message, hint) = words(&error, None);
             tracing::info!("a run was stopped");
+            Reply::Failed { message, hint }
+        }
+    }
+}
+
+/// Reads the rights of a recorded source.
+pub(super) fn sync_rights(asked: &Asked<'_>, source: &str, stop: &Stop) -> Reply {
+    let found = asked.operator().and_then(|by| Ok((by, recorded(asked, source)?)));
+    let (by, (number, spec)) = match found {
+        Ok(found) => found,
+        Err(reply) => return reply,
+    };
+    match pipeline::sync_rights(&asked.opened.vault, &by, number, &spec, stop) {
+        Ok(report) => {
+            let RightsReport { changed, looked_at, widened, waiting, gone, .. } = &report;
+            let source = spec.name.as_str();
+            tracing::info!(source, changed, looked_at, widened, waiting, gone, "rights read");
+            Reply::RightsRead(report)
+        }
+        Err(error) => {
+            let (message, hint) = words(&error, None);
             Reply::Failed { message, hint }
         }
     }

@@ -28,6 +28,7 @@ mod machine;
 mod mcp_http;
 mod owner;
 mod plan;
+mod rights_only;
 mod runs;
 mod served;
 mod stdio;

@@ -127,6 +127,7 @@ impl World {
             embedder: self.embedder.clone(),
             max_text_bytes: 200 << 20,
             allow_mass_delete: false,
+            retry_failed: false,
             stop: Stop::default(),
         };
         pipeline::ingest(&self.vault, &BY, source, &spec, &options, &|_| {}).unwrap()

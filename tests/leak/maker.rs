@@ -4,6 +4,7 @@
 
 use crate::dice::Dice;
 use crate::sight::LABELS;
+use crate::synced::is_synced;
 use crate::world::{BEGIN, Doc, MINUTE, Named, Op, Place, Run, Source, State, Step, World, is_wide};
 use kenward_access::acl::{Clearance, Effect, Level, Window};
 use kenward_access::ids::Timestamp;
@@ -24,7 +25,7 @@ pub struct Maker {
     pub state: State,
     pub now: i64,
     made: u64,
-    steps: Vec<Step>,
+    pub steps: Vec<Step>,
     names: BTreeSet<String>,
     twins: Vec<u64>,
     wide: bool,
@@ -86,6 +87,17 @@ impl World {
         for source in stale {
             maker.run(source, true);
         }
+        if is_synced(seed) {
+            maker.with_dice(Dice::of(seed, "rights alone"), |maker| {
+                for _ in 0..2 * named.len() {
+                    let source = maker.dice.below(named.len());
+                    maker.sync(source);
+                    if maker.dice.percent(25) {
+                        maker.change_directory();
+                    }
+                }
+            });
+        }
         let first = std::mem::take(&mut maker.steps);
         maker.tick();
         let (first_state, first_asked) = (maker.state.clone(), maker.now);
@@ -95,6 +107,10 @@ impl World {
         if maker.dice.percent(60) {
             maker.change_directory();
         }
+        if is_synced(seed) {
+            let source = maker.dice.clone().below(named.len());
+            maker.with_dice(Dice::of(seed, "rights alone once more"), |maker| maker.sync(source));
+        }
         let asked = maker.now + MINUTE * 12;
         for source in 0..named.len() {
             maker.second_run(source, &first_state, first_asked, asked);
@@ -102,7 +118,8 @@ impl World {
         maker.now = asked;
         let (second, second_state) = (std::mem::take(&mut maker.steps), maker.state.clone());
         let source = maker.dice.below(named.len());
-        let third = maker.third_act(source);
+        let third =
+            maker.third_act(source, is_synced(seed).then(|| Dice::of(seed, "rights alone after a cut")));
         Self {
             seed,
             named,
@@ -141,6 +158,7 @@ impl Maker {
     fn push_directory(&mut self, changes: Vec<DirectoryChange>) {
         for change in &changes {
             self.state.directory.apply(change);
+            self.state.harden();
         }
         self.tick();
         self.steps.push(Step::Directory { at: self.now, changes });
@@ -364,7 +382,9 @@ impl Maker {
                     let was = before.rights[&old.container].clone();
                     let now = self.state.sources[source].rights[&old.container].clone();
                     let doc = self.state.sources[source].docs.get_mut(id).unwrap();
-                    doc.held.extend([was, now]);
+                    if was != now || container != old.container || !doc.held.is_empty() {
+                        doc.held.extend([was, now]);
+                    }
                     doc.container.clone_from(&container);
                     ops.push((id.clone(), Op::Failed { container }));
                 }
@@ -479,6 +499,7 @@ impl Maker {
     }
 
     fn push_run(&mut self, source: usize, mut ops: Vec<(String, Op)>, complete: bool) {
+        self.state.harden();
         self.dice.shuffle(&mut ops);
         let rights = self.state.sources[source].rights.clone();
         self.steps.push(Step::Run(Run { at: self.now, source, rights, ops, complete }));

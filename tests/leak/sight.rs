@@ -80,12 +80,17 @@ impl Directory {
         }
     }
 
-    /// May the person read what these rights guard?
-    pub fn sees(&self, handle: &str, rights: &RightsSpec, now: i64) -> bool {
-        if rights.problem.is_some()
+    /// Whether these rights are nobody's, because they cannot be read or name somebody unknown.
+    pub fn unresolved(&self, rights: &RightsSpec) -> bool {
+        rights.problem.is_some()
             || rights.entries.iter().any(|e| !self.knows(&e.principal))
             || rights.mentioned.iter().any(|(principal, _)| !self.knows(principal))
-        {
+            || rights.labels.iter().any(|(label, _)| !LABELS.contains(&label.as_str()))
+    }
+
+    /// May the person read what these rights guard?
+    pub fn sees(&self, handle: &str, rights: &RightsSpec, now: i64) -> bool {
+        if self.unresolved(rights) {
             return false;
         }
         let clearance = self.people[handle].0;

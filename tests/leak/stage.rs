@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use crate::seams::{FixedClock, FixedEntropy};
 use crate::sight::LABELS;
 use crate::words;
-use crate::world::{Doc, Op, Place, Run, Step, World};
+use crate::world::{Doc, Found, Op, Place, Run, Step, Sync, World};
 use kenward::config::{Config, Overrides};
 use kenward::owner::ops::Claim;
 use kenward_access::acl::{Clearance, Effect, Level, Window};
@@ -15,7 +15,7 @@ use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::{Embedder, hashing};
 use kenward_vault::directory::DirectoryChange;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Link, NewChunk, NewDocument, SourceSpec};
+use kenward_vault::writer::{Link, NewChunk, NewDocument, RightsNow, SourceSpec, Tried};
 use kenward_vault::{OpenOptions, Vault};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -223,6 +223,7 @@ impl Stage {
                 }
                 Step::Directory { .. } => {}
                 Step::Run(run) => self.run(world, run, visible),
+                Step::Sync(sync) => self.sync(sync, visible),
             }
         }
     }
@@ -244,7 +245,7 @@ impl Stage {
             self.troubles.shuffle(&mut ops);
         }
         let named = ops.iter().map(|(_, op)| container(op).to_owned()).collect();
-        going.set_rights(self.rights(run, &named)).unwrap();
+        going.set_rights(self.rights(&run.rights, &named)).unwrap();
         for (id, op) in ops {
             if self.only.is_none() {
                 // Only here does time pass within a run, and content come out in pieces.
@@ -269,7 +270,10 @@ impl Stage {
             Op::Unchanged { container, modified } => {
                 going.unchanged(id, container, Timestamp(*modified)).unwrap();
             }
-            Op::Failed { container } => going.failed(id, container, "broken", "no end of file").unwrap(),
+            Op::Failed { container } => {
+                let tried = Tried::of("broken", "no end of file");
+                going.failed(id, container, &tried).unwrap();
+            }
         }
     }
 
@@ -288,7 +292,7 @@ impl Stage {
         let before = &world.second_state.sources[run.source].docs;
         let stood = before.iter().filter(|(id, _)| shown(id)).map(|(_, doc)| doc.container.clone());
         let named = run.ops.iter().filter(|(id, _)| shown(id)).map(|(_, op)| container(op).to_owned());
-        going.set_rights(self.rights(run, &stood.chain(named).collect())).unwrap();
+        going.set_rights(self.rights(&run.rights, &stood.chain(named).collect())).unwrap();
         for (number, (id, op)) in run.ops.iter().take(third.told).enumerate() {
             if number == third.published {
                 going.publish().unwrap();
@@ -306,6 +310,49 @@ impl Stage {
         self.going = Some(going);
         self.hidden_run();
         self.clock.set(third.asked);
+    }
+
+    /// Reads the rights of a source alone; in world B, of what the person may see.
+    pub fn sync(&mut self, sync: &Sync, visible: Option<&BTreeSet<Place>>) {
+        let Some(source) = self.sources.get(&sync.source).copied() else { return };
+        self.clock.set(sync.at);
+        let shown = |id: &String| visible.is_none_or(|v| v.contains(&(sync.source, id.clone())));
+        let mut now = RightsNow::default();
+        let (mut named, mut verified) = (BTreeSet::new(), BTreeSet::new());
+        for (id, (was_in, found)) in sync.docs.iter().filter(|(id, _)| shown(id)) {
+            named.insert(was_in.clone());
+            match found {
+                Found::Gone => drop(now.gone.insert(id.clone())),
+                Found::Same { container } | Found::Other { container } => {
+                    named.insert(container.clone());
+                    now.documents.insert(id.clone(), container.clone());
+                }
+            }
+            if matches!(found, Found::Same { .. }) {
+                verified.insert(id.clone());
+            }
+        }
+        now.containers = self.rights(&sync.rights, &named);
+        let mut reading = self.vault().begin_rights(&operator(), source).unwrap();
+        let (unsure, _) = reading.state(&now).unwrap();
+        verified.retain(|id| unsure.iter().any(|unsure| unsure.source_id == *id));
+        if self.only.is_none() && self.troubles.percent(10) {
+            // Cut off before anything widened: the same once more.
+            drop(reading);
+            self.reopen();
+            reading = self.vault().begin_rights(&operator(), source).unwrap();
+            reading.state(&now).unwrap();
+        }
+        reading.widen(&verified).unwrap();
+        reading.done().unwrap();
+    }
+
+    /// Reads the rights of the third act's source alone.
+    pub fn sync_after_the_cut(&mut self, world: &World, visible: Option<&BTreeSet<Place>>) {
+        if let Some((sync, asked)) = &world.third.synced {
+            self.sync(sync, visible);
+            self.clock.set(*asked);
+        }
     }
 
     /// Cuts the run off.
@@ -354,8 +401,12 @@ impl Stage {
     }
 
     /// In world B every container says "this person may read", and keeps its label.
-    fn rights(&self, run: &Run, containers: &BTreeSet<String>) -> BTreeMap<String, RightsSpec> {
-        let Some(handle) = &self.only else { return run.rights.clone() };
+    fn rights(
+        &self,
+        all: &BTreeMap<String, RightsSpec>,
+        containers: &BTreeSet<String>,
+    ) -> BTreeMap<String, RightsSpec> {
+        let Some(handle) = &self.only else { return all.clone() };
         let alone = |container: &String| {
             let spec = RightsSpec {
                 entries: vec![RightsEntry {
@@ -364,7 +415,7 @@ impl Stage {
                     window: Window::ALWAYS,
                     origin: Origin { file: "only".to_owned(), line: 1 },
                 }],
-                labels: run.rights[container]
+                labels: all[container]
                     .labels
                     .iter()
                     .filter(|(label, _)| LABELS.contains(&label.as_str()))

@@ -187,11 +187,13 @@ impl Vault {
         })
     }
 
-    /// Failed documents of a source: (path, reason, detail, attempts).
+    /// Failed documents of a source, by path.
     ///
     /// # Errors
     /// [`VaultError::Catalog`].
     pub fn failures(&self, source: u32) -> Result<Vec<Failure>, VaultError> {
-        self.catalog.lock().transaction("listing failures", |tx| sources::failures(tx, source))
+        self.catalog.lock().transaction("listing failures", |tx| {
+            Ok(sources::failures(tx, source)?.into_iter().map(|standing| standing.failure).collect())
+        })
     }
 }

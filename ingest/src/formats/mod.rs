@@ -12,6 +12,7 @@ pub use sniff::{Format, HEAD, Sniffed, sniff};
 pub(crate) use text::cut_point;
 
 use kenward_access::untrusted::UntrustedText;
+use kenward_vault::writer::Again;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -158,6 +159,27 @@ impl FailReason {
             Self::OutOfMemory => "out_of_memory",
             Self::CrashedParser => "crashed_parser",
             Self::RightsChanging => "rights_unresolved",
+        }
+    }
+
+    /// When a document that failed so is worth another try. What the machine's load, another program or the
+    /// source itself may have caused is tried again by itself.
+    #[must_use]
+    pub fn again(self) -> Again {
+        match self {
+            Self::Encrypted
+            | Self::Broken
+            | Self::Encoding
+            | Self::Empty
+            | Self::TooLarge
+            | Self::TooMuchText
+            | Self::TooDeep => Again::WhenChanged,
+            Self::Unreadable
+            | Self::Changed
+            | Self::Timeout
+            | Self::OutOfMemory
+            | Self::CrashedParser
+            | Self::RightsChanging => Again::Later,
         }
     }
 }

@@ -14,9 +14,11 @@ mod budget;
 mod embed;
 pub mod plan;
 mod read;
+mod rights_only;
 mod run;
 mod stop;
 
+pub use rights_only::{RightsReport, sync_rights};
 pub use stop::Stop;
 
 use crate::acl_mapping::Defaults;
@@ -51,6 +53,8 @@ pub struct IngestOptions {
     pub max_text_bytes: u64,
     /// Allows removing more than half of a source, or all of it.
     pub allow_mass_delete: bool,
+    /// Tries failed documents again though it is too early, or nothing has changed.
+    pub retry_failed: bool,
     /// By which it is asked to stop cleanly.
     pub stop: Stop,
 }

@@ -158,7 +158,14 @@ impl Plan {
 
     fn fail(&mut self, path: &str, reason: &str, detail: &str) {
         let (reason, detail) = (reason.to_owned(), detail.to_owned());
-        self.failed.push(Failure { path: path.to_owned(), reason, detail, attempts: 0 });
+        self.failed.push(Failure {
+            path: path.to_owned(),
+            reason,
+            detail,
+            attempts: 0,
+            tried: None,
+            next: None,
+        });
     }
 
     /// What could not even be listed stays what it is.

@@ -10,7 +10,7 @@ use crate::doors::mint;
 use crate::formats::{FailReason, Format, HEAD, Meta, Sniffed, sniff};
 use crate::worker::{Worker, WorkerError};
 use kenward_access::ids::Timestamp;
-use kenward_vault::writer::{Known, Link};
+use kenward_vault::writer::{Known, Link, Standing, Under};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -26,6 +26,8 @@ const TRIES: usize = 3;
 pub(super) struct Task {
     pub item: Item,
     pub known: Option<Known>,
+    /// What is recorded of its last failure.
+    pub failed: Option<Standing>,
 }
 
 /// A document as it leaves the reading stage.
@@ -45,8 +47,10 @@ pub(super) enum Outcome {
     Unchanged(Timestamp),
     /// Not a format that is read.
     Unknown,
-    /// It failed.
-    Failed(FailReason),
+    /// It failed; with the hash of its bytes, if all of them were read.
+    Failed(FailReason, Option<[u8; 32]>),
+    /// The same bytes failed before, under the same limits, and it is too early to try again.
+    StillFailed,
     /// It was read and has no byte: a state of its own, unlike a failure to see its state.
     Blank,
     /// It was read.
@@ -78,6 +82,9 @@ pub(super) struct Reader<'a> {
     pub sizer: Sizer,
     pub budget: Budget,
     pub worker: Worker,
+    pub under: &'a Under,
+    /// When the run began: failures that are due by then are tried again.
+    pub now: Timestamp,
 }
 
 /// Bytes that did not change while they were read.
@@ -95,15 +102,21 @@ impl Reader<'_> {
             outcome: Outcome::Unknown,
             permit: Some(permit),
         };
-        read.outcome = match self.outcome(task, &mut read.container) {
+        let mut raw_hash = None;
+        read.outcome = match self.outcome(task, &mut read.container, &mut raw_hash) {
             Ok(outcome) => outcome,
-            Err(WorkerError::Document(reason)) => Outcome::Failed(reason),
+            Err(WorkerError::Document(reason)) => Outcome::Failed(reason, raw_hash),
             Err(WorkerError::Start(error)) => Outcome::Fatal(IngestError::Worker(error)),
         };
         read
     }
 
-    fn outcome(&mut self, task: &Task, container: &mut String) -> Result<Outcome, WorkerError> {
+    fn outcome(
+        &mut self,
+        task: &Task,
+        container: &mut String,
+        hashed: &mut Option<[u8; 32]>,
+    ) -> Result<Outcome, WorkerError> {
         let Some(stable) = self.stable(&task.item)? else { return Ok(Outcome::Unknown) };
         let Stable { fetched, bytes } = stable;
         container.clone_from(&fetched.rights.container);
@@ -113,12 +126,17 @@ impl Reader<'_> {
             Sniffed::Known(format) => format,
         };
         let raw_hash: [u8; 32] = Sha256::digest(&bytes).into();
+        *hashed = Some(raw_hash);
         let embeds = self.options.embedder.is_some();
         let same = task.known.as_ref().is_some_and(|known| {
             known.raw_hash == raw_hash && known.pipeline == PIPELINE && (known.embedded || !embeds)
         });
         if same {
             return Ok(Outcome::Unchanged(fetched.modified));
+        }
+        let stands = |failed: &Standing| failed.stands(&raw_hash, self.under, self.now);
+        if !self.options.retry_failed && task.failed.as_ref().is_some_and(stands) {
+            return Ok(Outcome::StillFailed);
         }
         let length = bytes.len() as u64;
         if length > WINDOWED && format != Format::Pdf {

@@ -69,6 +69,7 @@ impl World {
             embedder,
             max_text_bytes: MAX_TEXT_BYTES,
             allow_mass_delete: false,
+            retry_failed: false,
             stop: Stop::default(),
         };
         let world = Self { vault, root, spec, options, progress: Mutex::new(Vec::new()), dir };

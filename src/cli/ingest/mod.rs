@@ -6,16 +6,17 @@ mod plan;
 mod plan_page;
 mod progress;
 mod report;
+mod rights_only;
 mod source;
 
-pub(super) use report::how_to_fix;
+pub(super) use report::{again as tried_again, how_to_fix};
 pub(super) use source::of_config as configured;
 
 use super::fail::{self, Fix, want};
 use super::{Context, Outcome, models, out};
 use crate::config::Engine;
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply};
+use crate::owner::ops::{Op, Reply, RunOrder};
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::SourceSpec;
 use std::path::PathBuf;
@@ -37,6 +38,13 @@ pub(crate) struct Args {
     /// Allows removing more than half of a source, or all of it
     #[arg(long)]
     allow_mass_delete: bool,
+    /// Tries all failed documents again; without it, those that failed for a reason of their own wait until
+    /// they change, and others until their pause is over
+    #[arg(long, conflicts_with = "plan")]
+    retry_failed: bool,
+    /// Reads the rights alone: what narrows acts at once, what widens acts for files that have not changed
+    #[arg(long, conflicts_with_all = ["plan", "retry_failed", "allow_mass_delete"])]
+    rights_only: bool,
     /// Says what would be done, and whose view would change; writes nothing
     #[arg(long)]
     plan: bool,
@@ -69,6 +77,9 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
     let specs = source::chosen(args, context, backend).await?;
     if args.plan {
         return plan::all(specs, args.html.as_deref(), args.json, backend).await;
+    }
+    if args.rights_only {
+        return rights_only::all(specs, args.json, backend).await;
     }
     // Not before it is known that there is something to ingest: it may be fetched over a network.
     models::ensure(&context.config)?;
@@ -117,6 +128,8 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
         default_allow: Vec::new(),
         label: None,
         allow_mass_delete: false,
+        retry_failed: false,
+        rights_only: false,
         plan: false,
         html: None,
         json,
@@ -127,7 +140,11 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
 async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: SourceSpec) -> anyhow::Result<Ran> {
     loop {
         want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
-        let op = Op::Ingest { source: spec.name.clone(), allow_mass_delete: args.allow_mass_delete };
+        let op = Op::Ingest(RunOrder {
+            source: spec.name.clone(),
+            allow_mass_delete: args.allow_mass_delete,
+            retry_failed: args.retry_failed,
+        });
         let mut shown = progress::Shown::new(args.json);
         let mut tell = |reply: Reply| {
             if let Reply::Progress(event) = reply {

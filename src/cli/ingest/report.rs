@@ -4,6 +4,7 @@
 use super::super::out;
 use kenward_ingest::pipeline::RunReport;
 use kenward_vault::runs::RunState;
+use kenward_vault::writer::Failure;
 use std::collections::BTreeMap;
 
 /// How many paths of one reason are listed.
@@ -23,16 +24,22 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if !json && !reports.is_empty() {
         out::print(&table(reports))?;
     }
-    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, Vec<(&str, &Failure)>> = BTreeMap::new();
     for report in reports {
         for failure in &report.failures {
-            let path = format!("{}/{}", report.source, failure.path);
-            reasons.entry(failure.reason.as_str()).or_default().push(path);
+            reasons.entry(failure.reason.as_str()).or_default().push((&report.source, failure));
         }
     }
-    for (reason, paths) in &reasons {
-        out::say(&format!("{}: {}", reason.replace('_', " "), count(paths.len(), "document")));
-        list(paths);
+    for (reason, failures) in &reasons {
+        out::say(&format!("{}: {}", reason.replace('_', " "), count(failures.len(), "document")));
+        let shown = |(source, f): &(&str, &Failure)| match f.attempts {
+            0 | 1 => format!("{source}/{}", f.path),
+            tries => format!("{source}/{} (tried {tries} times)", f.path),
+        };
+        list(&failures.iter().map(shown).collect::<Vec<_>>());
+        if let Some(again) = again(failures.iter().map(|(_, failure)| *failure)) {
+            out::say(&format!("  {again}"));
+        }
         out::hint(how_to_fix(reason));
     }
     let unknown: Vec<String> = reports
@@ -100,6 +107,25 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
     }
     Ok(())
+}
+
+/// When failed documents are tried again.
+pub(crate) fn again<'f>(failures: impl Iterator<Item = &'f Failure>) -> Option<String> {
+    let all: Vec<&Failure> = failures.collect();
+    // What an older version of the program recorded does not say.
+    if all.iter().any(|failure| failure.tried.is_none()) {
+        return Some("tried again with the next run".to_owned());
+    }
+    let settled = all.iter().filter(|failure| failure.next.is_none()).count();
+    let settled = match settled {
+        0 => None,
+        some if some == all.len() => Some("not tried again until they change".to_owned()),
+        some => Some(format!("{some} of them not tried again until they change")),
+    };
+    let next = all.iter().filter_map(|failure| failure.next).min();
+    let later = next.map(|at| format!("tried again from {} on", out::time(at)));
+    let words: Vec<String> = later.into_iter().chain(settled).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// The first of some paths.

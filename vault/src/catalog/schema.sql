@@ -10,7 +10,8 @@ CREATE TABLE sources (
   id     TEXT NOT NULL UNIQUE,            -- ks_…
   name   TEXT NOT NULL UNIQUE,
   spec   TEXT NOT NULL,                   -- SourceSpec as JSON
-  listed INTEGER                          -- start of the last full listing
+  listed INTEGER,                         -- start of the last full listing
+  rights_read INTEGER                     -- when its rights were last read, all of them, and put into force
 ) STRICT;
 
 CREATE TABLE classes (                    -- interned ACLs; never removed, so numbers stay
@@ -94,6 +95,11 @@ CREATE TABLE failures (
   reason    TEXT NOT NULL,
   detail    TEXT NOT NULL,
   attempts  INTEGER NOT NULL,
+  raw_hash  BLOB,                         -- SHA-256 of the bytes that failed; NULL = they could not be read
+  pipeline  INTEGER NOT NULL DEFAULT 0,   -- that failed on them
+  limits    TEXT NOT NULL DEFAULT '',     -- under which it did
+  tried     INTEGER,                      -- the last try
+  next      INTEGER,                      -- not tried before; NULL = not before one of the three above changes
   PRIMARY KEY (source, source_id)
 ) STRICT, WITHOUT ROWID;
 

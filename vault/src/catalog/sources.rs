@@ -3,7 +3,7 @@
 use super::{Tx, json, to_json};
 use crate::error::VaultError;
 use crate::published::SourceMeta;
-use crate::writer::{Failure, SourceSpec};
+use crate::writer::{Failure, Freshness, SourceSpec, Standing, Under};
 use kenward_access::ids::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
@@ -46,7 +46,26 @@ pub(crate) fn set(tx: &Tx<'_>, no: u32, spec: &SourceSpec) -> Result<(), VaultEr
 
 /// Notes the start of a full listing.
 pub(crate) fn set_listed(tx: &Tx<'_>, no: u32, started: Timestamp) -> Result<(), VaultError> {
-    tx.sql(|c| c.execute("UPDATE sources SET listed = ?2 WHERE no = ?1", params![no, started.0])).map(drop)
+    let sql = "UPDATE sources SET listed = ?2, rights_read = ?2 WHERE no = ?1";
+    tx.sql(|c| c.execute(sql, params![no, started.0])).map(drop)
+}
+
+/// Notes the start of a reading of all rights.
+pub(crate) fn set_rights_read(tx: &Tx<'_>, no: u32, started: Timestamp) -> Result<(), VaultError> {
+    let sql = "UPDATE sources SET rights_read = ?2 WHERE no = ?1";
+    tx.sql(|c| c.execute(sql, params![no, started.0])).map(drop)
+}
+
+/// How recent what is known of each source is.
+pub(crate) fn freshness(tx: &Tx<'_>) -> Result<Vec<Freshness>, VaultError> {
+    tx.sql(|c| {
+        c.prepare("SELECT name, listed, rights_read FROM sources ORDER BY name")?
+            .query_map([], |r| {
+                let time = |at| r.get::<_, Option<i64>>(at).map(|at| at.map(Timestamp));
+                Ok(Freshness { source: r.get(0)?, listed: time(1)?, rights_as_of: time(2)? })
+            })?
+            .collect()
+    })
 }
 
 /// All sources as answers show them; the place in the list is the source's number.
@@ -71,32 +90,26 @@ pub(crate) fn metas(tx: &Tx<'_>) -> Result<Vec<SourceMeta>, VaultError> {
         .collect()
 }
 
-/// Records a failed document once more.
-pub(crate) fn fail(
-    tx: &Tx<'_>,
-    source: u32,
-    source_id: &str,
-    reason: &str,
-    detail: &str,
-) -> Result<(), VaultError> {
+/// Records a failed document, in the place of what was recorded of it.
+pub(crate) fn fail(tx: &Tx<'_>, source: u32, standing: &Standing) -> Result<(), VaultError> {
+    let Standing { failure, raw_hash, under } = standing;
     tx.sql(|c| {
         c.execute(
-            "INSERT INTO failures (source, source_id, reason, detail, attempts) VALUES (?1, ?2, ?3, ?4, 1)
-             ON CONFLICT (source, source_id) DO UPDATE
-             SET reason = excluded.reason, detail = excluded.detail, attempts = attempts + 1",
-            params![source, source_id, reason, detail],
-        )
-    })
-    .map(drop)
-}
-
-/// Records a failed document as it is given; what a later run recorded of it stays.
-pub(crate) fn add_failure(tx: &Tx<'_>, source: u32, failure: &Failure) -> Result<(), VaultError> {
-    tx.sql(|c| {
-        c.execute(
-            "INSERT INTO failures (source, source_id, reason, detail, attempts) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (source, source_id) DO NOTHING",
-            params![source, failure.path, failure.reason, failure.detail, failure.attempts],
+            "INSERT OR REPLACE INTO failures
+               (source, source_id, reason, detail, attempts, raw_hash, pipeline, limits, tried, next)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                source,
+                failure.path,
+                failure.reason,
+                failure.detail,
+                failure.attempts,
+                raw_hash.as_ref().map(<[u8; 32]>::as_slice),
+                under.pipeline,
+                under.limits,
+                failure.tried.map(|at| at.0),
+                failure.next.map(|at| at.0),
+            ],
         )
     })
     .map(drop)
@@ -110,14 +123,24 @@ pub(crate) fn unfail(tx: &Tx<'_>, source: u32, source_id: &str) -> Result<(), Va
     .map(drop)
 }
 
-/// Failed documents of a source.
-pub(crate) fn failures(tx: &Tx<'_>, source: u32) -> Result<Vec<Failure>, VaultError> {
+/// Failed documents of a source, by path.
+pub(crate) fn failures(tx: &Tx<'_>, source: u32) -> Result<Vec<Standing>, VaultError> {
     tx.sql(|c| {
         c.prepare(
-            "SELECT source_id, reason, detail, attempts FROM failures WHERE source = ?1 ORDER BY source_id",
+            "SELECT source_id, reason, detail, attempts, tried, next, raw_hash, pipeline, limits
+             FROM failures WHERE source = ?1 ORDER BY source_id",
         )?
         .query_map([source], |r| {
-            Ok(Failure { path: r.get(0)?, reason: r.get(1)?, detail: r.get(2)?, attempts: r.get(3)? })
+            let failure = Failure {
+                path: r.get(0)?,
+                reason: r.get(1)?,
+                detail: r.get(2)?,
+                attempts: r.get(3)?,
+                tried: r.get::<_, Option<i64>>(4)?.map(Timestamp),
+                next: r.get::<_, Option<i64>>(5)?.map(Timestamp),
+            };
+            let under = Under { pipeline: r.get(7)?, limits: r.get(8)? };
+            Ok(Standing { failure, raw_hash: r.get(6)?, under })
         })?
         .collect()
     })

@@ -9,6 +9,7 @@ mod folder;
 mod lost;
 mod restart;
 mod rights;
+mod rights_sync;
 mod runs;
 
 use crate::core::Core;
@@ -16,7 +17,7 @@ use crate::directory::DirectoryChange;
 use crate::error::VaultError;
 use crate::seams::{Clock, SystemEntropy};
 use crate::vault::{OpenOptions, Operator, Vault};
-use crate::writer::{NewChunk, NewDocument, Run, SourceSpec};
+use crate::writer::{Again, NewChunk, NewDocument, Run, SourceSpec, Tried, Under};
 use kenward_access::acl::{Clearance, Effect, Window};
 use kenward_access::decision::{Holder, decide};
 use kenward_access::ids::{TenantId, Timestamp};

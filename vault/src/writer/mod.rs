@@ -3,10 +3,14 @@
 
 pub(crate) mod change;
 pub(crate) mod engines;
+mod failures;
 pub(crate) mod publish;
 mod put;
+mod rights_sync;
 mod run;
 
+pub use failures::{Again, Failure, Standing, Tried, Under};
+pub use rights_sync::{Freshness, RightsNow, RightsSync, Unsure};
 pub use run::Run;
 pub(crate) use run::place;
 
@@ -116,19 +120,6 @@ pub struct NewDocument {
     pub flags: Vec<String>,
     /// What the sanitizer removed, by kind.
     pub removed: BTreeMap<String, u64>,
-}
-
-/// A failed document, as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Path within its source.
-    pub path: String,
-    /// From the fixed taxonomy (`unreadable`, `encrypted`, `too_large`, `timeout`, `crashed_parser`, `empty`, `broken`, `rights_unresolved`, …).
-    pub reason: String,
-    /// More, for an operator. Never text of the document.
-    pub detail: String,
-    /// How often it was tried.
-    pub attempts: u32,
 }
 
 /// What a run did.

@@ -2,7 +2,7 @@
 //! it meanwhile is never wider than both its old and its new rights.
 
 use super::change::RightsChange;
-use super::{NewDocument, engines};
+use super::{NewDocument, Standing, engines};
 use crate::catalog::{Tx, content, outbox, rights as rights_sql, sources};
 use crate::error::VaultError;
 use crate::vault::Vault;
@@ -80,7 +80,7 @@ impl Vault {
     }
 
     /// The container that a document names. One whose rights nobody stated is nobody's (I3).
-    fn stated(
+    pub(crate) fn stated(
         &self,
         tx: &Tx<'_>,
         change: &mut RightsChange,
@@ -135,18 +135,16 @@ impl Vault {
     pub(crate) fn keep_failure(
         &self,
         place: &In,
-        source_id: &str,
         container: &str,
-        reason: &str,
-        detail: &str,
+        standing: &Standing,
     ) -> Result<Option<DocNo>, VaultError> {
         self.change_rights("recording a failure", |tx, change| {
-            let old = content::document(tx, place.source, source_id)?;
+            let old = content::document(tx, place.source, &standing.failure.path)?;
             if let Some(old) = &old {
                 let container = self.stated(tx, change, place.source, container)?;
                 self.guard(tx, change, old, &container, content::HELD_FOR_FAILURE)?;
             }
-            sources::fail(tx, place.source, source_id, reason, detail)?;
+            sources::fail(tx, place.source, standing)?;
             Ok(old.map(|old| old.no))
         })
     }

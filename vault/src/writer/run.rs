@@ -2,7 +2,7 @@
 //! [`Run::finish`], after a complete listing, removes and widens.
 
 use super::put::In;
-use super::{Failure, Known, NewDocument, RunSummary, publish::Ask};
+use super::{Failure, Known, NewDocument, RunSummary, Standing, Tried, publish::Ask};
 use crate::catalog::{content, rights, runs, sources};
 use crate::error::VaultError;
 use crate::runs::RunState;
@@ -21,7 +21,8 @@ pub struct Run {
     row: i64,
     started: Timestamp,
     known: HashMap<String, content::KnownDocument>,
-    failed_before: HashSet<String>,
+    /// What failed before, or in this run.
+    failed: HashMap<String, Standing>,
     seen: HashSet<String>,
     stated: HashSet<String>,
     ask: Ask,
@@ -57,28 +58,16 @@ impl Vault {
     /// [`VaultError::Name`] for an unknown source, or one that is being ingested already.
     pub fn begin_run(self: &Arc<Self>, by: &Operator, source: u32) -> Result<Run, VaultError> {
         let started = self.core.now();
-        let (spec, known, failed) = self.catalog.lock().transaction("beginning a run", |tx| {
-            let spec = sources::one(tx, source)?;
-            Ok((spec, content::known(tx, source)?, sources::failures(tx, source)?))
-        })?;
-        let Some(spec) = spec else {
-            return Err(VaultError::name("there is no such source", "see `kenward sources list`"));
-        };
-        if !self.running.lock().insert(source) {
-            return Err(VaultError::name(
-                format!("source `{}` is being ingested already", spec.name),
-                "wait for that run to end",
-            ));
-        }
+        let name = self.occupy(source)?;
         // From here on dropping the run lets the source go.
         let mut run = Run {
             vault: Arc::clone(self),
             by: by.clone(),
-            place: In { source, name: spec.name },
+            place: In { source, name },
             row: 0,
             started,
-            known,
-            failed_before: failed.into_iter().map(|f| f.path).collect(),
+            known: HashMap::new(),
+            failed: HashMap::new(),
             seen: HashSet::new(),
             stated: HashSet::new(),
             ask: Ask::default(),
@@ -86,11 +75,30 @@ impl Vault {
             progress: (0, 0),
             end: RunState::Interrupted,
         };
-        run.row =
-            self.catalog.lock().transaction("beginning a run", |tx| runs::begin(tx, source, started))?;
+        let (row, known, failed) = self.catalog.lock().transaction("beginning a run", |tx| {
+            let (known, failed) = (content::known(tx, source)?, sources::failures(tx, source)?);
+            Ok((runs::begin(tx, source, started)?, known, failed))
+        })?;
+        (run.row, run.known) = (row, known);
+        run.failed = failed.into_iter().map(|standing| (standing.failure.path.clone(), standing)).collect();
         self.core.note_run(&run.place.name, "began", serde_json::json!({ "known": run.known.len() }));
         self.sweep_retired()?;
         Ok(run)
+    }
+
+    /// Takes a source for a run, or for a reading of its rights, and gives its name. One at a time.
+    pub(crate) fn occupy(&self, source: u32) -> Result<String, VaultError> {
+        let spec = self.catalog.lock().transaction("beginning a run", |tx| sources::one(tx, source))?;
+        let Some(spec) = spec else {
+            return Err(VaultError::name("there is no such source", "see `kenward sources list`"));
+        };
+        if self.running.lock().insert(source) {
+            return Ok(spec.name);
+        }
+        Err(VaultError::name(
+            format!("source `{}` is being ingested already", spec.name),
+            "wait for that run to end",
+        ))
     }
 }
 
@@ -187,7 +195,7 @@ impl Run {
             self.ask.ready.insert(known.no);
         }
         let same = known.known.container == container && known.known.modified == modified && !known.held;
-        if same && !self.failed_before.contains(source_id) {
+        if same && !self.failed.contains_key(source_id) {
             return Ok(());
         }
         if let Some(no) = self.vault.keep_unchanged(&self.place, source_id, container, modified)? {
@@ -196,7 +204,7 @@ impl Run {
         }
         container.clone_into(&mut known.known.container);
         known.known.modified = modified;
-        self.failed_before.remove(source_id);
+        self.failed.remove(source_id);
         Ok(())
     }
 
@@ -209,7 +217,7 @@ impl Run {
         let no = self.vault.keep(&self.place, &document, ingested)?;
         self.ask.ready.insert(no);
         self.summary.chunks += document.chunks.len() as u64;
-        self.failed_before.remove(&document.source_id);
+        self.failed.remove(&document.source_id);
         if self.known.contains_key(&document.source_id) {
             self.summary.changed += 1;
         } else {
@@ -219,24 +227,61 @@ impl Run {
         Ok(())
     }
 
-    /// Records a failed document. A version that is already published stays, under old AND new rights.
+    /// What is recorded as failed of a document, if anything is.
+    #[must_use]
+    pub fn standing(&self, source_id: &str) -> Option<&Standing> {
+        self.failed.get(source_id)
+    }
+
+    /// What would be recorded of a try that failed now.
+    #[must_use]
+    pub fn would_fail(&self, source_id: &str, tried: &Tried) -> Failure {
+        tried.after(source_id, self.failed.get(source_id), self.vault.core.now()).failure
+    }
+
+    /// Records a failed document, and gives what was recorded. A version that is already published stays,
+    /// under old AND new rights.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn failed(
+    pub fn failed(&mut self, source_id: &str, container: &str, tried: &Tried) -> Result<Failure, VaultError> {
+        let standing = tried.after(source_id, self.failed.get(source_id), self.vault.core.now());
+        self.keep_failed(container, standing)
+    }
+
+    /// Notes that a failure stands: the document was not tried again. `detail` is as of now.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn still_failed(
         &mut self,
         source_id: &str,
         container: &str,
-        reason: &str,
         detail: &str,
-    ) -> Result<(), VaultError> {
+    ) -> Result<Failure, VaultError> {
+        let Some(mut standing) = self.failed.get(source_id).cloned() else {
+            return self.failed(source_id, container, &Tried::of("unreadable", detail));
+        };
+        if standing.failure.detail == detail && !self.known.contains_key(source_id) {
+            // Nothing of it is kept that would have to be guarded, and what is recorded says it all.
+            self.summary.failed += 1;
+            self.seen.insert(source_id.to_owned());
+            return Ok(standing.failure);
+        }
+        detail.clone_into(&mut standing.failure.detail);
+        self.keep_failed(container, standing)
+    }
+
+    fn keep_failed(&mut self, container: &str, standing: Standing) -> Result<Failure, VaultError> {
         // What was read of it before, in this run or one that was cut off, is not what the source has now.
-        if let Some(no) = self.vault.keep_failure(&self.place, source_id, container, reason, detail)? {
+        if let Some(no) = self.vault.keep_failure(&self.place, container, &standing)? {
             self.ask.ready.remove(&no);
         }
         self.summary.failed += 1;
-        self.seen.insert(source_id.to_owned());
-        Ok(())
+        let failure = standing.failure.clone();
+        self.seen.insert(failure.path.clone());
+        self.failed.insert(failure.path.clone(), standing);
+        Ok(failure)
     }
 
     /// Applies the outbox to the engines and publishes what was put so far.
@@ -297,7 +342,7 @@ impl Run {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn finish_failing(mut self, removed: &[Failure]) -> Result<RunSummary, VaultError> {
+    pub fn finish_failing(mut self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
         let unseen = self.unseen();
         if !unseen.is_empty() {
             self.summary.removed = self.vault.remove(&self.place, &unseen)?;
@@ -309,12 +354,14 @@ impl Run {
         let core = &self.vault.core;
         let (source, row, now, progress) = (self.place.source, self.row, core.now(), self.progress);
         let mut summary = self.summary.clone();
-        let gone: Vec<&String> = self.failed_before.iter().filter(|id| !self.seen.contains(*id)).collect();
+        let gone: Vec<&String> = self.failed.keys().filter(|id| !self.seen.contains(*id)).collect();
+        let removed: Vec<Standing> =
+            removed.iter().map(|(id, tried)| tried.after(id, self.failed.get(id), now)).collect();
         self.vault.catalog.lock().transaction("ending a run", |tx| {
             for source_id in gone {
                 sources::unfail(tx, source, source_id)?;
             }
-            removed.iter().try_for_each(|failure| sources::add_failure(tx, source, failure))?;
+            removed.iter().try_for_each(|standing| sources::fail(tx, source, standing))?;
             summary.failed += removed.len() as u64;
             summary.hidden_for_unresolved_rights = sources::hidden(tx, source)?;
             runs::note(tx, row, progress, &summary)?;

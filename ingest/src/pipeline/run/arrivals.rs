@@ -7,7 +7,7 @@ use crate::pipeline::embed::{Busy, Embedded};
 use crate::pipeline::read::{Arrival, Outcome, Prepared};
 use crate::pipeline::{IngestError, PIPELINE, Progress};
 use crossbeam_channel::Receiver;
-use kenward_vault::writer::{NewChunk, NewDocument};
+use kenward_vault::writer::{Again, NewChunk, NewDocument, Tried};
 use std::time::{Duration, Instant};
 
 /// What was put is published after this many documents, bytes of text, or this long.
@@ -28,9 +28,12 @@ impl Drive<'_> {
             match outcome {
                 Outcome::Fatal(error) => return Err(error),
                 Outcome::Blank => self.blank(path, container)?,
-                Outcome::Failed(reason) => {
-                    self.fail(&path, &container, reason.code(), &reason.to_string())?
+                Outcome::Failed(reason, raw_hash) => {
+                    let by_a_look = raw_hash.is_none() && reason.again() == Again::WhenChanged;
+                    let tried = Tried { raw_hash, by_a_look, ..self.tried(reason) };
+                    self.fail(&path, &container, tried)?;
                 }
+                Outcome::StillFailed => self.still_failed(&path, &container)?,
                 Outcome::Unknown => {
                     self.tally.done += 1;
                     self.tally.unknown.insert(path);

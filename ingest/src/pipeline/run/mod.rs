@@ -6,6 +6,8 @@ mod failures;
 mod report;
 mod stages;
 
+pub(super) use failures::above;
+
 use super::embed::Busy;
 use super::{IngestError, IngestOptions, Progress, RunReport};
 use crate::connectors::{Item, ItemRights, Listing, Rights, SourceConnector};
@@ -14,7 +16,7 @@ use kenward_access::rights::{Origin, RightsSpec};
 use kenward_vault::Vault;
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Failure, Run, RunSummary, SourceSpec};
+use kenward_vault::writer::{Run, RunSummary, SourceSpec, Tried, Under};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,8 +41,6 @@ pub(super) fn drive(
     if unsaid > 0 && spec.default_allow.is_empty() {
         return Err(IngestError::NoDefault { source_name: spec.name.as_str().into(), files: unsaid as u64 });
     }
-    let attempts =
-        vault.failures(source)?.into_iter().map(|failure| (failure.path, failure.attempts)).collect();
     // Whose text is lost is read again, though its bytes are the same.
     vault.find_lost_texts()?;
     let mut drive = Drive {
@@ -52,7 +52,7 @@ pub(super) fn drive(
         listing: &listing,
         rights,
         tally: Tally { of: (listing.items.len() + listing.failures.len()) as u64, ..Tally::default() },
-        attempts,
+        under: failures::under(options),
         busy: Busy::default(),
         stopped: None,
         blanked: BTreeMap::new(),
@@ -80,14 +80,15 @@ struct Drive<'a> {
     listing: &'a Listing,
     rights: Rights,
     tally: Tally,
-    attempts: BTreeMap<String, u32>,
+    /// What works on the documents.
+    under: Under,
     busy: Busy,
     /// As what it was asked to end before its end.
     stopped: Option<RunState>,
-    /// Documents that had text and have no byte now: path, container and failure. The vault is not
-    /// told that they were seen, so the run's end removes what they were; their failures are recorded
-    /// after it.
-    blanked: BTreeMap<String, (String, Failure)>,
+    /// Documents that had text and have no byte now: path, container and what is to be recorded. The
+    /// vault is not told that they were seen, so the run's end removes what they were; their failures
+    /// are recorded after it.
+    blanked: BTreeMap<String, (String, Tried)>,
     /// A round after the first: what was put before may be read once more.
     again: bool,
 }
@@ -188,7 +189,7 @@ impl Drive<'_> {
 }
 
 /// The rights of a folder that cannot be read: nobody.
-fn unreadable(folder: &str) -> RightsSpec {
+pub(super) fn unreadable(folder: &str) -> RightsSpec {
     let origin = Origin { file: folder.to_owned(), line: 0 };
     RightsSpec { problem: Some(("the folder cannot be read".to_owned(), origin)), ..RightsSpec::default() }
 }

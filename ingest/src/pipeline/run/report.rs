@@ -6,7 +6,7 @@ use crate::pipeline::{IngestError, Progress, RunReport};
 use kenward_access::acl::Effect;
 use kenward_vault::Vault;
 use kenward_vault::runs::RunState;
-use kenward_vault::writer::Failure;
+use kenward_vault::writer::Tried;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +29,8 @@ impl Drive<'_> {
                 return Err(refused);
             }
             (self.progress)(Progress::Publishing);
-            let blanked: Vec<Failure> = self.blanked.into_values().map(|(_, failure)| failure).collect();
+            let blanked: Vec<(String, Tried)> =
+                self.blanked.into_iter().map(|(path, (_, tried))| (path, tried)).collect();
             self.run.finish_failing(&blanked)?
         } else {
             self.keep_blanked()?;

@@ -18,8 +18,13 @@ const READERS: usize = 2;
 impl Drive<'_> {
     /// Reads, embeds and puts these documents, all stages at once.
     pub(super) fn pass(&mut self, items: &[Item]) -> Result<(), IngestError> {
-        let tasks: Vec<Task> =
-            items.iter().map(|item| Task { item: item.clone(), known: self.run.known(&item.path) }).collect();
+        let task = |item: &Item| Task {
+            item: item.clone(),
+            known: self.run.known(&item.path),
+            failed: self.run.standing(&item.path).cloned(),
+        };
+        let tasks: Vec<Task> = items.iter().map(task).collect();
+        let (under, now) = (self.under.clone(), self.run.started());
         let rights = self.rights.clone();
         let sizer = Sizer::new(self.options.embedder.clone());
         let stop = AtomicBool::new(false);
@@ -30,7 +35,7 @@ impl Drive<'_> {
             let (to_read, tasks_in) = bounded::<Task>(16);
             let (to_embed, batches_in) = bounded::<Batch>(32);
             let (to_put, documents_in) = bounded::<Embedded>(16);
-            let (stopped, busy, sizer, rights) = (&stopped, &busy, &sizer, &rights);
+            let (stopped, busy, sizer, rights, under) = (&stopped, &busy, &sizer, &rights, &under);
             scope.spawn(move || {
                 for task in tasks {
                     if stopped() || to_read.send(task).is_err() {
@@ -48,6 +53,8 @@ impl Drive<'_> {
                     sizer: sizer.clone(),
                     budget: budget.clone(),
                     worker: Worker::new(options.worker.clone(), options.limits),
+                    under,
+                    now,
                 };
                 scope.spawn(move || {
                     let embeds = options.embedder.is_some();

@@ -4,7 +4,7 @@
 use super::versions::{PUBLISHED, RETIRED, set_state};
 use crate::catalog::Tx;
 use crate::error::VaultError;
-use crate::writer::Known;
+use crate::writer::{Known, Unsure};
 use kenward_access::ids::{ClassId, ContainerNo, DocNo, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
@@ -155,6 +155,45 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
                     },
                 },
             ))
+        })?
+        .collect()
+    })
+}
+
+/// Published documents of a source, without a waiting version, that old rights still guard.
+pub(crate) fn unsure(tx: &Tx<'_>, source: u32) -> Result<Vec<Unsure>, VaultError> {
+    tx.sql(|c| {
+        c.prepare(
+            "SELECT d.source_id, v.raw_hash, v.bytes FROM documents d
+             JOIN containers k ON k.no = d.container JOIN versions v ON v.no = d.published
+             WHERE d.source = ?1 AND d.waiting IS NULL AND (d.held IS NOT NULL OR k.class <> k.wanted)
+             ORDER BY d.source_id",
+        )?
+        .query_map([source], |r| {
+            let length = r.get::<_, i64>(2)?.cast_unsigned();
+            Ok(Unsure { source_id: r.get(0)?, raw_hash: r.get(1)?, length })
+        })?
+        .collect()
+    })
+}
+
+/// A document of a container.
+pub(crate) struct Inside {
+    pub(crate) no: DocNo,
+    pub(crate) source_id: String,
+    pub(crate) held: bool,
+    pub(crate) waits: bool,
+}
+
+/// All documents of a container.
+pub(crate) fn in_container(tx: &Tx<'_>, container: ContainerNo) -> Result<Vec<Inside>, VaultError> {
+    tx.sql(|c| {
+        c.prepare(
+            "SELECT no, source_id, held IS NOT NULL, waiting IS NOT NULL OR published IS NULL
+             FROM documents WHERE container = ?1 ORDER BY no",
+        )?
+        .query_map([container.0], |r| {
+            Ok(Inside { no: DocNo(r.get(0)?), source_id: r.get(1)?, held: r.get(2)?, waits: r.get(3)? })
         })?
         .collect()
     })

@@ -8,8 +8,8 @@ mod places;
 mod versions;
 
 pub(crate) use documents::{
-    Document, HELD_FOR_CONTENT, HELD_FOR_FAILURE, KnownDocument, add_document, document, free, guard, known,
-    promote, remove,
+    Document, HELD_FOR_CONTENT, HELD_FOR_FAILURE, KnownDocument, add_document, document, free, guard,
+    in_container, known, promote, remove, unsure,
 };
 pub(crate) use image::{load, refresh};
 pub(crate) use indexable::{indexable, indexed_rows};
