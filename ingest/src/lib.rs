@@ -12,3 +12,8 @@ mod doors;
 pub mod formats;
 pub mod pipeline;
 pub mod worker;
+
+/// What a folder source is watched with.
+pub mod watch {
+    pub use crate::connectors::{FolderWatch, Seen, WatchError};
+}

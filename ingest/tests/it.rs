@@ -9,6 +9,10 @@
 
 #[path = "it/bad_input.rs"]
 mod bad_input;
+#[path = "it/memory.rs"]
+mod memory;
+#[path = "it/partial.rs"]
+mod partial;
 #[path = "it/plan.rs"]
 mod plan;
 #[path = "it/rights.rs"]

@@ -16,6 +16,7 @@ mod runs;
 mod schedule;
 mod search;
 mod serve;
+mod tend;
 mod tokens;
 mod users;
 

@@ -80,6 +80,10 @@ pub struct ConfiguredSource {
     pub url_template: Option<String>,
     /// How long after a run a server begins the next one; `None` = it begins none.
     pub every: Option<Duration>,
+    /// How long after a reading of its rights alone a server begins the next one; `None` = it begins none.
+    pub rights_every: Option<Duration>,
+    /// Whether a server watches the folder, and reads what changes.
+    pub watch: bool,
 }
 
 /// Limits of an ingestion.
@@ -87,6 +91,8 @@ pub struct ConfiguredSource {
 pub struct IngestLimits {
     /// Largest text of one document, in bytes.
     pub max_text_bytes: u64,
+    /// What documents under way may hold at once, in bytes.
+    pub memory_bytes: u64,
     /// Address space of a worker process, in bytes.
     pub worker_memory_bytes: u64,
     /// CPU seconds of a worker process per document.

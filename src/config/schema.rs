@@ -36,6 +36,7 @@ pub const KEYS: &[Key] = &[
     key("embedding.engine", Kind::Text),
     key("embedding.models_dir", Kind::Text),
     key("ingest.max_text_mb", Kind::Number),
+    key("ingest.memory", Kind::Text),
     key("ingest.worker_memory_mb", Kind::Number),
     key("ingest.worker_seconds", Kind::Number),
     key("log.level", Kind::Text),
@@ -51,6 +52,8 @@ pub const SOURCE_KEYS: &[Key] = &[
     key("tier", Kind::Number),
     key("url_template", Kind::Text),
     key("every", Kind::Text),
+    key("rights_every", Kind::Text),
+    key("watch", Kind::Flag),
 ];
 
 /// The section whose keys are user ids of this machine.

@@ -39,6 +39,10 @@ labels = ["public", "internal", "confidential", "restricted"]
 [ingest]
 # The longest text that one document may have.
 #max_text_mb = 200
+# What documents under way may hold in memory together: their bytes, texts, passages and vectors. What needs
+# more alone fails as too large. Not in it: the two processes that read documents (below), the indexes' own
+# buffers, and what is published.
+#memory = "1GiB"
 # Limits of the process that reads one document.
 #worker_memory_mb = 2048
 #worker_seconds = 60
@@ -62,6 +66,10 @@ labels = ["public", "internal", "confidential", "restricted"]
 #url_template = "https://handbook.example.com/{{path}}"
 # How long after a run `kenward serve` begins the next one: 90s, 15m, 2h, 1d. Without it, it begins none.
 #every = "15m"
+# The same for its rights alone, which is quick: what narrows acts at once.
+#rights_every = "1m"
+# Whether `kenward serve` watches the folder, and reads what changes.
+#watch = true
 "#
     )
 }

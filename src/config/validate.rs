@@ -39,6 +39,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         models_dir,
         ingest: IngestLimits {
             max_text_bytes: values.number("ingest.max_text_mb", 200, 1..=4096)? * MIB,
+            memory_bytes: values.size("ingest.memory", 1 << 30, 64 * MIB)?,
             worker_memory_bytes: values.number("ingest.worker_memory_mb", 2048, 64..=262_144)? * MIB,
             worker_seconds: values.number("ingest.worker_seconds", 60, 1..=86_400)?,
         },
@@ -199,8 +200,17 @@ fn sources(
         }
         let tier = u8::try_from(values.number("tier", 2, 0..=4)?).unwrap_or(2);
         let url_template = values.text("url_template")?;
-        let every = values.duration("every")?;
-        sources.push(ConfiguredSource { name, path, default_allow, label, tier, url_template, every });
+        sources.push(ConfiguredSource {
+            name,
+            path,
+            default_allow,
+            label,
+            tier,
+            url_template,
+            every: values.duration("every")?,
+            rights_every: values.duration("rights_every")?,
+            watch: values.flag("watch")?,
+        });
     }
     Ok(sources)
 }
@@ -277,6 +287,18 @@ impl Values<'_> {
             });
         let expected = "a time such as `90s`, `15m`, `2h` or `1d`";
         parsed.map(Some).ok_or_else(|| self.wrong(name, &format!("`{text}`"), expected))
+    }
+
+    /// `512MiB` or `2GiB`.
+    fn size(&self, name: &str, default: u64, least: u64) -> Result<u64, ConfigError> {
+        let Some(text) = self.text(name)? else { return Ok(default) };
+        let units = [("MiB", MIB), ("GiB", MIB << 10)];
+        let parsed = units.into_iter().find_map(|(unit, bytes)| {
+            let n = text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?;
+            n.checked_mul(bytes).filter(|size| *size >= least)
+        });
+        let expected = format!("a size such as `512MiB` or `2GiB`, at least `{}MiB`", least / MIB);
+        parsed.ok_or_else(|| self.wrong(name, &format!("`{text}`"), &expected))
     }
 
     fn texts(&self, name: &str) -> Result<Option<Vec<String>>, ConfigError> {

@@ -64,6 +64,8 @@ pub struct RunOrder {
     pub allow_mass_delete: bool,
     /// Tries failed documents again though it is too early, or nothing has changed.
     pub retry_failed: bool,
+    /// Of the files that the listing shows unchanged, reads only these; `None` = all.
+    pub only: Option<Vec<String>>,
 }
 
 /// One operation.

@@ -22,6 +22,7 @@ use kenward_vault::writer::SourceSpec;
 use kenward_vault::{AnswerError, Disclosure, ErrorCode, VaultError};
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Who asks, and what they ask of.
@@ -204,8 +205,10 @@ fn options(asked: &Asked<'_>, stop: Stop) -> IngestOptions {
         },
         embedder: asked.opened.embedder.clone(),
         max_text_bytes: limits.max_text_bytes,
+        memory_bytes: limits.memory_bytes,
         allow_mass_delete: false,
         retry_failed: false,
+        only: None,
         stop,
     }
 }
@@ -239,6 +242,7 @@ pub(super) fn ingest(
     let options = IngestOptions {
         allow_mass_delete: order.allow_mass_delete,
         retry_failed: order.retry_failed,
+        only: order.only.as_ref().map(|only| Arc::new(only.iter().cloned().collect())),
         ..options(asked, stop)
     };
     let listed = asked.opened.live.begin(&spec.name, &options.stop);

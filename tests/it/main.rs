@@ -33,4 +33,5 @@ mod runs;
 mod served;
 mod stdio;
 mod upgrade;
+mod watch;
 mod world;

@@ -126,8 +126,10 @@ impl World {
             limits: Limits::default(),
             embedder: self.embedder.clone(),
             max_text_bytes: 200 << 20,
+            memory_bytes: kenward_ingest::pipeline::MEMORY_BYTES,
             allow_mass_delete: false,
             retry_failed: false,
+            only: None,
             stop: Stop::default(),
         };
         pipeline::ingest(&self.vault, &BY, source, &spec, &options, &|_| {}).unwrap()

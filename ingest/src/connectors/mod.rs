@@ -4,8 +4,10 @@
 
 mod files;
 mod open;
+mod watch;
 
 pub use files::{FilesConnector, RIGHTS_FILE};
+pub use watch::{FolderWatch, Seen, WatchError};
 
 use crate::acl_mapping::Rules;
 use kenward_access::ids::Timestamp;

@@ -127,6 +127,9 @@ pub enum FailReason {
     /// More text came out than the limit allows.
     #[error("more text came out of it than the limit for one document")]
     TooMuchText,
+    /// Documents under way may not hold so much memory.
+    #[error("it needs more memory than `ingest.memory` allows; raise that")]
+    TooMuchMemory,
     /// Elements within elements beyond the limit.
     #[error("its elements are nested deeper than the limit")]
     TooDeep,
@@ -154,7 +157,7 @@ impl FailReason {
             Self::Encrypted => "encrypted",
             Self::Broken | Self::Encoding => "broken",
             Self::Empty => "empty",
-            Self::TooLarge | Self::TooMuchText | Self::TooDeep => "too_large",
+            Self::TooLarge | Self::TooMuchText | Self::TooMuchMemory | Self::TooDeep => "too_large",
             Self::Timeout => "timeout",
             Self::OutOfMemory => "out_of_memory",
             Self::CrashedParser => "crashed_parser",
@@ -173,6 +176,7 @@ impl FailReason {
             | Self::Empty
             | Self::TooLarge
             | Self::TooMuchText
+            | Self::TooMuchMemory
             | Self::TooDeep => Again::WhenChanged,
             Self::Unreadable
             | Self::Changed

@@ -2,9 +2,9 @@
 //! process, canonical text and chunks. One reader has one worker. It must never give up the run for
 //! a document.
 
-use super::budget::{Budget, Permit};
+use super::budget::{Budget, Permit, Short, cost};
 use super::{IngestError, IngestOptions, PIPELINE};
-use crate::chunking::{Assembler, Chunk, Sizer, title_line};
+use crate::chunking::{Assembled, Assembler, Chunk, Sizer, title_line};
 use crate::connectors::{FetchError, Fetched, Item, Rights, SourceConnector};
 use crate::doors::mint;
 use crate::formats::{FailReason, Format, HEAD, Meta, Sniffed, sniff};
@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Text above this size is read as plain text, in windows, whatever its name says.
 const WINDOWED: u64 = 50 << 20;
+/// Memory for text is asked for in steps of so many bytes.
+const AHEAD: u64 = 256 << 10;
 /// How often a file that changes while it is read is read again.
 const TRIES: usize = 3;
 
@@ -93,22 +95,60 @@ struct Stable {
     bytes: Vec<u8>,
 }
 
+/// Why a reading came to no end.
+enum Trouble {
+    Worker(WorkerError),
+    /// It needs more memory than it got: once more, with more.
+    Short(Short),
+}
+
+impl From<WorkerError> for Trouble {
+    fn from(error: WorkerError) -> Self {
+        Self::Worker(error)
+    }
+}
+
+impl From<FailReason> for Trouble {
+    fn from(reason: FailReason) -> Self {
+        Self::Worker(reason.into())
+    }
+}
+
+impl From<Short> for Trouble {
+    fn from(short: Short) -> Self {
+        Self::Short(short)
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn read(&mut self, task: &Task) -> Arrival {
-        let permit = self.budget.take(task.item.length);
         let mut read = Arrival {
             path: task.item.path.clone(),
             container: self.rights.rules.of_file(&task.item.path).container,
             outcome: Outcome::Unknown,
-            permit: Some(permit),
+            permit: None,
         };
-        let mut raw_hash = None;
-        read.outcome = match self.outcome(task, &mut read.container, &mut raw_hash) {
-            Ok(outcome) => outcome,
-            Err(WorkerError::Document(reason)) => Outcome::Failed(reason, raw_hash),
-            Err(WorkerError::Start(error)) => Outcome::Fatal(IngestError::Worker(error)),
-        };
-        read
+        let mut needs = 0;
+        loop {
+            let mut raw_hash = None;
+            let Some(mut permit) = self.budget.take(needs) else {
+                read.outcome = Outcome::Failed(FailReason::TooMuchMemory, raw_hash);
+                return read;
+            };
+            read.outcome = match self.outcome(task, &mut read.container, &mut raw_hash, &mut permit) {
+                Ok(outcome) => outcome,
+                Err(Trouble::Worker(WorkerError::Document(reason))) => Outcome::Failed(reason, raw_hash),
+                Err(Trouble::Worker(WorkerError::Start(error))) => Outcome::Fatal(IngestError::Worker(error)),
+                Err(Trouble::Short(short)) => {
+                    // Nothing is held while it waits for more.
+                    drop(permit);
+                    needs = self.budget.more(needs, short);
+                    continue;
+                }
+            };
+            read.permit = Some(permit);
+            return read;
+        }
     }
 
     fn outcome(
@@ -116,8 +156,9 @@ impl Reader<'_> {
         task: &Task,
         container: &mut String,
         hashed: &mut Option<[u8; 32]>,
-    ) -> Result<Outcome, WorkerError> {
-        let Some(stable) = self.stable(&task.item)? else { return Ok(Outcome::Unknown) };
+        permit: &mut Permit,
+    ) -> Result<Outcome, Trouble> {
+        let Some(stable) = self.stable(&task.item, permit)? else { return Ok(Outcome::Unknown) };
         let Stable { fetched, bytes } = stable;
         container.clone_from(&fetched.rights.container);
         let mut format = match sniff(&bytes, &task.item.path) {
@@ -142,7 +183,7 @@ impl Reader<'_> {
         if length > WINDOWED && format != Format::Pdf {
             format = Format::Text;
         }
-        let (meta, assembled) = self.extract(format, bytes)?;
+        let (meta, assembled) = self.extract(format, bytes, permit)?;
         let title = meta.title.as_ref().map(title_line).filter(|title| !title.is_empty());
         let title = title.unwrap_or_else(|| title_line(&mint(stem(&task.item.path).to_owned())));
         let mut removed = assembled.removed;
@@ -169,26 +210,47 @@ impl Reader<'_> {
         &mut self,
         format: Format,
         bytes: Vec<u8>,
-    ) -> Result<(Meta, crate::chunking::Assembled), WorkerError> {
+        permit: &mut Permit,
+    ) -> Result<(Meta, Assembled), Trouble> {
         let bytes = Arc::new(bytes);
+        let raw = bytes.len() as u64;
         let most = usize::try_from(self.options.max_text_bytes).unwrap_or(usize::MAX);
         let mut assembler = Assembler::new(self.sizer.clone());
+        let mut short = None;
+        let mut granted = 0;
         let meta = self.worker.extract(format, &bytes, &mut |block| {
-            if assembler.len() <= most {
-                assembler.push(&block);
+            if assembler.len() > most || short.is_some() {
+                return;
             }
+            let text = assembler.len() as u64;
+            if text >= granted {
+                granted = text + AHEAD;
+                // The text, and what is known of its passages so far.
+                short = permit.grow_to(raw + granted + granted / 4).err();
+            }
+            assembler.push(&block);
         })?;
         drop(bytes);
         if assembler.len() > most {
             return Err(FailReason::TooMuchText.into());
         }
+        if let Some(short) = short {
+            return Err(short.into());
+        }
         let assembled = assembler.finish();
         // The sanitizer may have taken all there was.
-        if assembled.chunks.is_empty() { Err(FailReason::Empty.into()) } else { Ok((meta, assembled)) }
+        if assembled.chunks.is_empty() {
+            return Err(FailReason::Empty.into());
+        }
+        let dimension = self.options.embedder.as_ref().map_or(0, |embedder| embedder.space().dimension);
+        let cost = cost(&assembled, dimension);
+        permit.grow_to(cost)?;
+        permit.shrink_to(cost);
+        Ok((meta, assembled))
     }
 
     /// Reads the file; `None` = not a format that is read, told by its head alone.
-    fn stable(&self, item: &Item) -> Result<Option<Stable>, FailReason> {
+    fn stable(&self, item: &Item, permit: &mut Permit) -> Result<Option<Stable>, Trouble> {
         for _ in 0..TRIES {
             let mut fetched = self.connector.fetch(item, self.rights).map_err(|error| reason(&error))?;
             let mut bytes = Vec::new();
@@ -198,9 +260,11 @@ impl Reader<'_> {
                 return Ok(None);
             }
             if fetched.length > self.options.max_text_bytes {
-                return Err(FailReason::TooLarge);
+                return Err(FailReason::TooLarge.into());
             }
-            let rest = self.options.max_text_bytes.saturating_sub(bytes.len() as u64).saturating_add(1);
+            permit.grow_to(fetched.length)?;
+            // One more than its length tells that it grew.
+            let rest = fetched.length.saturating_sub(bytes.len() as u64).saturating_add(1);
             bytes.reserve(usize::try_from(fetched.length).unwrap_or(0).saturating_sub(bytes.len()));
             (&mut fetched.file).take(rest).read_to_end(&mut bytes).map_err(|_| FailReason::Unreadable)?;
             let after = self.connector.still(&fetched);
@@ -208,7 +272,7 @@ impl Reader<'_> {
                 return Ok(Some(Stable { fetched, bytes }));
             }
         }
-        Err(FailReason::Changed)
+        Err(FailReason::Changed.into())
     }
 }
 

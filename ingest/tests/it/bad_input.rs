@@ -1,7 +1,7 @@
 //! Input that must fail with a reason, and never stop a run.
 
 use crate::world::World;
-use kenward_ingest::pipeline::IngestError;
+use kenward_ingest::pipeline::{IngestError, Progress};
 use kenward_vault::writer::Failure;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -85,6 +85,32 @@ fn a_passing_failure_is_tried_again_when_its_pause_is_over() {
     world.options.retry_failed = true;
     let report = world.ingest().unwrap();
     assert_eq!((report.summary.added, report.failures.len()), (1, 0));
+}
+
+#[test]
+fn a_file_that_vanishes_after_it_was_listed_is_a_failure_that_may_pass() {
+    let world = World::new();
+    world.write("a.md", "a");
+    world.write("b.md", "b");
+    let source = world.vault.source(&crate::world::by(), world.spec.clone()).unwrap();
+    let report = kenward_ingest::pipeline::ingest(
+        &world.vault,
+        &crate::world::by(),
+        source,
+        &world.spec,
+        &world.options,
+        &|event| {
+            if matches!(event, Progress::Listed { .. }) {
+                world.remove("b.md");
+                std::os::unix::fs::symlink("a.md", world.root.join("b.md")).unwrap();
+            }
+        },
+    )
+    .unwrap();
+    assert_eq!((report.summary.added, report.summary.failed), (1, 1));
+    assert!(report.failures[0].next.is_some() && world.may("ann", "b.md").is_none(), "{:?}", report.failures);
+    world.remove("b.md");
+    assert_eq!(world.ingest().unwrap().failures, []);
 }
 
 #[test]

@@ -68,8 +68,10 @@ impl World {
             limits: Limits::default(),
             embedder,
             max_text_bytes: MAX_TEXT_BYTES,
+            memory_bytes: kenward_ingest::pipeline::MEMORY_BYTES,
             allow_mass_delete: false,
             retry_failed: false,
+            only: None,
             stop: Stop::default(),
         };
         let world = Self { vault, root, spec, options, progress: Mutex::new(Vec::new()), dir };

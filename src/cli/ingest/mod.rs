@@ -8,6 +8,7 @@ mod progress;
 mod report;
 mod rights_only;
 mod source;
+mod watch;
 
 pub(super) use report::{again as tried_again, how_to_fix};
 pub(super) use source::of_config as configured;
@@ -21,7 +22,19 @@ use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::SourceSpec;
 use std::path::PathBuf;
 
+/// What `--json` prints, for `--help`.
+const EVENTS: &str = "\
+With --json each line is one event, named by `event`:
+  started     source
+  listed      files
+  documents   done and failed of so many files (of); chunks: passages embedded so far
+  failed      path, reason, detail, attempts, tried and next (milliseconds UTC; next null: not before it changes)
+  publishing
+  finished    the report of a source: run, state, summary, failures, skipped_unknown, rights_problems, seconds, …
+  rights_read (--watch) report: documents, changed, looked_at, widened, waiting, gone, …";
+
 #[derive(clap::Args)]
+#[command(after_help = EVENTS)]
 pub(crate) struct Args {
     /// Folders, or names of sources [default: all sources]
     #[arg(value_name = "PATH|SOURCE")]
@@ -45,6 +58,9 @@ pub(crate) struct Args {
     /// Reads the rights alone: what narrows acts at once, what widens acts for files that have not changed
     #[arg(long, conflicts_with_all = ["plan", "retry_failed", "allow_mass_delete"])]
     rights_only: bool,
+    /// Goes on with it: watches the folders, and reads what changes, until it is stopped
+    #[arg(long, conflicts_with_all = ["plan", "rights_only"])]
+    watch: bool,
     /// Says what would be done, and whose view would change; writes nothing
     #[arg(long)]
     plan: bool,
@@ -83,6 +99,7 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
     }
     // Not before it is known that there is something to ingest: it may be fetched over a network.
     models::ensure(&context.config)?;
+    let watched = args.watch.then(|| specs.clone());
     let mut reports = Vec::new();
     let mut stopped = false;
     let mut refused: Option<anyhow::Error> = None;
@@ -113,6 +130,12 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
              first ends what it is reading)",
         );
     }
+    if let Some(specs) = watched.filter(|_| !stopped) {
+        if let Some(error) = refused {
+            fail::tell(&error);
+        }
+        return watch::all(specs, args.json, backend).await;
+    }
     if let Some(error) = refused {
         return Err(error);
     }
@@ -130,6 +153,7 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
         allow_mass_delete: false,
         retry_failed: false,
         rights_only: false,
+        watch: false,
         plan: false,
         html: None,
         json,
@@ -144,6 +168,7 @@ async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: Source
             source: spec.name.clone(),
             allow_mass_delete: args.allow_mass_delete,
             retry_failed: args.retry_failed,
+            only: None,
         });
         let mut shown = progress::Shown::new(args.json);
         let mut tell = |reply: Reply| {

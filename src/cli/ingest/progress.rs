@@ -42,9 +42,7 @@ impl Shown {
             Self::Bar(bar) => on_bar(bar, event),
             Self::Json => {
                 if !matches!(event, Progress::Finished(_)) {
-                    // A reader that has gone away ends the verb when the report is printed.
-                    let line = serde_json::to_string(event).unwrap_or_default();
-                    let _ = out::print(&format!("{line}\n"));
+                    line(event);
                 }
             }
             Self::Lines { last } => on_lines(last, event),
@@ -56,6 +54,12 @@ impl Shown {
             bar.finish_and_clear();
         }
     }
+}
+
+/// An event as a line of JSON. A reader that has gone away ends the verb when the report is printed.
+pub(super) fn line(event: &Progress) {
+    let line = serde_json::to_string(event).unwrap_or_default();
+    let _ = out::print(&format!("{line}\n"));
 }
 
 fn on_bar(bar: &ProgressBar, event: &Progress) {

@@ -168,6 +168,15 @@ impl Vault {
         })
     }
 
+    /// Notes that a document hangs on another container, of which nothing else is known.
+    pub(crate) fn keep_unread(&self, place: &In, source_id: &str, container: &str) -> Result<(), VaultError> {
+        self.change_rights("moving a document", |tx, change| {
+            let Some(old) = content::document(tx, place.source, source_id)? else { return Ok(()) };
+            let container = self.stated(tx, change, place.source, container)?;
+            self.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)
+        })
+    }
+
     /// Removes documents: at once for whoever asks, later from the engines.
     pub(crate) fn remove(&self, place: &In, source_ids: &[String]) -> Result<u64, VaultError> {
         self.change_rights("removing documents", |tx, change| {

@@ -19,6 +19,8 @@ pub struct Run {
     by: Operator,
     place: In,
     row: i64,
+    /// It was begun before, and came to no end.
+    gone_on: bool,
     started: Timestamp,
     known: HashMap<String, content::KnownDocument>,
     /// What failed before, or in this run.
@@ -65,6 +67,7 @@ impl Vault {
             by: by.clone(),
             place: In { source, name },
             row: 0,
+            gone_on: false,
             started,
             known: HashMap::new(),
             failed: HashMap::new(),
@@ -79,7 +82,7 @@ impl Vault {
             let (known, failed) = (content::known(tx, source)?, sources::failures(tx, source)?);
             Ok((runs::begin(tx, source, started)?, known, failed))
         })?;
-        (run.row, run.known) = (row, known);
+        ((run.row, run.gone_on), run.known) = (row, known);
         run.failed = failed.into_iter().map(|standing| (standing.failure.path.clone(), standing)).collect();
         self.core.note_run(&run.place.name, "began", serde_json::json!({ "known": run.known.len() }));
         self.sweep_retired()?;
@@ -107,6 +110,12 @@ impl Run {
     #[must_use]
     pub fn started(&self) -> Timestamp {
         self.started
+    }
+
+    /// Whether this goes on with a run that came to no end.
+    #[must_use]
+    pub fn gone_on(&self) -> bool {
+        self.gone_on
     }
 
     /// What is known of a document.
@@ -205,6 +214,23 @@ impl Run {
         container.clone_into(&mut known.known.container);
         known.known.modified = modified;
         self.failed.remove(source_id);
+        Ok(())
+    }
+
+    /// Notes that a document is listed, and was not looked at: nothing of it is published, and no rights
+    /// widen for it. If its container is another one now, it is under old AND new rights.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn unread(&mut self, source_id: &str, container: &str) -> Result<(), VaultError> {
+        self.seen.insert(source_id.to_owned());
+        self.summary.unchanged += 1;
+        let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
+        if known.known.container != container {
+            self.vault.keep_unread(&self.place, source_id, container)?;
+            container.clone_into(&mut known.known.container);
+            known.held = true;
+        }
         Ok(())
     }
 
@@ -342,14 +368,32 @@ impl Run {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn finish_failing(mut self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
+    pub fn finish_failing(self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
+        self.end_with(removed, true)
+    }
+
+    /// Ends a run that did not look at all documents: like [`Run::finish_failing`], but no rights widen, and
+    /// the source does not count as read.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn finish_partial(self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
+        self.end_with(removed, false)
+    }
+
+    fn end_with(mut self, removed: &[(String, Tried)], all: bool) -> Result<RunSummary, VaultError> {
         let unseen = self.unseen();
         if !unseen.is_empty() {
             self.summary.removed = self.vault.remove(&self.place, &unseen)?;
         }
-        self.ask.listed = Some((self.place.source, self.started));
+        if all {
+            self.ask.listed = Some((self.place.source, self.started));
+        }
         self.publish()?;
-        self.vault.widen(&self.by, &self.place, &self.stated)?;
+        // INVARIANT: a container widens only when every document in it was looked at.
+        if all {
+            self.vault.widen(&self.by, &self.place, &self.stated)?;
+        }
         self.vault.drop_replaced()?;
         let core = &self.vault.core;
         let (source, row, now, progress) = (self.place.source, self.row, core.now(), self.progress);

@@ -6,7 +6,7 @@ use crate::doors::mint;
 use crate::pipeline::embed::{Busy, Embedded};
 use crate::pipeline::read::{Arrival, Outcome, Prepared};
 use crate::pipeline::{IngestError, PIPELINE, Progress};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use kenward_vault::writer::{Again, NewChunk, NewDocument, Tried};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,16 @@ const TELL: Duration = Duration::from_millis(100);
 impl Drive<'_> {
     /// Takes documents as they are ready. Returning early closes the channel, which ends all stages.
     pub(super) fn put_all(&mut self, documents: Receiver<Embedded>, busy: &Busy) -> Result<(), IngestError> {
-        for Embedded { read, vectors } in documents {
+        loop {
+            let Embedded { read, vectors } = match documents.recv_timeout(TELL) {
+                Ok(document) => document,
+                // One long document may keep the embedder for minutes: its passages are progress, too.
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tell(busy, false);
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let Arrival { path, container, outcome, permit } = read;
             if !matches!(outcome, Outcome::Blank) {
                 self.blanked.remove(&path);
@@ -103,15 +112,16 @@ impl Drive<'_> {
     }
 
     fn tell(&mut self, busy: &Busy, now: bool) {
-        if now || self.tally.told.is_none_or(|told| told.elapsed() >= TELL) {
-            self.tally.told = Some(Instant::now());
-            let embedded =
-                if self.options.embedder.is_some() { busy.chunks() } else { self.tally.summary.chunks };
+        let chunks = if self.options.embedder.is_some() { busy.chunks() } else { self.tally.summary.chunks };
+        let told = (self.tally.done, chunks);
+        let due = self.tally.told.is_none_or(|(at, before)| at.elapsed() >= TELL && before != told);
+        if now || due {
+            self.tally.told = Some((Instant::now(), told));
             (self.progress)(Progress::Documents {
                 done: self.tally.done,
                 of: self.tally.of,
                 failed: self.tally.summary.failed,
-                chunks: embedded,
+                chunks,
             });
         }
     }

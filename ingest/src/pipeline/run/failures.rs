@@ -13,7 +13,7 @@ const STILL_ANSWERS: &str = "; the version read before still answers";
 /// What works on documents under these options: what failed is tried again when it changes.
 pub(super) fn under(options: &IngestOptions) -> Under {
     let (text, worker) = (options.max_text_bytes, options.limits);
-    let limits = format!("{text},{},{}", worker.cpu_seconds, worker.memory_bytes);
+    let limits = format!("{text},{},{},{}", options.memory_bytes, worker.cpu_seconds, worker.memory_bytes);
     Under { pipeline: PIPELINE, limits }
 }
 

@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod failures;
+mod partial;
 mod report;
 mod stages;
 
@@ -54,10 +55,14 @@ pub(super) fn drive(
         tally: Tally { of: (listing.items.len() + listing.failures.len()) as u64, ..Tally::default() },
         under: failures::under(options),
         busy: Busy::default(),
+        memory_peak: 0,
+        only: None,
         stopped: None,
         blanked: BTreeMap::new(),
         again: false,
     };
+    // A run that is gone on with has to come to the end of all of it.
+    drive.only = options.only.clone().filter(|_| !drive.run.gone_on());
     progress(Progress::Listed { files: listing.items.len() as u64 });
     drive.count(0);
     drive.state_rights()?;
@@ -83,6 +88,10 @@ struct Drive<'a> {
     /// What works on the documents.
     under: Under,
     busy: Busy,
+    /// Of files that the listing shows unchanged, only these are read.
+    only: Option<Arc<BTreeSet<String>>>,
+    /// The most that documents under way held at once, in bytes.
+    memory_peak: u64,
     /// As what it was asked to end before its end.
     stopped: Option<RunState>,
     /// Documents that had text and have no byte now: path, container and what is to be recorded. The
@@ -100,7 +109,8 @@ struct Tally {
     done: u64,
     unknown: BTreeSet<String>,
     summary: RunSummary,
-    told: Option<Instant>,
+    /// When progress was last told, and of how many documents and passages.
+    told: Option<(Instant, (u64, u64))>,
     put_documents: u64,
     put_bytes: usize,
     published: Option<Instant>,

@@ -21,6 +21,7 @@ impl Drive<'_> {
     ) -> Result<RunReport, IngestError> {
         let rights_problems = self.rights_problems()?;
         let rules_unmatched = self.rules_unmatched();
+        let partial = self.only.is_some();
         let (run, state) = (self.run.number(), self.stopped.unwrap_or(RunState::Done));
         self.count(self.tally.done);
         let summary = if self.stopped.is_none() {
@@ -31,7 +32,11 @@ impl Drive<'_> {
             (self.progress)(Progress::Publishing);
             let blanked: Vec<(String, Tried)> =
                 self.blanked.into_iter().map(|(path, (_, tried))| (path, tried)).collect();
-            self.run.finish_failing(&blanked)?
+            if self.only.is_some() {
+                self.run.finish_partial(&blanked)?
+            } else {
+                self.run.finish_failing(&blanked)?
+            }
         } else {
             self.keep_blanked()?;
             self.publish_if_rights_hold()?;
@@ -42,6 +47,7 @@ impl Drive<'_> {
             source: self.spec.name.clone(),
             run,
             state,
+            partial,
             summary,
             failures: vault.failures(source)?,
             skipped_unknown: self.tally.unknown.into_iter().collect(),
@@ -55,6 +61,7 @@ impl Drive<'_> {
             }),
             seconds: begun.elapsed().as_secs_f64(),
             embedder_seconds: self.busy.seconds(),
+            memory_peak: self.memory_peak,
         })
     }
 

@@ -18,16 +18,18 @@ const READERS: usize = 2;
 impl Drive<'_> {
     /// Reads, embeds and puts these documents, all stages at once.
     pub(super) fn pass(&mut self, items: &[Item]) -> Result<(), IngestError> {
+        let read = self.choose(items)?;
         let task = |item: &Item| Task {
             item: item.clone(),
             known: self.run.known(&item.path),
             failed: self.run.standing(&item.path).cloned(),
         };
-        let tasks: Vec<Task> = items.iter().map(task).collect();
+        let tasks: Vec<Task> = read.iter().map(task).collect();
         let (under, now) = (self.under.clone(), self.run.started());
         let rights = self.rights.clone();
         let sizer = Sizer::new(self.options.embedder.clone());
         let stop = AtomicBool::new(false);
+        let budget = Budget::new(self.options.memory_bytes);
         let busy = std::mem::take(&mut self.busy);
         let (options, connector) = (self.options, self.connector);
         let stopped = || stop.load(Ordering::Relaxed) || options.stop.asked().is_some();
@@ -43,7 +45,6 @@ impl Drive<'_> {
                     }
                 }
             });
-            let budget = Budget::new();
             for _ in 0..READERS {
                 let (tasks_in, to_embed, to_put) = (tasks_in.clone(), to_embed.clone(), to_put.clone());
                 let mut reader = Reader {
@@ -85,6 +86,7 @@ impl Drive<'_> {
             result
         });
         self.busy = busy;
+        self.memory_peak = self.memory_peak.max(budget.peak());
         self.stopped = options.stop.asked();
         result
     }
