@@ -13,5 +13,6 @@ pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod mcp;
+pub mod outgoing;
 pub mod owner;
 pub mod telemetry;

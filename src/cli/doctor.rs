@@ -5,6 +5,7 @@ use super::ingest::how_to_fix;
 use super::{Context, Outcome, models, out};
 use crate::app;
 use crate::config::{Config, ConfigError, Engine};
+use crate::outgoing::Outgoing;
 use crate::owner::Backend;
 use crate::owner::ops::{EmbeddingState, Health, Op, Reply};
 use kenward_vault::directory::User;
@@ -66,6 +67,7 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
             checks.push(operator(&context.config));
             checks.push(folder(&context.config));
             checks.extend(artifacts(&context.config));
+            checks.push(outgoing(&context.config));
             checks.extend(owner(&context).await);
         }
     }
@@ -197,8 +199,7 @@ fn folder(config: &Config) -> Check {
 }
 
 fn artifacts(config: &Config) -> Vec<Check> {
-    let wanted = matches!(config.engine, Engine::Auto | Engine::Fastembed);
-    if !wanted {
+    if matches!(config.engine, Engine::None | Engine::Hashing) {
         return Vec::new();
     }
     let mut checks = Vec::new();
@@ -206,7 +207,7 @@ fn artifacts(config: &Config) -> Vec<Check> {
     for artifact in &missing {
         checks.push(wrong(
             "models",
-            if config.engine == Engine::Fastembed { State::Failed } else { State::Warning },
+            if config.engine.insists() { State::Failed } else { State::Warning },
             format!("`{}` is not in {}", models::name_of(*artifact), config.models_dir.display()),
             "fetch it with `kenward models pull`",
         ));
@@ -217,6 +218,16 @@ fn artifacts(config: &Config) -> Vec<Check> {
         checks.push(pip());
     }
     checks
+}
+
+/// Everything that this program calls by itself, and when.
+fn outgoing(config: &Config) -> Check {
+    let mut places = Outgoing::of(config).places();
+    if !matches!(config.engine, Engine::None | Engine::Hashing) {
+        places.push("the Python package registry (pip, with its own settings), for models".to_owned());
+    }
+    let places = if places.is_empty() { "none".to_owned() } else { places.join("; ") };
+    ok("calls out", places)
 }
 
 fn pip() -> Check {
@@ -303,7 +314,11 @@ fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         },
     ];
     checks.push(match &health.embedding {
-        EmbeddingState::Running { engine } => ok("embedder", engine.clone()),
+        EmbeddingState::Running { engine, otherwise: None } => ok("embedder", engine.clone()),
+        EmbeddingState::Running { engine, otherwise: Some(other) } => {
+            let detail = format!("{engine}; {}", other.what);
+            wrong("embedder", State::Warning, detail, other.hint.clone())
+        }
         EmbeddingState::LexicalOnly { reason, hint: None } => {
             ok("embedder", format!("none, as asked for: {reason}; only words are searched (BM25)"))
         }
@@ -314,6 +329,17 @@ fn health_checks(health: &Health, own: bool) -> Vec<Check> {
             hint.clone(),
         ),
     });
+    if let Some(anew) = &stats.anew {
+        checks.push(wrong(
+            "embedder",
+            State::Warning,
+            format!(
+                "the documents are being embedded anew by {}: {} of {} passages; searches use the old vectors until it is done",
+                anew.engine, anew.passages, anew.of
+            ),
+            "`kenward ingest --re-embed` goes on with it, if it is not under way",
+        ));
+    }
     if stats.outbox_waiting > 0 {
         let detail = format!("{} changes are not published yet", stats.outbox_waiting);
         checks.push(wrong("publication", State::Warning, detail, "run `kenward ingest` again"));

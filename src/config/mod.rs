@@ -53,14 +53,47 @@ pub struct LocalPerson {
 /// Which embedder to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// fastembed if it can be had, else BM25 alone, said loudly.
+    /// fastembed if it can be had, else the built-in one, else BM25 alone, said loudly.
     Auto,
     /// fastembed, or an error.
     Fastembed,
+    /// The built-in one, or an error.
+    Builtin,
     /// BM25 alone.
     None,
     /// Hashed words: for tests, it knows no meaning.
     Hashing,
+}
+
+impl Engine {
+    const ALL: [Self; 5] = [Self::Auto, Self::Fastembed, Self::Builtin, Self::None, Self::Hashing];
+
+    /// As the configuration has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fastembed => "fastembed",
+            Self::Builtin => "builtin",
+            Self::None => "none",
+            Self::Hashing => "hashing",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.name() == name)
+    }
+
+    /// The engine that an embedding space names.
+    pub(crate) fn of_space(name: &str) -> Option<Self> {
+        Self::named(name).filter(|engine| !matches!(engine, Self::Auto | Self::None))
+    }
+
+    /// Whether nothing else will do.
+    #[must_use]
+    pub fn insists(self) -> bool {
+        matches!(self, Self::Fastembed | Self::Builtin)
+    }
 }
 
 /// A source of documents as configured.
@@ -134,6 +167,8 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// Which embedder.
     pub engine: Engine,
+    /// The model hub; `None` = none may be called.
+    pub hub: Option<reqwest::Url>,
     /// Where models are kept.
     pub models_dir: PathBuf,
     /// Limits of an ingestion.

@@ -34,6 +34,7 @@ pub const KEYS: &[Key] = &[
     key("labels", Kind::Texts),
     key("http.addr", Kind::Text),
     key("embedding.engine", Kind::Text),
+    key("embedding.hub", Kind::Text),
     key("embedding.models_dir", Kind::Text),
     key("ingest.max_text_mb", Kind::Number),
     key("ingest.worker_memory_mb", Kind::Number),

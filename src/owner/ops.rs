@@ -12,6 +12,7 @@ use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::lost::ReadAgain;
+use kenward_vault::reembed::Ended;
 use kenward_vault::runs::{RunRow, RunState};
 use kenward_vault::vault::{Stats, Why};
 use kenward_vault::writer::{Failure, SourceSpec};
@@ -125,6 +126,9 @@ pub enum Op {
         /// Allows removing most of it.
         allow_mass_delete: bool,
     },
+    /// Embeds all documents anew, by what the configuration asks for, and switches to that; sends progress before its
+    /// reply.
+    ReEmbed,
     /// What a run over a source would do, which need not be recorded. It writes nothing.
     Plan {
         /// The source as it would be recorded.
@@ -173,6 +177,7 @@ impl Op {
             Self::Sources => "sources",
             Self::AddSource { .. } => "add_source",
             Self::Ingest { .. } => "ingest",
+            Self::ReEmbed => "re_embed",
             Self::Plan { .. } => "plan",
             Self::Runs { .. } => "runs",
             Self::Run { .. } => "run",
@@ -205,6 +210,8 @@ pub enum EmbeddingState {
     Running {
         /// Engine and model.
         engine: String,
+        /// Why another one would be better, or was asked for.
+        otherwise: Option<Otherwise>,
     },
     /// None: words alone (BM25).
     LexicalOnly {
@@ -213,6 +220,15 @@ pub enum EmbeddingState {
         /// What to do about it; `None` = it was asked for.
         hint: Option<String>,
     },
+}
+
+/// Something that is not as it could be, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Otherwise {
+    /// What.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
 }
 
 /// Failed documents of one source.
@@ -275,6 +291,8 @@ pub enum Reply {
     Progress(Progress),
     /// The end of a run.
     Ingested(RunReport),
+    /// To `ReEmbed`.
+    ReEmbedded(Ended),
     /// To `Ingest`: documents carry no rights, and nobody said who may read such ones.
     NeedsDefault {
         /// Name of the source.

@@ -10,6 +10,7 @@ use super::perform::{self, Asked};
 use crate::app::{self, Opened};
 use crate::config::Config;
 use kenward_ingest::pipeline::{Progress, Stop};
+use kenward_vault::reembed::Ended;
 use kenward_vault::runs::RunState;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -128,7 +129,17 @@ impl Owned {
         }
         if let Op::Ingest { source, allow_mass_delete } = op {
             self.use_new_model().await;
-            return self.ingest(working, uid, source, allow_mass_delete, progress).await;
+            let run = move |asked: &Asked<'_>, stop: Stop, tell: &(dyn Fn(Progress) + Sync)| {
+                perform::ingest(asked, &source, allow_mass_delete, stop, tell)
+            };
+            return self.long(working, uid, run, progress).await;
+        }
+        if matches!(op, Op::ReEmbed) {
+            self.use_new_model().await;
+            let run = |asked: &Asked<'_>, stop: Stop, tell: &(dyn Fn(Progress) + Sync)| {
+                perform::re_embed(asked, &stop, tell)
+            };
+            return self.long(working, uid, run, progress).await;
         }
         let guard = Arc::clone(&self.slot).read_owned().await;
         let owned = Arc::clone(self);
@@ -144,12 +155,12 @@ impl Owned {
         Some(reply.unwrap_or_else(|_| perform::internal()))
     }
 
-    async fn ingest(
+    /// What takes long, tells how far it is, and can be asked to stop.
+    async fn long(
         self: &Arc<Self>,
         working: Working,
         uid: u32,
-        source: String,
-        allow_mass_delete: bool,
+        work: impl FnOnce(&Asked<'_>, Stop, &(dyn Fn(Progress) + Sync)) -> Reply + Send + 'static,
         progress: &mut (dyn FnMut(Reply) + Send),
     ) -> Option<Reply> {
         let stop = StopOnDrop(Stop::default());
@@ -163,7 +174,7 @@ impl Owned {
                 let _ = sender.send(event);
             };
             let reply = match asked(&guard, &owned, uid) {
-                Ok(asked) => perform::ingest(&asked, &source, allow_mass_delete, asked_to, &tell),
+                Ok(asked) => work(&asked, asked_to, &tell),
                 Err(reply) => reply,
             };
             drop((guard, working));
@@ -189,6 +200,7 @@ impl Owned {
         }
         match reply {
             Ok(Reply::Ingested(report)) if stopped && report.state == RunState::Interrupted => None,
+            Ok(Reply::ReEmbedded(Ended::Stopped { .. })) if stopped => None,
             Ok(reply) => Some(reply),
             Err(_) => Some(perform::internal()),
         }
@@ -197,16 +209,14 @@ impl Owned {
     /// Opens the data again if a model has come since it was opened without one. Waits a while for
     /// operations under way; a long run of somebody else is not waited for.
     async fn use_new_model(&self) {
-        let lacking = match &*self.slot.read().await {
-            Slot::Open(opened) => opened.lacks_model(),
-            _ => false,
-        };
-        if !lacking || !app::model_installed(&self.config) {
+        let config = &self.config;
+        let lacked = |slot: &Slot| matches!(slot, Slot::Open(opened) if opened.lacked_what_is_here(config));
+        if !lacked(&*self.slot.read().await) {
             return;
         }
         for _ in 0..200 {
             if let Ok(mut slot) = Arc::clone(&self.slot).try_write_owned() {
-                if matches!(&*slot, Slot::Open(opened) if opened.lacks_model()) {
+                if lacked(&slot) {
                     let old = std::mem::replace(&mut *slot, Slot::Closed);
                     let closed = blocking(move || drop(old)).await;
                     if closed.is_err() || self.open(Opening(slot)).await.is_err() {

@@ -14,6 +14,7 @@ use kenward_access::ids::AgentId;
 use kenward_ingest::pipeline::{self, IngestError, IngestOptions, Progress, Stop, ingest as run_ingest};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::TokenOrder;
+use kenward_vault::reembed::{Ended, Step};
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::SourceSpec;
@@ -35,7 +36,7 @@ impl Asked<'_> {
     }
 }
 
-/// Performs an operation; `Ping` and `Ingest` are dealt with before.
+/// Performs an operation; `Ping`, `Ingest` and `ReEmbed` are dealt with before.
 pub(super) fn perform(asked: &Asked<'_>, op: Op) -> Reply {
     administer(asked, op).unwrap_or_else(|reply| reply)
 }
@@ -87,7 +88,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
             asked.operator()?;
             health(asked).map(|health| Reply::Health(Box::new(health)))
         }
-        Op::Ping | Op::Ingest { .. } => return Ok(internal()),
+        Op::Ping | Op::Ingest { .. } | Op::ReEmbed => return Ok(internal()),
     };
     reply.map_err(|error| failed(&error))
 }
@@ -179,7 +180,7 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
         audit: audit.map(|verified| verified.records).map_err(|error| words(&error, None).0),
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
-        embedding: asked.opened.embedding.clone(),
+        embedding: asked.opened.embedding(),
         read_again: vault.read_again()?,
         stats: vault.stats()?,
         failures,
@@ -199,7 +200,7 @@ fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOpti
             wall_seconds: limits.worker_seconds.saturating_mul(2),
             output_bytes: limits.max_text_bytes.saturating_mul(2),
         },
-        embedder: asked.opened.embedder.clone(),
+        embedder: asked.opened.vault.embedder(),
         max_text_bytes: limits.max_text_bytes,
         allow_mass_delete,
         stop,
@@ -271,6 +272,32 @@ pub(super) fn ingest(
     }
 }
 
+/// Embeds all documents anew.
+pub(super) fn re_embed(asked: &Asked<'_>, stop: &Stop, tell: &(dyn Fn(Progress) + Sync)) -> Reply {
+    let by = match asked.operator() {
+        Ok(by) => by,
+        Err(reply) => return reply,
+    };
+    let embedder = match crate::app::target(asked.config) {
+        Ok(embedder) => embedder,
+        Err((message, hint)) => return Reply::Failed { message, hint: Some(hint) },
+    };
+    let stopped = || stop.asked().is_some();
+    let told = |step: Step| match step {
+        Step::Passages(done, of) => tell(Progress::Passages { done, of }),
+        Step::Waiting => tell(Progress::Waiting),
+    };
+    match asked.opened.vault.embed_anew(&by, &embedder, &stopped, &told) {
+        Ok(ended) => {
+            if matches!(ended, Ended::Switched { .. }) {
+                asked.opened.embeds_by(&embedder);
+            }
+            Reply::ReEmbedded(ended)
+        }
+        Err(error) => failed(&error),
+    }
+}
+
 fn recorded(asked: &Asked<'_>, name: &str) -> Result<(u32, SourceSpec), Reply> {
     let sources = asked.opened.vault.sources().map_err(|error| failed(&error))?;
     let known = sources.iter().map(|(_, spec)| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
@@ -338,7 +365,10 @@ fn way_out(error: &(dyn Error + 'static)) -> Option<String> {
         VaultError::Catalog { .. } | VaultError::Lexical(_) | VaultError::Vector(_) => {
             "`kenward doctor` looks at all of it; the log has more (`--log debug`)"
         }
-        VaultError::Mismatch { .. } | VaultError::Damaged { .. } | VaultError::Name { .. } => return None,
+        VaultError::Embed(_)
+        | VaultError::Mismatch { .. }
+        | VaultError::Damaged { .. }
+        | VaultError::Name { .. } => return None,
     };
     Some(text.to_owned())
 }

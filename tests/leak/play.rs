@@ -31,6 +31,8 @@ pub struct Tally {
     pub resumed: u64,
     /// Runs that were asked about while they were under way.
     pub within: u64,
+    /// Worlds that were embedded anew.
+    pub anew: u64,
     /// People who may not ask any more, and were refused like strangers.
     pub strangers: u64,
     /// Worlds with a difference, and the first difference of each.
@@ -49,6 +51,7 @@ impl Tally {
         self.pages += other.pages;
         self.resumed += other.resumed;
         self.within += other.within;
+        self.anew += other.anew;
         self.strangers += other.strangers;
         self.leaks.extend(other.leaks);
     }
@@ -188,7 +191,17 @@ fn in_the_middle(world: &World, a: &mut Stage, tally: &mut Tally) -> Result<(), 
     pair.b.middle(world, Some(&visible));
     pair.b.cut(world);
     pair.b.again(world, Some(&visible));
-    pair.ask_some(end, &visible, "after the run that went on")
+    pair.ask_some(end, &visible, "after the run that went on")?;
+
+    // Embedded anew: in the middle of it nothing has changed; then both have switched, A with all that is hidden.
+    pair.a.embed_anew(true);
+    pair.ask_some(end, &visible, "while all is embedded anew")?;
+    pair.a.embed_anew(false);
+    pair.b.embed_anew(false);
+    pair.tally.anew += 1;
+    pair.ask_some(end, &visible, "after the switch")?;
+    pair.a.reopen();
+    pair.ask_some(end, &visible, "opened after the switch")
 }
 
 impl Pair<'_> {

@@ -14,11 +14,13 @@ use kenward_access::rights::{Origin, RightsEntry, RightsSpec};
 use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::{Embedder, hashing};
 use kenward_vault::directory::DirectoryChange;
+use kenward_vault::reembed::Ended;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Link, NewChunk, NewDocument, SourceSpec};
 use kenward_vault::{OpenOptions, Vault};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
@@ -323,6 +325,22 @@ impl Stage {
         self.clock.set(world.third.again_asked);
     }
 
+    /// Embeds everything anew, in another space; or begins to, and is stopped at once.
+    pub fn embed_anew(&mut self, stopped: bool) {
+        let other = hashing(48);
+        let stop = AtomicBool::new(false);
+        let tell = |_| stop.store(stopped, Ordering::Relaxed);
+        let ended =
+            self.vault().embed_anew(&operator(), &other, &|| stop.load(Ordering::Relaxed), &tell).unwrap();
+        match ended {
+            Ended::Switched { .. } => self.embedder = other,
+            Ended::Stopped { .. } => {
+                assert!(stopped && self.vault().embedder().unwrap().space().dimension == 32)
+            }
+            Ended::Already { .. } => assert_eq!(self.embedder.space(), other.space()),
+        }
+    }
+
     /// Only in world A: a source that nobody may read is read, and its run publishes.
     pub fn hidden_run(&self) {
         if self.only.is_some() {
@@ -394,6 +412,7 @@ impl Stage {
         for (number, ((span, headings), vector)) in (1u32..).zip(written.chunks.into_iter().zip(vectors)) {
             chunks.push(NewChunk {
                 span,
+                body: span.0,
                 page: (doc.kind == "pdf").then_some(number),
                 headings: headings.into_iter().map(UntrustedText::mint).collect(),
                 vector: Some(vector),

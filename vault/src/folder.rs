@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// The catalog's file.
 pub(crate) const CATALOG: &str = "catalog.sqlite";
+/// Vectors, unless the catalog names another folder.
+pub(crate) const VECTORS: &str = "vectors";
 
 /// Of the layout of `data_dir`, the catalog's included. Older ones, from 1, are migrated at opening.
 const VERSION: u32 = 3;

@@ -27,6 +27,7 @@ mod paged;
 pub mod preview;
 mod published;
 mod receipt;
+pub mod reembed;
 pub mod runs;
 pub mod sanitize;
 pub mod seams;
@@ -38,6 +39,7 @@ pub mod writer;
 
 pub use error::{AnswerError, ErrorCode, VaultError};
 pub use gate::Disclosure;
+pub use open::recorded_space;
 pub use vault::{OpenOptions, Vault};
 
 #[cfg(test)]

@@ -5,11 +5,11 @@
 
 use crate::audit::{AuditLog, Record};
 use crate::catalog::{
-    Catalog, Readers, Tx, content, json, lost, outbox, people, rights as rights_sql, sources, to_json,
+    Catalog, Readers, Tx, anew, content, json, lost, outbox, people, rights as rights_sql, sources, to_json,
 };
 use crate::core::Core;
 use crate::error::VaultError;
-use crate::folder::{CATALOG, Start, check_version, private_dir, set_version, start};
+use crate::folder::{CATALOG, Start, VECTORS, check_version, private_dir, set_version, start};
 use crate::keys::Keys;
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
@@ -51,12 +51,15 @@ impl Vault {
         sweep(&mut catalog, &text)?;
 
         let space = options.embedder.as_ref().map(|e| e.space());
-        let vectors_dir = dir.join("vectors");
-        let space = catalog
-            .transaction("choosing the embedding space", |tx| choose_space(tx, space, &vectors_dir))?;
-        let dimension = space.map(|s| s.dimension);
+        let (space, vectors_dir) = catalog.transaction("choosing the embedding space", |tx| {
+            anew::settle(tx, dir)?;
+            anew::sweep(tx, dir)?;
+            let vectors_dir = dir.join(VECTORS);
+            Ok((choose_space(tx, space, &vectors_dir)?, vectors_dir))
+        })?;
         let bounds = catalog.transaction("reading the outbox", outbox::bounds)?;
-        let (mut engines, anew) = Engines::open(dir, dimension, bounds)?;
+        let (mut engines, anew) =
+            Engines::open((dir.join("lexical"), vectors_dir), space, options.embedder, bounds)?;
         recover(&mut catalog, &mut engines, anew, &readers, &text, bounds.0)?;
 
         let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&options.clock))?;
@@ -66,13 +69,12 @@ impl Vault {
             image.sources = sources::metas(tx)?;
             load_rights(tx, &options.labels, &audit, dir)
         })?;
-        let (lexical, vectors) = snapshots(options.embedder.is_some(), &engines)?;
+        let (lexical, vectors) = snapshots(&engines)?;
         let core = Core {
             tenant: options.tenant,
             labels: options.labels,
             clock: options.clock,
             entropy: options.entropy,
-            embedder: options.embedder,
             keys,
             published: ArcSwap::from_pointee(Published { image, lexical, vectors }),
             rights: ArcSwap::from_pointee(rights),
@@ -88,7 +90,8 @@ impl Vault {
             catalog: Mutex::new(catalog),
             retirement: Mutex::new(Retirement::default()),
             running: Mutex::new(HashSet::new()),
-            dimension,
+            embedding_anew: Mutex::new(()),
+            data_dir: options.data_dir.clone(),
         });
         vault.publish(&Ask::default())?;
         vault.drop_replaced()?;
@@ -96,6 +99,16 @@ impl Vault {
         vault.engines.lock().opened();
         Ok(vault)
     }
+}
+
+/// The space that the documents in a folder are embedded in; `None` if nothing there is embedded, so that any
+/// will do. Ask before opening it, to choose the embedder by it; the caller holds its lock. What cannot be read
+/// here is told by the opening.
+#[must_use]
+pub fn recorded_space(data_dir: &Path) -> Option<EmbeddingSpace> {
+    let (space, vectors_dir) = crate::catalog::open::space_in(&data_dir.join(CATALOG))?;
+    let there = |name: &str| data_dir.join(name).exists();
+    (there(VECTORS) || vectors_dir.is_some_and(|name| there(&name))).then_some(space)
 }
 
 /// Refuses keys other than those that the documents are kept under: a bit that flipped in one, or a file of
@@ -143,11 +156,11 @@ fn choose_space(
         if vectors_dir.exists() && content::any_embedded(tx)? {
             return Err(VaultError::mismatch(
                 format!(
-                    "the documents here were embedded by `{}`, and the embedder given is `{}` (or another edition of it)",
-                    recorded.model, given.model
+                    "the documents here were embedded by `{}` {}, and the embedder given is `{}` {} (or another edition of it)",
+                    recorded.engine, recorded.model, given.engine, given.model
                 ),
                 format!(
-                    "use the model they were embedded by; or remove the folder {} and ingest the sources again, which embeds everything anew",
+                    "use the engine and the model they were embedded by; or `kenward ingest --re-embed`, which embeds everything anew; or remove the folder {} and ingest the sources again",
                     vectors_dir.display()
                 ),
             ));

@@ -5,6 +5,7 @@ use crate::catalog::sources::{self, Counted};
 use crate::core::Core;
 use crate::error::VaultError;
 use crate::knowledge_base::KnowledgeBase;
+use crate::reembed::Anew;
 use crate::seams::{Clock, Entropy};
 use crate::writer::engines::Engines;
 use crate::writer::publish::{Ask, Retirement};
@@ -35,8 +36,8 @@ pub struct OpenOptions {
 
 /// One `data_dir`, opened. Cheap to share behind an `Arc`.
 ///
-/// Locks are taken in this order: `engines`, `catalog`, `retirement`; the release lock last, and
-/// only to let it go.
+/// Locks are taken in this order: `embedding_anew`, `running`, `engines`, `catalog`, `retirement`; the release lock
+/// last, and only to let it go.
 pub struct Vault {
     pub(crate) core: Arc<Core>,
     pub(crate) engines: Mutex<Engines>,
@@ -44,8 +45,9 @@ pub struct Vault {
     pub(crate) retirement: Mutex<Retirement>,
     /// Sources that a run is on.
     pub(crate) running: Mutex<HashSet<u32>>,
-    /// Numbers per vector, if vectors are kept.
-    pub(crate) dimension: Option<usize>,
+    /// Held while documents are embedded anew.
+    pub(crate) embedding_anew: Mutex<()>,
+    pub(crate) data_dir: PathBuf,
 }
 
 /// Who did an administrative act, for the audit record.
@@ -107,9 +109,18 @@ pub struct Stats {
     pub audit_records: u64,
     pub outbox_waiting: u64,
     pub embedding: Option<String>,
+    /// An embedding anew that has not come to its end.
+    #[serde(default)]
+    pub anew: Option<Anew>,
 }
 
 impl Vault {
+    /// What embeds queries now, and so what is to embed documents. It changes only while no run is under way.
+    #[must_use]
+    pub fn embedder(&self) -> Option<Arc<dyn Embedder>> {
+        self.core.published.load().vectors.as_ref().map(|vectors| Arc::clone(&vectors.embedder))
+    }
+
     /// What agents ask.
     #[must_use]
     pub fn knowledge_base(self: &Arc<Self>) -> KnowledgeBase {
@@ -183,6 +194,7 @@ impl Vault {
                 audit_records: self.core.audit.count(),
                 outbox_waiting: count(Counted::Outbox)?,
                 embedding: space.map(|s| s.model),
+                anew: crate::catalog::anew::going(tx)?.map(|going| going.told()),
             })
         })
     }

@@ -45,7 +45,8 @@ pub struct IngestOptions {
     pub worker: WorkerCommand,
     /// Their limits.
     pub limits: Limits,
-    /// The embedder; `None` = lexical only.
+    /// Whether to embed; `None` = lexical only. What embeds is the vault's own embedder, in which queries are
+    /// embedded too, as it is when the run begins.
     pub embedder: Option<Arc<dyn Embedder>>,
     /// Largest text of one document, in bytes (default 200 MB).
     pub max_text_bytes: u64,
@@ -74,6 +75,13 @@ pub enum Progress {
         chunks: u64,
     },
     Failed(Failure),
+    /// So many of so many passages are embedded anew.
+    Passages {
+        done: u64,
+        of: u64,
+    },
+    /// All passages are embedded anew; the switch waits for the end of a run.
+    Waiting,
     Publishing,
     Finished(RunReport),
 }

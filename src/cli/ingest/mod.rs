@@ -5,6 +5,7 @@ mod default_allow;
 mod plan;
 mod plan_page;
 mod progress;
+mod re_embed;
 mod report;
 mod source;
 
@@ -13,7 +14,6 @@ pub(super) use source::of_config as configured;
 
 use super::fail::{self, Fix, want};
 use super::{Context, Outcome, models, out};
-use crate::config::Engine;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use kenward_ingest::pipeline::{Progress, RunReport};
@@ -43,6 +43,10 @@ pub(crate) struct Args {
     /// With --plan: writes the same as a page into this file
     #[arg(long, value_name = "FILE", requires = "plan")]
     html: Option<PathBuf>,
+    /// Embeds all documents anew by the engine that the configuration asks for, from their stored texts; searches go on
+    /// with the old vectors until the switch. Stop it with Ctrl-C: the same command goes on
+    #[arg(long, conflicts_with_all = ["sources", "name", "default_allow", "label", "allow_mass_delete", "plan"])]
+    re_embed: bool,
     /// Progress and report as JSON lines
     #[arg(long)]
     json: bool,
@@ -55,12 +59,15 @@ enum Ran {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
-    if context.config.engine == Engine::Fastembed {
+    if context.config.engine.insists() {
         // The data does not open without it.
         models::ensure(&context.config)?;
     }
     let backend = context.backend().await?;
-    let outcome = all(&args, context, &backend).await;
+    let outcome = match args.re_embed {
+        true => re_embed::run(args.json, context, &backend).await,
+        false => all(&args, context, &backend).await,
+    };
     backend.close().await;
     outcome
 }
@@ -119,6 +126,7 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
         allow_mass_delete: false,
         plan: false,
         html: None,
+        re_embed: false,
         json,
     };
     run(args, context).await

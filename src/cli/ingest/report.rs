@@ -4,7 +4,7 @@
 use super::super::out;
 use kenward_ingest::pipeline::RunReport;
 use kenward_vault::runs::RunState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many paths of one reason are listed.
 const LISTED: usize = 10;
@@ -22,6 +22,10 @@ pub(super) fn needs_attention(report: &RunReport) -> bool {
 pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if !json && !reports.is_empty() {
         out::print(&table(reports))?;
+        let ran: BTreeSet<&str> = reports.iter().filter_map(|report| report.embedder.as_deref()).collect();
+        for embedder in ran {
+            out::say(&format!("embedded by {embedder}"));
+        }
     }
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for report in reports {

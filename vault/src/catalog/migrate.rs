@@ -23,7 +23,8 @@ const STEPS: [&str; 2] = [
      ALTER TABLE users ADD COLUMN label TEXT;
      UPDATE runs SET state = CASE WHEN ended IS NULL THEN 4 ELSE 1 END;",
     // Version 3.
-    "",
+    // Where a chunk's body begins; of older ones it is not known, and their headings are embedded anew with it.
+    "ALTER TABLE chunks ADD COLUMN body INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.

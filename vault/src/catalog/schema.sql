@@ -1,7 +1,7 @@
 -- The catalog of one tenant, version 3. All times are milliseconds UTC; all JSON is ours.
 
 CREATE TABLE meta (
-  key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, epoch, generation, next_chunk, applied, operations
+  key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, vectors, anew, epoch, generation, next_chunk, applied, operations
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -74,7 +74,8 @@ CREATE TABLE chunks (
   start    INTEGER NOT NULL,
   stop     INTEGER NOT NULL,
   page     INTEGER,
-  headings TEXT NOT NULL
+  headings TEXT NOT NULL,
+  body     INTEGER NOT NULL DEFAULT 0     -- where its own headings end, like start; before start = there
 ) STRICT;
 CREATE INDEX chunks_version ON chunks (version);
 

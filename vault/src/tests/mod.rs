@@ -7,6 +7,7 @@ mod directory;
 mod disk;
 mod folder;
 mod lost;
+mod reembed;
 mod restart;
 mod rights;
 mod runs;
@@ -104,6 +105,7 @@ pub(crate) fn document_of(
         let body: String = text.chars().skip(from).take(to - from).collect();
         NewChunk {
             span: (u32::try_from(from).unwrap(), u32::try_from(to).unwrap()),
+            body: u32::try_from(from).unwrap(),
             page: None,
             headings: vec![UntrustedText::mint("Top".into())],
             vector: Some(embedder.embed(&[&body]).unwrap().remove(0)),

@@ -4,11 +4,13 @@
 
 use crate::catalog::{Readers, content, outbox};
 use crate::error::VaultError;
+use crate::published::Vectors;
 use crate::text::TextStore;
 use kenward_access::ids::{ChunkNo, DocNo};
-use kenward_access::untrusted::expose_for_indexing;
+use kenward_access::untrusted::{UntrustedText, expose_for_indexing};
+use kenward_indexes::embedding::{Embedder, EmbeddingSpace, Sizer};
 use kenward_indexes::lexical::{ChunkText, LexicalIndex};
-use kenward_indexes::vector::{VectorIndex, VectorSnapshot, open_flat};
+use kenward_indexes::vector::{VectorIndex, open_flat_of};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,9 @@ pub(crate) struct Engines {
     vectors_dir: PathBuf,
     lexical: LexicalIndex,
     vectors: Option<Box<dyn VectorIndex>>,
-    dimension: Option<usize>,
+    space: Option<EmbeddingSpace>,
+    /// Of the space of the vectors, for queries.
+    embedder: Option<Arc<dyn Embedder>>,
     /// A write failed; what was not committed is forgotten by opening them again.
     broken: bool,
     /// While the folder is being opened: a lexical index that cannot be written is built anew, once.
@@ -43,11 +47,11 @@ impl Engines {
     /// `last` the last one it ever gave out: an engine outside of these bounds is not of this
     /// catalog's past, and starts anew.
     pub(crate) fn open(
-        data_dir: &Path,
-        dimension: Option<usize>,
+        (lexical_dir, vectors_dir): (PathBuf, PathBuf),
+        space: Option<EmbeddingSpace>,
+        embedder: Option<Arc<dyn Embedder>>,
         (applied, last): (u64, u64),
     ) -> Result<(Self, Lost), VaultError> {
-        let (lexical_dir, vectors_dir) = (data_dir.join("lexical"), data_dir.join("vectors"));
         let fits = |position: u64| (applied..=last).contains(&position);
         let mut lost = Lost { lexical: false, vectors: false };
         let lexical = match open_lexical(&lexical_dir) {
@@ -59,18 +63,26 @@ impl Engines {
                 open_lexical(&lexical_dir)?
             }
         };
-        let vectors = match dimension.map(|d| open_vectors(&vectors_dir, d)) {
+        let vectors = match space.as_ref().map(|space| open_vectors(&vectors_dir, space)) {
             None => None,
             Some(Ok(vectors)) if fits(vectors.position()) => Some(vectors),
             Some(Err(error @ VaultError::DiskFull { .. })) => return Err(error),
             Some(Ok(_) | Err(_)) => {
                 lost.vectors = true;
                 empty(&vectors_dir)?;
-                dimension.map(|d| open_vectors(&vectors_dir, d)).transpose()?
+                space.as_ref().map(|space| open_vectors(&vectors_dir, space)).transpose()?
             }
         };
-        let engines =
-            Self { lexical_dir, vectors_dir, lexical, vectors, dimension, broken: false, opening: true };
+        let engines = Self {
+            lexical_dir,
+            vectors_dir,
+            lexical,
+            vectors,
+            space,
+            embedder,
+            broken: false,
+            opening: true,
+        };
         Ok((engines, lost))
     }
 
@@ -84,9 +96,24 @@ impl Engines {
         Ok(self.lexical.searcher()?)
     }
 
-    /// The vector snapshot.
-    pub(crate) fn vector_snapshot(&self) -> Option<Arc<dyn VectorSnapshot>> {
-        self.vectors.as_ref().map(|v| v.snapshot())
+    /// The vector snapshot; only where a question can be embedded too.
+    pub(crate) fn vector_snapshot(&self) -> Option<Vectors> {
+        let embedder = Arc::clone(self.embedder.as_ref()?);
+        self.vectors.as_ref().map(|v| Vectors { embedder, snapshot: v.snapshot() })
+    }
+
+    /// From now on these vectors, which lie in `dir`, and the embedder of their space. Gives the folder of those
+    /// that they replace.
+    pub(crate) fn switch(
+        &mut self,
+        dir: PathBuf,
+        vectors: Box<dyn VectorIndex>,
+        embedder: Arc<dyn Embedder>,
+    ) -> PathBuf {
+        self.space = Some(embedder.space().clone());
+        self.vectors = Some(vectors);
+        self.embedder = Some(embedder);
+        std::mem::replace(&mut self.vectors_dir, dir)
     }
 
     /// Builds the lexical index from catalog and text, as of `position`.
@@ -197,11 +224,11 @@ impl Engines {
     }
 
     fn apply_vectors(&mut self, row: &outbox::Row) -> Result<(), VaultError> {
-        let (Some(vectors), Some(dimension)) = (&mut self.vectors, self.dimension) else { return Ok(()) };
+        let (Some(vectors), Some(space)) = (&mut self.vectors, &self.space) else { return Ok(()) };
         let result = match (row.kind, &row.vectors) {
             (outbox::PUT, Some(blob)) => {
                 let rows: Vec<(ChunkNo, Vec<f32>)> =
-                    chunks(row).zip(blob.chunks_exact(dimension * 4).map(numbers)).collect();
+                    chunks(row).zip(blob.chunks_exact(space.dimension * 4).map(numbers)).collect();
                 vectors.append(&rows)
             }
             (outbox::PUT, None) => Ok(()),
@@ -217,12 +244,12 @@ impl Engines {
         // or damaged must not keep the rest from being found: the next look for lost texts marks it, and
         // the next run of its source brings it back.
         let Some(mut reader) = whole(text.reader(&found.text))?.flatten() else { return Ok(()) };
-        for (chunk, (start, stop), headings) in &found.chunks {
-            let Some(body) = whole(reader.span(*start..*stop))? else { continue };
+        for chunk in &found.chunks {
+            let Some(body) = whole(reader.span(chunk.span.0..chunk.span.1))? else { continue };
             let text = ChunkText {
-                chunk: *chunk,
+                chunk: chunk.no,
                 title: &found.title,
-                headings: &headings.join("\n"),
+                headings: &chunk.headings.join("\n"),
                 body: expose_for_indexing(&body),
             };
             self.lexical.add(text).map_err(|e| VaultError::from(e).or_full(&self.lexical_dir))?;
@@ -234,13 +261,25 @@ impl Engines {
     /// then told again, which changes nothing where it had arrived.
     fn reopen(&mut self) -> Result<(), VaultError> {
         self.vectors = None;
-        self.vectors = self.dimension.map(|d| open_vectors(&self.vectors_dir, d)).transpose()?;
+        let dir = &self.vectors_dir;
+        self.vectors = self.space.as_ref().map(|space| open_vectors(dir, space)).transpose()?;
         Ok(())
     }
 }
 
+/// What is embedded of a stored chunk: the same as when it first came.
+#[expect(clippy::disallowed_methods, reason = "text goes into the embedder here")]
+pub(crate) fn embedding_input(
+    sizer: &Sizer,
+    title: &str,
+    headings: &[String],
+    body: &UntrustedText,
+) -> String {
+    sizer.input(title, headings, expose_for_indexing(body))
+}
+
 /// What was read of a stored text; `None` if it is damaged, which the text store has noted.
-fn whole<T>(read: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
+pub(crate) fn whole<T>(read: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
     match read {
         Err(VaultError::Damaged { .. }) => Ok(None),
         read => read.map(Some),
@@ -271,9 +310,9 @@ fn open_lexical(dir: &Path) -> Result<LexicalIndex, VaultError> {
     LexicalIndex::open(dir).map_err(|e| VaultError::from(e).or_full(dir))
 }
 
-fn open_vectors(dir: &Path, dimension: usize) -> Result<Box<dyn VectorIndex>, VaultError> {
+pub(crate) fn open_vectors(dir: &Path, space: &EmbeddingSpace) -> Result<Box<dyn VectorIndex>, VaultError> {
     make(dir)?;
-    open_flat(dir, dimension).map_err(|e| VaultError::from(e).or_full(dir))
+    open_flat_of(dir, space).map_err(|e| VaultError::from(e).or_full(dir))
 }
 
 fn make(dir: &Path) -> Result<(), VaultError> {

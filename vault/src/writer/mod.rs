@@ -68,6 +68,8 @@ impl Known {
 pub struct NewChunk {
     /// Span in the canonical text, in Unicode scalars.
     pub span: (u32, u32),
+    /// Where its own leading headings end and its body begins, in the same measure.
+    pub body: u32,
     /// Page from 1.
     pub page: Option<u32>,
     /// Heading path: untrusted, sanitized, single lines.

@@ -68,7 +68,9 @@ impl Vault {
 
     /// All vectors of a document, or none: half a document is as good as not embedded.
     fn vectors_of(&self, document: &NewDocument) -> Result<Option<Vec<u8>>, VaultError> {
-        let Some(expected) = self.dimension else { return Ok(None) };
+        let Some(expected) = self.embedder().map(|embedder| embedder.space().dimension) else {
+            return Ok(None);
+        };
         if document.chunks.is_empty() || document.chunks.iter().any(|c| c.vector.is_none()) {
             return Ok(None);
         }

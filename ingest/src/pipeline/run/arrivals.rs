@@ -65,6 +65,7 @@ impl Drive<'_> {
             .into_iter()
             .map(|chunk| NewChunk {
                 span: chunk.span,
+                body: chunk.body_at,
                 page: chunk.page,
                 headings: chunk.headings.into_iter().map(mint).collect(),
                 vector: vectors.next(),

@@ -43,8 +43,12 @@ pub(super) fn drive(
         vault.failures(source)?.into_iter().map(|failure| (failure.path, failure.attempts)).collect();
     // Whose text is lost is read again, though its bytes are the same.
     vault.find_lost_texts()?;
+    let run = vault.begin_run(by, source)?;
+    // INVARIANT: asked for within the run: from here to its end the vault keeps to this embedder.
+    let embedder = options.embedder.as_ref().and_then(|_| vault.embedder());
+    let options = &IngestOptions { embedder, ..options.clone() };
     let mut drive = Drive {
-        run: vault.begin_run(by, source)?,
+        run,
         spec,
         options,
         connector,

@@ -12,9 +12,9 @@ pub(crate) use documents::{
     promote, remove,
 };
 pub(crate) use image::{load, refresh};
-pub(crate) use indexable::{indexable, indexed_rows};
+pub(crate) use indexable::{Embeddable, embeddable, indexable, indexed_rows};
 pub(crate) use places::{find, place};
 pub(crate) use versions::{
     RETIRED, Stored, add_version, any_embedded, chunk_range, drop_waiting_vectors, forget, forget_embeddings,
-    retired, set_modified, set_state, waiting,
+    retired, set_embedded, set_modified, set_state, waiting,
 };

@@ -78,7 +78,8 @@ pub(crate) fn add_version(
         .collect::<Result<Vec<_>, _>>()?;
     tx.sql(|c| {
         let mut insert = c.prepare(
-            "INSERT INTO chunks (no, version, ordinal, start, stop, page, headings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO chunks (no, version, ordinal, start, stop, page, headings, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         for ((ordinal, chunk), headings) in (0u32..).zip(&new.chunks).zip(&headings) {
             insert.execute(params![
@@ -88,7 +89,8 @@ pub(crate) fn add_version(
                 chunk.span.0,
                 chunk.span.1,
                 chunk.page,
-                headings
+                headings,
+                chunk.body
             ])?;
         }
         Ok(())
@@ -176,5 +178,14 @@ pub(crate) fn any_embedded(tx: &Tx<'_>) -> Result<bool, VaultError> {
             [],
             |r| r.get(0),
         )
+    })
+}
+
+/// States which versions have vectors of the current space: these, and those without chunks, and no others.
+pub(crate) fn set_embedded(tx: &Tx<'_>, rows: &[i64]) -> Result<(), VaultError> {
+    tx.sql(|c| {
+        c.execute("UPDATE versions SET embedded = (count = 0)", [])?;
+        let mut set = c.prepare("UPDATE versions SET embedded = 1 WHERE no = ?1")?;
+        rows.iter().try_for_each(|row| set.execute([row]).map(drop))
     })
 }
