@@ -2,6 +2,7 @@
 //! ids, counts and durations; never titles, queries, content or tokens. Logs are not audit.
 
 use crate::config::{Level, LogConfig};
+use crate::traces::Traces;
 use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -73,6 +74,7 @@ impl Drop for Lines {
 
 /// Waits a moment for lines that are not written yet: at the end of the program.
 pub fn finish() {
+    crate::traces::finish();
     if let Some(log) = LOG.get() {
         let (done, written) = sync_channel(1);
         if log.try_send(Message::Flush(done)).is_ok() {
@@ -83,7 +85,9 @@ pub fn finish() {
 }
 
 /// Starts logging. `default` counts where neither the configuration nor `RUST_LOG` says a level.
-pub fn start(config: LogConfig, default: Level) {
+///
+/// With an endpoint for traces, spans of requests and stages go there, too.
+pub fn start(config: LogConfig, default: Level, traces: Option<&str>) {
     let level = filter_of(config.level.unwrap_or(default));
     let wanted = match (std::env::var("RUST_LOG"), config.level) {
         (Ok(text), None) if !text.is_empty() => EnvFilter::builder().parse_lossy(text),
@@ -102,7 +106,8 @@ pub fn start(config: LogConfig, default: Level) {
         layer.with_ansi(colours).boxed()
     };
     // Fails only if a subscriber is there already, as in a test that starts several verbs.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    let traces = traces.map(|endpoint| Traces::to(endpoint).with_filter(filter_fn(Traces::takes)));
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).with(traces).try_init();
 }
 
 /// Makes a panic say where it happened and not what it says: some messages of the standard library

@@ -44,6 +44,11 @@ impl GroupGraph {
         removed
     }
 
+    /// All edges, in order of their members.
+    pub fn edges(&self) -> impl Iterator<Item = (&GroupId, &Member)> {
+        self.parents.iter().flat_map(|(member, groups)| groups.iter().map(move |group| (group, member)))
+    }
+
     /// All groups that the person is in, directly or through other groups, each with the group it
     /// was reached through (`None` = directly). Breadth first, so the chains are shortest.
     #[must_use]

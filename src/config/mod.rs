@@ -54,14 +54,47 @@ pub struct LocalPerson {
 /// Which embedder to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// fastembed if it can be had, else BM25 alone, said loudly.
+    /// fastembed if it can be had, else the built-in one, else BM25 alone, said loudly.
     Auto,
     /// fastembed, or an error.
     Fastembed,
+    /// The built-in one, or an error.
+    Builtin,
     /// BM25 alone.
     None,
     /// Hashed words: for tests, it knows no meaning.
     Hashing,
+}
+
+impl Engine {
+    const ALL: [Self; 5] = [Self::Auto, Self::Fastembed, Self::Builtin, Self::None, Self::Hashing];
+
+    /// As the configuration has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fastembed => "fastembed",
+            Self::Builtin => "builtin",
+            Self::None => "none",
+            Self::Hashing => "hashing",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.name() == name)
+    }
+
+    /// The engine that an embedding space names.
+    pub(crate) fn of_space(name: &str) -> Option<Self> {
+        Self::named(name).filter(|engine| !matches!(engine, Self::Auto | Self::None))
+    }
+
+    /// Whether nothing else will do.
+    #[must_use]
+    pub fn insists(self) -> bool {
+        matches!(self, Self::Fastembed | Self::Builtin)
+    }
 }
 
 /// A source of documents as configured.
@@ -83,6 +116,10 @@ pub struct ConfiguredSource {
     pub every: Option<Duration>,
     /// Where its rights are written, and whom the names there stand for.
     pub rights: SourceRights,
+    /// How long after a reading of its rights alone a server begins the next one; `None` = it begins none.
+    pub rights_every: Option<Duration>,
+    /// Whether a server watches the folder, and reads what changes.
+    pub watch: bool,
 }
 
 /// Limits of an ingestion.
@@ -90,6 +127,8 @@ pub struct ConfiguredSource {
 pub struct IngestLimits {
     /// Largest text of one document, in bytes.
     pub max_text_bytes: u64,
+    /// What documents under way may hold at once, in bytes.
+    pub memory_bytes: u64,
     /// Address space of a worker process, in bytes.
     pub worker_memory_bytes: u64,
     /// CPU seconds of a worker process per document.
@@ -137,12 +176,20 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// Which embedder.
     pub engine: Engine,
+    /// The model hub; `None` = none may be called.
+    pub hub: Option<reqwest::Url>,
     /// Where models are kept.
     pub models_dir: PathBuf,
     /// Limits of an ingestion.
     pub ingest: IngestLimits,
     /// How to log.
     pub log: LogConfig,
+    /// Where the rights ledger is kept; `None` = with the keys.
+    pub ledger: Option<PathBuf>,
+    /// Where metrics and readiness are served, a loopback address; `None` = nowhere.
+    pub operations: Option<SocketAddr>,
+    /// Where traces are sent by OTLP, `http://…`; `None` = nowhere.
+    pub traces: Option<String>,
     /// Configured sources.
     pub sources: Vec<ConfiguredSource>,
     /// The program that is started for parsers; this very binary, unless a test says otherwise.

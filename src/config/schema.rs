@@ -34,10 +34,15 @@ pub const KEYS: &[Key] = &[
     key("labels", Kind::Texts),
     key("http.addr", Kind::Text),
     key("embedding.engine", Kind::Text),
+    key("embedding.hub", Kind::Text),
     key("embedding.models_dir", Kind::Text),
     key("ingest.max_text_mb", Kind::Number),
+    key("ingest.memory", Kind::Text),
     key("ingest.worker_memory_mb", Kind::Number),
     key("ingest.worker_seconds", Kind::Number),
+    key("backup.ledger", Kind::Text),
+    key("operations.listen", Kind::Text),
+    key("operations.traces", Kind::Text),
     key("log.level", Kind::Text),
     key("log.json", Kind::Flag),
 ];
@@ -54,6 +59,8 @@ pub const SOURCE_KEYS: &[Key] = &[
     key("rights", Kind::Text),
     // A file's name or a table.
     key("identity", Kind::Text),
+    key("rights_every", Kind::Text),
+    key("watch", Kind::Flag),
 ];
 
 /// The section whose keys are user ids of this machine.

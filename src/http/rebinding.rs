@@ -29,6 +29,18 @@ impl Lists {
         }
     }
 
+    /// The header for which a request is refused, if it is.
+    #[must_use]
+    pub fn refused<B>(&self, request: &Request<B>) -> Option<&'static str> {
+        if !self.host_is_allowed(request.uri(), request.headers()) {
+            Some("Host")
+        } else if !self.origin_is_allowed(request.headers()) {
+            Some("Origin")
+        } else {
+            None
+        }
+    }
+
     /// Exactly one Host, and an allowed one; and if the request line names an authority, an allowed one too.
     fn host_is_allowed(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let allowed = |text: &str| authority(text, 80).is_some_and(|host| self.hosts.contains(&host));
@@ -81,14 +93,7 @@ fn origin(text: &str) -> Option<(String, String, u16)> {
 
 /// Refuses what neither list allows.
 pub async fn layer(lists: Arc<Lists>, request: Request, next: Next) -> Response {
-    let refused = if !lists.host_is_allowed(request.uri(), request.headers()) {
-        Some("Host")
-    } else if !lists.origin_is_allowed(request.headers()) {
-        Some("Origin")
-    } else {
-        None
-    };
-    let Some(header) = refused else { return next.run(request).await };
+    let Some(header) = lists.refused(&request) else { return next.run(request).await };
     // Which header, never its value: that is the caller's text.
     tracing::warn!(header, "refused a request that names another host or comes from a foreign page");
     let error = AnswerError {

@@ -12,11 +12,14 @@ mod client;
 mod listen;
 mod live;
 mod lock;
+mod operate;
+pub mod operations;
 pub mod ops;
 mod owned;
 mod perform;
 mod place;
 mod stages;
+mod status;
 mod wire;
 
 use crate::config::Config;
@@ -75,7 +78,7 @@ pub enum BackendError {
     #[error(transparent)]
     Vault(#[from] kenward_vault::VaultError),
     /// The embedder that the configuration insists on cannot be had.
-    #[error("`embedding.engine` is `fastembed`, and it cannot be used")]
+    #[error("the engine that `embedding.engine` names cannot be used")]
     Embed(#[from] kenward_indexes::embedding::EmbedError),
     /// The operation ended one owner after the other.
     #[error("the owner of the data stopped {MOST_OWNERS} times while doing this")]

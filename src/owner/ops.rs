@@ -3,18 +3,20 @@
 //!
 //! The owner may die after it has done an operation and before its reply arrives, and the front then
 //! sends the same operation again. So each must be one that can be done twice: it only reads (what is
-//! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`, `StopRun`), or it
+//! recorded of it is then recorded twice), it states what shall be (`AddSource`, `Ingest`, `SyncRights`, `StopRun`), or it
 //! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
+pub use super::operations::{Operate, Operated, SourceFiles, SourceStatus, Status, Verification};
 use kenward_ingest::pipeline::plan::Plan;
-use kenward_ingest::pipeline::{Progress, RunReport};
+use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
 use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::lost::ReadAgain;
+use kenward_vault::reembed::Ended;
 use kenward_vault::runs::{RunRow, RunState};
 use kenward_vault::vault::{Stats, Why};
-use kenward_vault::writer::{Failure, SourceSpec};
+use kenward_vault::writer::{Failure, Freshness, SourceSpec};
 use serde::{Deserialize, Serialize};
 
 /// The words of [`Reply::Failed`] for what should not happen.
@@ -53,6 +55,19 @@ pub enum Question {
         /// The URI.
         uri: String,
     },
+}
+
+/// A run over a recorded source, as it is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOrder {
+    /// Name of the source.
+    pub source: String,
+    /// Allows removing most of it.
+    pub allow_mass_delete: bool,
+    /// Tries failed documents again though it is too early, or nothing has changed.
+    pub retry_failed: bool,
+    /// Of the files that the listing shows unchanged, reads only these; `None` = all.
+    pub only: Option<Vec<String>>,
 }
 
 /// One operation.
@@ -119,12 +134,15 @@ pub enum Op {
         spec: SourceSpec,
     },
     /// Runs over a recorded source; sends progress before its reply.
-    Ingest {
+    Ingest(RunOrder),
+    /// Reads the rights of a recorded source, and nothing else of it.
+    SyncRights {
         /// Name of the source.
         source: String,
-        /// Allows removing most of it.
-        allow_mass_delete: bool,
     },
+    /// Embeds all documents anew, by what the configuration asks for, and switches to that; sends progress before its
+    /// reply.
+    ReEmbed,
     /// What a run over a source would do, which need not be recorded. It writes nothing.
     Plan {
         /// The source as it would be recorded.
@@ -153,6 +171,8 @@ pub enum Op {
     Stats,
     /// Counts, failures, and how the owner is doing.
     Health,
+    /// What operators do with the data as a whole.
+    Operate(Operate),
 }
 
 impl Op {
@@ -172,13 +192,16 @@ impl Op {
             Self::Why { .. } => "why",
             Self::Sources => "sources",
             Self::AddSource { .. } => "add_source",
-            Self::Ingest { .. } => "ingest",
+            Self::Ingest(_) => "ingest",
+            Self::SyncRights { .. } => "sync_rights",
+            Self::ReEmbed => "re_embed",
             Self::Plan { .. } => "plan",
             Self::Runs { .. } => "runs",
             Self::Run { .. } => "run",
             Self::StopRun { .. } => "stop_run",
             Self::Stats => "stats",
             Self::Health => "health",
+            Self::Operate(operate) => operate.name(),
         }
     }
 }
@@ -205,6 +228,8 @@ pub enum EmbeddingState {
     Running {
         /// Engine and model.
         engine: String,
+        /// Why another one would be better, or was asked for.
+        otherwise: Option<Otherwise>,
     },
     /// None: words alone (BM25).
     LexicalOnly {
@@ -213,6 +238,15 @@ pub enum EmbeddingState {
         /// What to do about it; `None` = it was asked for.
         hint: Option<String>,
     },
+}
+
+/// Something that is not as it could be, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Otherwise {
+    /// What.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
 }
 
 /// Failed documents of one source.
@@ -233,12 +267,18 @@ pub struct Health {
     pub pid: u32,
     /// How many audit records there are, if their chain holds; else what does not.
     pub audit: Result<u64, String>,
+    /// How many entries the rights ledger has, if its chain holds; else what does not.
+    pub ledger: Result<u64, String>,
+    /// By how many milliseconds the system's clock is behind what is recorded.
+    pub clock_behind: u64,
     /// Its embedder.
     pub embedding: EmbeddingState,
     /// Counts.
     pub stats: Stats,
     /// Failed documents.
     pub failures: Vec<SourceFailures>,
+    /// How recent the sources are.
+    pub freshness: Vec<Freshness>,
     /// What the next runs read again although it has not changed.
     pub read_again: Vec<ReadAgain>,
 }
@@ -275,6 +315,10 @@ pub enum Reply {
     Progress(Progress),
     /// The end of a run.
     Ingested(Box<RunReport>),
+    /// The end of a reading of rights.
+    RightsRead(RightsReport),
+    /// To `ReEmbed`.
+    ReEmbedded(Ended),
     /// To `Ingest`: documents carry no rights, and nobody said who may read such ones.
     NeedsDefault {
         /// Name of the source.
@@ -292,6 +336,8 @@ pub enum Reply {
     Stats(Stats),
     /// How it is doing.
     Health(Box<Health>),
+    /// To `Operate`.
+    Operated(Box<Operated>),
     /// The operation failed; the words are for an operator.
     Failed {
         /// What went wrong.

@@ -9,12 +9,15 @@ use super::ops::{INTERNAL, Op, Reply};
 use super::perform::{self, Asked};
 use crate::app::{self, Opened};
 use crate::config::Config;
+use crate::metrics::Metrics;
 use kenward_ingest::pipeline::{Progress, Stop};
+use kenward_vault::reembed::Ended;
 use kenward_vault::runs::RunState;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc, watch};
 use tracing::Instrument;
+use tracing::field::Empty;
 
 /// What is in the owner's hands.
 pub(super) enum Slot {
@@ -36,6 +39,7 @@ struct Working {
 
 pub(super) struct Owned {
     config: Arc<Config>,
+    metrics: Metrics,
     slot: Arc<RwLock<Slot>>,
     going: watch::Sender<bool>,
     working: Mutex<Option<mpsc::Sender<()>>>,
@@ -54,6 +58,7 @@ impl Owned {
         let (sender, receiver) = mpsc::channel(1);
         let owned = Arc::new(Self {
             config,
+            metrics: Metrics::default(),
             slot: Arc::clone(&slot),
             going: watch::Sender::new(false),
             working: Mutex::new(Some(sender)),
@@ -94,12 +99,21 @@ impl Owned {
             Op::Ask { request_id, .. } => request_id.clone(),
             _ => crate::telemetry::request_id(),
         };
-        let span = tracing::info_span!("request", op = op.name(), request_id = request_id.as_str());
+        let span =
+            tracing::info_span!("request", op = op.name(), request_id = request_id.as_str(), outcome = Empty);
         // Answers say it themselves; what asks before every one of them is not worth a line each.
         let quiet = matches!(op, Op::Ping | Op::Authenticate { .. } | Op::Ask { .. });
         let begun = Instant::now();
+        let counted = Metrics::counts(&op).then(|| op.name());
         async {
             let reply = self.run(working, uid, op, progress).await;
+            let outcome = Metrics::outcome(reply.as_ref());
+            if quiet {
+                tracing::Span::current().record("outcome", outcome);
+            }
+            if let Some(operation) = counted {
+                self.metrics.request(operation, reply.as_ref(), begun.elapsed());
+            }
             if !quiet {
                 let outcome = reply.as_ref().map_or("going", Reply::outcome);
                 tracing::info!(outcome, milliseconds = perform::millis(begun), "request done");
@@ -126,9 +140,25 @@ impl Owned {
         if matches!(op, Op::Ping) {
             return Some(Reply::Pong(super::wire::VERSION.to_owned()));
         }
-        if let Op::Ingest { source, allow_mass_delete } = op {
+        if let Op::Ingest(order) = op {
             self.use_new_model().await;
-            return self.ingest(working, uid, source, allow_mass_delete, progress).await;
+            let work = move |asked: &Asked<'_>, stop: Stop, tell: &(dyn Fn(Progress) + Sync)| {
+                perform::ingest(asked, &order, stop, tell)
+            };
+            return self.long(working, uid, work, progress).await;
+        }
+        if let Op::SyncRights { source } = op {
+            let work = move |asked: &Asked<'_>, stop: Stop, _: &(dyn Fn(Progress) + Sync)| {
+                perform::sync_rights(asked, &source, &stop)
+            };
+            return self.long(working, uid, work, progress).await;
+        }
+        if matches!(op, Op::ReEmbed) {
+            self.use_new_model().await;
+            let work = |asked: &Asked<'_>, stop: Stop, tell: &(dyn Fn(Progress) + Sync)| {
+                perform::re_embed(asked, &stop, tell)
+            };
+            return self.long(working, uid, work, progress).await;
         }
         let guard = Arc::clone(&self.slot).read_owned().await;
         let owned = Arc::clone(self);
@@ -144,12 +174,13 @@ impl Owned {
         Some(reply.unwrap_or_else(|_| perform::internal()))
     }
 
-    async fn ingest(
+    /// What takes long, tells how far it is, and can be asked to stop: it ends early when its front goes or this
+    /// process lets go.
+    async fn long(
         self: &Arc<Self>,
         working: Working,
         uid: u32,
-        source: String,
-        allow_mass_delete: bool,
+        work: impl FnOnce(&Asked<'_>, Stop, &(dyn Fn(Progress) + Sync)) -> Reply + Send + 'static,
         progress: &mut (dyn FnMut(Reply) + Send),
     ) -> Option<Reply> {
         let stop = StopOnDrop(Stop::default());
@@ -163,7 +194,7 @@ impl Owned {
                 let _ = sender.send(event);
             };
             let reply = match asked(&guard, &owned, uid) {
-                Ok(asked) => perform::ingest(&asked, &source, allow_mass_delete, asked_to, &tell),
+                Ok(asked) => work(&asked, asked_to, &tell),
                 Err(reply) => reply,
             };
             drop((guard, working));
@@ -189,6 +220,8 @@ impl Owned {
         }
         match reply {
             Ok(Reply::Ingested(report)) if stopped && report.state == RunState::Interrupted => None,
+            Ok(Reply::RightsRead(report)) if stopped && report.stopped => None,
+            Ok(Reply::ReEmbedded(Ended::Stopped { .. })) if stopped => None,
             Ok(reply) => Some(reply),
             Err(_) => Some(perform::internal()),
         }
@@ -197,16 +230,14 @@ impl Owned {
     /// Opens the data again if a model has come since it was opened without one. Waits a while for
     /// operations under way; a long run of somebody else is not waited for.
     async fn use_new_model(&self) {
-        let lacking = match &*self.slot.read().await {
-            Slot::Open(opened) => opened.lacks_model(),
-            _ => false,
-        };
-        if !lacking || !app::model_installed(&self.config) {
+        let config = &self.config;
+        let lacked = |slot: &Slot| matches!(slot, Slot::Open(opened) if opened.lacked_what_is_here(config));
+        if !lacked(&*self.slot.read().await) {
             return;
         }
         for _ in 0..200 {
             if let Ok(mut slot) = Arc::clone(&self.slot).try_write_owned() {
-                if matches!(&*slot, Slot::Open(opened) if opened.lacks_model()) {
+                if lacked(&slot) {
                     let old = std::mem::replace(&mut *slot, Slot::Closed);
                     let closed = blocking(move || drop(old)).await;
                     if closed.is_err() || self.open(Opening(slot)).await.is_err() {
@@ -246,7 +277,7 @@ impl Owned {
 /// Who asks, of what; or the reply if nothing is open.
 fn asked<'a>(guard: &'a OwnedRwLockReadGuard<Slot>, owned: &'a Owned, uid: u32) -> Result<Asked<'a>, Reply> {
     match &**guard {
-        Slot::Open(opened) => Ok(Asked { opened, config: &owned.config, uid }),
+        Slot::Open(opened) => Ok(Asked { opened, config: &owned.config, metrics: &owned.metrics, uid }),
         Slot::Failed { message, hint } => Err(Reply::Failed { message: message.clone(), hint: hint.clone() }),
         Slot::Closed => Err(perform::internal()),
     }

@@ -4,38 +4,44 @@
 #![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
 
 use super::BackendError;
-use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, SourceFailures};
+use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RunOrder, SourceFailures};
 use super::stages::Stages;
 use crate::app::Opened;
 use crate::config::Config;
 use crate::identity::{self, Refusal};
+use crate::metrics::Metrics;
 use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
-use kenward_ingest::pipeline::{self, IngestError, IngestOptions, Progress, Stop, ingest as run_ingest};
+use kenward_ingest::pipeline::{
+    self, IngestError, IngestOptions, Progress, RightsReport, Stop, ingest as run_ingest,
+};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::TokenOrder;
+use kenward_vault::reembed::{Ended, Step};
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::SourceSpec;
 use kenward_vault::{AnswerError, Disclosure, ErrorCode, VaultError};
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Who asks, and what they ask of.
 pub(super) struct Asked<'a> {
     pub opened: &'a Opened,
     pub config: &'a Config,
+    pub metrics: &'a Metrics,
     pub uid: u32,
 }
 
 impl Asked<'_> {
-    fn operator(&self) -> Result<Operator, Reply> {
+    pub(super) fn operator(&self) -> Result<Operator, Reply> {
         identity::operator(&self.opened.vault, self.config, self.uid).map_err(refused_operator)
     }
 }
 
-/// Performs an operation; `Ping` and `Ingest` are dealt with before.
+/// Performs an operation; `Ping`, `Ingest` and `ReEmbed` are dealt with before.
 pub(super) fn perform(asked: &Asked<'_>, op: Op) -> Reply {
     administer(asked, op).unwrap_or_else(|reply| reply)
 }
@@ -87,7 +93,8 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
             asked.operator()?;
             health(asked).map(|health| Reply::Health(Box::new(health)))
         }
-        Op::Ping | Op::Ingest { .. } => return Ok(internal()),
+        Op::Operate(operate) => return super::operate::operate(asked, operate),
+        Op::Ping | Op::Ingest(_) | Op::SyncRights { .. } | Op::ReEmbed => return Ok(internal()),
     };
     reply.map_err(|error| failed(&error))
 }
@@ -177,16 +184,19 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     let audit = kenward_vault::audit::verify(&asked.config.data_dir.join("audit"), &asked.config.tenant);
     Ok(Health {
         audit: audit.map(|verified| verified.records).map_err(|error| words(&error, None).0),
+        ledger: vault.verify_ledger().map_err(|error| words(&error, None).0),
+        clock_behind: vault.clock_behind(),
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
-        embedding: asked.opened.embedding.clone(),
+        embedding: asked.opened.embedding(),
         read_again: vault.read_again()?,
+        freshness: vault.freshness()?,
         stats: vault.stats()?,
         failures,
     })
 }
 
-fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOptions {
+pub(super) fn options(asked: &Asked<'_>, stop: Stop) -> IngestOptions {
     let limits = &asked.config.ingest;
     IngestOptions {
         worker: WorkerCommand {
@@ -199,9 +209,12 @@ fn options(asked: &Asked<'_>, allow_mass_delete: bool, stop: Stop) -> IngestOpti
             wall_seconds: limits.worker_seconds.saturating_mul(2),
             output_bytes: limits.max_text_bytes.saturating_mul(2),
         },
-        embedder: asked.opened.embedder.clone(),
+        embedder: asked.opened.vault.embedder(),
         max_text_bytes: limits.max_text_bytes,
-        allow_mass_delete,
+        memory_bytes: limits.memory_bytes,
+        allow_mass_delete: false,
+        retry_failed: false,
+        only: None,
         stop,
     }
 }
@@ -211,7 +224,7 @@ fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
     let vault = &asked.opened.vault;
     let recorded = vault.sources().map_err(|error| failed(&error))?;
     let number = recorded.into_iter().find(|(_, known)| known.name == spec.name).map(|(number, _)| number);
-    let planned = pipeline::plan::plan(vault, &by, number, spec, &options(asked, false, Stop::default()));
+    let planned = pipeline::plan::plan(vault, &by, number, spec, &options(asked, Stop::default()));
     planned.map(|plan| Reply::Plan(Box::new(plan))).map_err(|error| {
         let (message, hint) = words(&error, None);
         Reply::Failed { message, hint }
@@ -221,19 +234,23 @@ fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
 /// Runs over a recorded source.
 pub(super) fn ingest(
     asked: &Asked<'_>,
-    source: &str,
-    allow_mass_delete: bool,
+    order: &RunOrder,
     stop: Stop,
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Reply {
     let (by, number, spec) = match asked.operator().and_then(|by| {
-        let (number, spec) = recorded(asked, source)?;
+        let (number, spec) = recorded(asked, &order.source)?;
         Ok((by, number, spec))
     }) {
         Ok(found) => found,
         Err(reply) => return reply,
     };
-    let options = options(asked, allow_mass_delete, stop);
+    let options = IngestOptions {
+        allow_mass_delete: order.allow_mass_delete,
+        retry_failed: order.retry_failed,
+        only: order.only.as_ref().map(|only| Arc::new(only.iter().cloned().collect())),
+        ..options(asked, stop)
+    };
     let listed = asked.opened.live.begin(&spec.name, &options.stop);
     let stages = Stages::begin(&spec.name);
     let tell = |event: Progress| {
@@ -271,6 +288,53 @@ pub(super) fn ingest(
     }
 }
 
+/// Reads the rights of a recorded source.
+pub(super) fn sync_rights(asked: &Asked<'_>, source: &str, stop: &Stop) -> Reply {
+    let found = asked.operator().and_then(|by| Ok((by, recorded(asked, source)?)));
+    let (by, (number, spec)) = match found {
+        Ok(found) => found,
+        Err(reply) => return reply,
+    };
+    match pipeline::sync_rights(&asked.opened.vault, &by, number, &spec, stop) {
+        Ok(report) => {
+            let RightsReport { changed, looked_at, widened, waiting, gone, .. } = &report;
+            let source = spec.name.as_str();
+            tracing::info!(source, changed, looked_at, widened, waiting, gone, "rights read");
+            Reply::RightsRead(report)
+        }
+        Err(error) => {
+            let (message, hint) = words(&error, None);
+            Reply::Failed { message, hint }
+        }
+    }
+}
+
+/// Embeds all documents anew.
+pub(super) fn re_embed(asked: &Asked<'_>, stop: &Stop, tell: &(dyn Fn(Progress) + Sync)) -> Reply {
+    let by = match asked.operator() {
+        Ok(by) => by,
+        Err(reply) => return reply,
+    };
+    let embedder = match crate::app::target(asked.config) {
+        Ok(embedder) => embedder,
+        Err((message, hint)) => return Reply::Failed { message, hint: Some(hint) },
+    };
+    let stopped = || stop.asked().is_some();
+    let told = |step: Step| match step {
+        Step::Passages(done, of) => tell(Progress::Passages { done, of }),
+        Step::Waiting => tell(Progress::Waiting),
+    };
+    match asked.opened.vault.embed_anew(&by, &embedder, &stopped, &told) {
+        Ok(ended) => {
+            if matches!(ended, Ended::Switched { .. }) {
+                asked.opened.embeds_by(&embedder);
+            }
+            Reply::ReEmbedded(ended)
+        }
+        Err(error) => failed(&error),
+    }
+}
+
 fn recorded(asked: &Asked<'_>, name: &str) -> Result<(u32, SourceSpec), Reply> {
     let sources = asked.opened.vault.sources().map_err(|error| failed(&error))?;
     let known = sources.iter().map(|(_, spec)| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
@@ -289,7 +353,7 @@ fn refused_operator(refusal: Refusal) -> Reply {
     Reply::Failed { message: refusal.to_string(), hint: refusal.hint() }
 }
 
-fn failed(error: &VaultError) -> Reply {
+pub(super) fn failed(error: &VaultError) -> Reply {
     let (message, hint) = words(error, None);
     Reply::Failed { message, hint }
 }
@@ -338,7 +402,10 @@ fn way_out(error: &(dyn Error + 'static)) -> Option<String> {
         VaultError::Catalog { .. } | VaultError::Lexical(_) | VaultError::Vector(_) => {
             "`kenward doctor` looks at all of it; the log has more (`--log debug`)"
         }
-        VaultError::Mismatch { .. } | VaultError::Damaged { .. } | VaultError::Name { .. } => return None,
+        VaultError::Embed(_)
+        | VaultError::Mismatch { .. }
+        | VaultError::Damaged { .. }
+        | VaultError::Name { .. } => return None,
     };
     Some(text.to_owned())
 }

@@ -51,7 +51,10 @@ impl Stages {
                     );
                 });
             }
-            Progress::Documents { .. } | Progress::Failed(_) => {}
+            Progress::Documents { .. }
+            | Progress::Failed(_)
+            | Progress::Passages { .. }
+            | Progress::Waiting => {}
         }
     }
 

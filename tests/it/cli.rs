@@ -244,7 +244,8 @@ fn models_are_listed_and_a_folder_without_them_is_refused() {
     let ran = pull("some.so", &["--json"]).done();
     assert!(ran.err.contains("none is fetched"), "{ran:?}");
     assert!(ran.json()[0]["installed"].as_str().unwrap().ends_with("some.so"), "{ran:?}");
-    assert_eq!(machine.run(&["models", "pull", "--from", "hub"]).code, Some(1));
+    machine.run(&["models", "pull", "--from", "hub"]).refused(&["`embedding.hub` is `off`"]);
+    assert_eq!(machine.run(&["models", "pull", "--from", "elsewhere"]).code, Some(1));
 }
 
 #[test]

@@ -13,6 +13,109 @@ use kenward_vault::directory::DirectoryChange;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// What the archive holds, as documents.
+const ARCHIVE: &str = "fleet/port-calls-2026-03.zip";
+const MEMBERS: [&str; 3] = [
+    "fleet/port-calls-2026-03.zip/karlsvik.md",
+    "fleet/port-calls-2026-03.zip/port-ellery.md",
+    "fleet/port-calls-2026-03.zip/tarnhaven.md",
+];
+
+/// The paths of all documents.
+fn all_documents() -> BTreeSet<&'static str> {
+    let files = FILES.iter().map(|(path, _)| *path);
+    let mut all: BTreeSet<&str> = files.filter(|path| !path.ends_with(".access.toml")).collect();
+    assert!(all.remove(ARCHIVE), "no archive");
+    all.extend(MEMBERS);
+    all
+}
+
+/// Who sees what: folders with all that is in them, and single documents. Nothing else is seen.
+const SEES: [(&str, &[&str]); 12] = [
+    (
+        "dana",
+        &[
+            "company/",
+            "handbook/",
+            "people/payroll-incident.md",
+            "fleet/bunkering-procedure.pdf",
+            "fleet/parental-leave-at-sea.md",
+            "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
+            "fleet/safety/",
+            "finance/",
+            "projects/",
+            "board/",
+            "legal/brightwater-claim.md",
+        ],
+    ),
+    (
+        "eleni",
+        &[
+            "company/",
+            "handbook/",
+            "fleet/bunkering-procedure.pdf",
+            "fleet/parental-leave-at-sea.md",
+            "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
+            "fleet/safety/",
+            "finance/",
+            "projects/",
+            "board/",
+        ],
+    ),
+    ("priya", &["company/", "handbook/", "people/"]),
+    (
+        "hugo",
+        &[
+            "company/",
+            "handbook/",
+            "people/payroll-incident.md",
+            "finance/",
+            "projects/atlas/",
+            "fleet/engine/spare-parts.html",
+        ],
+    ),
+    ("ravi", &["company/", "handbook/", "fleet/safety/", "fleet/engine/", "projects/borealis/"]),
+    (
+        "tomas",
+        &[
+            "company/",
+            "handbook/",
+            "fleet/bunkering-procedure.pdf",
+            "fleet/parental-leave-at-sea.md",
+            "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
+            "fleet/safety/",
+            "fleet/engine/spare-parts.html",
+            "legal/charter-terms.docx",
+        ],
+    ),
+    (
+        "aino",
+        &[
+            "company/",
+            "handbook/",
+            "fleet/bunkering-procedure.pdf",
+            "fleet/parental-leave-at-sea.md",
+            "fleet/sea-allowances.md",
+            "fleet/port-calls-2026-03.zip/",
+            "fleet/safety/",
+            "fleet/engine/spare-parts.html",
+            "finance/",
+            "projects/atlas/",
+            "council/",
+        ],
+    ),
+    // A contractor: no staff, no figures.
+    ("mika", &["company/", "projects/atlas/", "projects/borealis/plan.md"]),
+    ("ingrid", &["company/", "handbook/", "fleet/", "projects/borealis/plan.md", "council/"]),
+    ("samir", &["company/", "handbook/", "legal/"]),
+    ("nadia", &["company/", "handbook/", "council/"]),
+    // Not cleared for any label, whatever group names him.
+    ("leo", &["company/"]),
+];
+
 fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -45,8 +148,8 @@ fn it_has_what_a_tour_needs() {
         FILES.iter().map(|(path, _)| *path).filter(|path| !path.ends_with(".access.toml")).collect();
     let folders: BTreeSet<&str> =
         documents.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
-    assert!(documents.len() >= 16 && folders.len() >= 6, "{} {}", documents.len(), folders.len());
-    for kind in [".md", ".html", ".pdf"] {
+    assert!(all_documents().len() == 40 && folders.len() >= 11, "{:?} {folders:?}", all_documents());
+    for kind in [".md", ".html", ".pdf", ".docx"] {
         assert!(documents.iter().filter(|path| path.ends_with(kind)).count() >= 2, "{kind}");
     }
     let notice = FILES.iter().find(|(path, _)| *path == "company/port-notice.md").unwrap().1;
@@ -67,7 +170,7 @@ fn the_directory_and_the_rights_files_name_only_what_is_there() {
         entries.iter().map(|e| e["handle"].as_str().unwrap().to_owned()).collect()
     };
     let (users, groups) = (handles("user"), handles("group"));
-    assert_eq!(users.len(), 8);
+    assert_eq!(users.len(), 12);
     let known = |name: &str| {
         name == "everyone"
             || name.strip_prefix("user:").is_some_and(|h| users.contains(h))
@@ -107,20 +210,23 @@ fn the_directory_and_the_rights_files_name_only_what_is_there() {
 #[test]
 fn the_questions_are_about_documents_that_exist() {
     let text = |path: &str| {
+        let path = path.split_once(".zip/").map_or(path, |_| ARCHIVE);
         let (_, bytes) = FILES.iter().find(|(name, _)| *name == path).unwrap_or_else(|| panic!("{path}"));
         String::from_utf8_lossy(bytes).into_owned()
     };
     for question in QUESTIONS {
         for (expected, (handle, name)) in question.expected.iter().zip(ASKERS) {
             assert!(DIRECTORY.contains(handle) && DIRECTORY.contains(name));
-            if !expected.document.ends_with(".pdf") {
+            assert!(all_documents().contains(expected.document), "{}", expected.document);
+            let packed = [".pdf", ".docx"].iter().any(|kind| expected.document.ends_with(kind));
+            if !packed && !expected.document.contains(".zip/") {
                 assert!(text(expected.document).contains(expected.says), "{}", expected.document);
             }
             for word in expected.never {
                 assert!(!text(expected.document).contains(word), "{}: {word}", expected.document);
             }
             for hidden in expected.hidden {
-                assert!(!text(hidden).is_empty());
+                assert!(!text(hidden).is_empty() && all_documents().contains(hidden), "{hidden}");
             }
         }
     }
@@ -162,8 +268,7 @@ fn ingested() -> World {
         write(&root, path, bytes, at as u64);
     }
     let report = world.ingest("harbor", &root, &[]);
-    let documents = FILES.iter().filter(|(path, _)| !path.ends_with(".access.toml")).count();
-    assert_eq!(report.summary.added, documents as u64, "{:?}", report.failures);
+    assert_eq!(report.summary.added, all_documents().len() as u64, "{:?}", report.failures);
     assert_eq!(report.rights_problems, []);
     world
 }
@@ -195,6 +300,32 @@ fn each_asker_gets_the_right_answer_and_nothing_of_the_others() {
 }
 
 #[test]
+fn everybody_sees_exactly_what_is_told() {
+    let world = ingested();
+    let directory: toml::Table = DIRECTORY.parse().unwrap();
+    let people = directory["user"].as_array().unwrap().iter().map(|user| user["handle"].as_str().unwrap());
+    let told = SEES.map(|(name, _)| format!("{name}@harbor.example"));
+    assert_eq!(people.collect::<BTreeSet<_>>(), told.iter().map(String::as_str).collect());
+    let all = all_documents();
+    for ((name, sees), handle) in SEES.iter().zip(&told) {
+        let mut expected = BTreeSet::new();
+        for seen in *sees {
+            let below: Vec<&str> = all
+                .iter()
+                .copied()
+                .filter(|path| path == seen || (seen.ends_with('/') && path.starts_with(seen)))
+                .collect();
+            assert!(!below.is_empty(), "{name}: there is no {seen}");
+            expected.extend(below);
+        }
+        let listed = world.reachable(handle);
+        let reached: BTreeSet<&str> = listed.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(listed.len(), reached.len(), "{name}: a document is listed twice");
+        assert_eq!(reached, expected, "{name}");
+    }
+}
+
+#[test]
 fn the_rights_are_those_that_the_readme_tells() {
     let world = ingested();
     let reads = |person: &str, path: &str| {
@@ -219,6 +350,19 @@ fn the_rights_are_those_that_the_readme_tells() {
         ("ravi", "fleet/safety/drill-calendar.html", true),
         ("ravi", "fleet/sea-allowances.md", false),
         ("tomas", "fleet/bunkering-procedure.pdf", true),
+        // An archive's members are under the archive's rights.
+        ("tomas", "fleet/port-calls-2026-03.zip/tarnhaven.md", true),
+        ("priya", "fleet/port-calls-2026-03.zip/tarnhaven.md", false),
+        // One paper of a closed folder, for those who work by it.
+        ("tomas", "legal/charter-terms.docx", true),
+        ("tomas", "legal/retention-schedule.md", false),
+        // A deny for those across the table, whatever else they are.
+        ("dana", "council/meeting-notes.md", false),
+        // Groups in groups in groups; the label of one file is too high for her.
+        ("ingrid", "fleet/sea-allowances.md", true),
+        ("ingrid", "projects/borealis/yard-quotes.html", false),
+        // The group allows, the label does not.
+        ("leo", "handbook/travel.md", false),
     ] {
         assert_eq!(reads(person, path), may, "{person} {path}");
     }

@@ -11,27 +11,37 @@
     reason = "tests fail by panicking and print their figures"
 )]
 
+mod backup;
 mod bad_input;
 mod cli;
 mod clients;
 mod common;
 mod connect;
 mod demo;
+mod demo_page;
+mod deploy;
 mod eval_k8s;
 mod eval_k8s_owners;
 mod eval_rmc;
 mod flow;
 mod full_disk;
 mod harbor;
+mod hub;
 mod killed;
 mod lost;
 mod machine;
 mod mcp_http;
+mod metrics;
+mod operators;
 mod owner;
 mod plan;
+mod re_embed;
 mod rights_flags;
+mod rights_only;
 mod runs;
 mod served;
+mod sources;
 mod stdio;
 mod upgrade;
+mod watch;
 mod world;

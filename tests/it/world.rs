@@ -87,6 +87,7 @@ impl World {
             labels: labels.iter().map(|l| (*l).to_owned()).collect(),
             clock: Arc::new(Standing),
             entropy: Arc::clone(&entropy) as Arc<dyn Entropy>,
+            ledger: None,
         };
         let vault = Vault::open(options).unwrap();
         Self { folder, vault, embedder, entropy, tenant }
@@ -138,7 +139,10 @@ impl World {
             limits: Limits::default(),
             embedder: self.embedder.clone(),
             max_text_bytes: 200 << 20,
+            memory_bytes: kenward_ingest::pipeline::MEMORY_BYTES,
             allow_mass_delete: false,
+            retry_failed: false,
+            only: None,
             stop: Stop::default(),
         };
         pipeline::ingest(&self.vault, &BY, source, &spec, &options, &|_| {}).unwrap()

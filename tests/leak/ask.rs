@@ -171,7 +171,7 @@ fn searches(
         filters.push(Filters { path: Some(folder.to_owned()), ..Filters::default() });
         filters.push(Filters { path: Some(place.1.clone()), ..Filters::default() });
     }
-    for kind in ["markdown", "pdf", "spreadsheet"] {
+    for kind in ["markdown", "docx", "spreadsheet"] {
         filters.push(Filters { kind: Some(kind.to_owned()), ..Filters::default() });
     }
     for (after, before) in [

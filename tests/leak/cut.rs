@@ -7,7 +7,8 @@
 
 use crate::dice::Dice;
 use crate::maker::{Maker, stays};
-use crate::world::{Doc, MINUTE, Op, Place, Run, Source, State, World};
+use crate::synced;
+use crate::world::{Doc, MINUTE, Op, Place, Run, Source, State, Sync, World};
 use kenward_access::rights::RightsSpec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ pub struct Third {
     pub killed: bool,
     /// When the middle is asked about.
     pub asked: i64,
+    /// The rights of the source are read alone after the cut, and it is asked about then.
+    pub synced: Option<(Sync, i64)>,
     /// The run that goes on to the end.
     pub again: Run,
     pub again_state: State,
@@ -31,7 +34,7 @@ pub struct Third {
 
 impl Maker {
     /// Reads one source once more, with every kind of change.
-    pub fn third_act(&mut self, source: usize) -> Third {
+    pub fn third_act(&mut self, source: usize, sync: Option<Dice>) -> Third {
         self.tick();
         let before = self.state.sources[source].clone();
         self.move_rights(source, 40);
@@ -69,13 +72,29 @@ impl Maker {
         let asked = self.now + MINUTE;
         self.now += 2 * MINUTE;
         self.tick();
-        let standing = at_the_cut(&before, &run, told, published);
+        let mut standing = at_the_cut(&before, &run, told, published);
+        let synced = sync.map(|dice| {
+            let sync = self.with_dice(dice, |maker| {
+                maker.move_rights(source, 40);
+                let known = standing.iter().map(|(id, s)| (id.clone(), s.container.clone())).collect();
+                let docs = maker.found(source, known);
+                let rights = maker.state.sources[source].rights.clone();
+                Sync { at: maker.now, source, rights, docs }
+            });
+            (sync, self.now + MINUTE)
+        });
+        if let Some((sync, asked)) = &synced {
+            standing = synced::after(standing, sync);
+            self.now = *asked;
+            self.now += MINUTE;
+        }
         let again = self.go_on(&before, &run, &standing);
         Third {
             told,
             published,
             killed: self.dice.percent(50),
             asked,
+            synced,
             again_state: self.state.clone(),
             again_asked: self.now + MINUTE,
             again,
@@ -136,13 +155,13 @@ impl Maker {
 }
 
 /// What stands of a document when the run is cut off.
-struct Standing {
+pub struct Standing {
     /// The version that is shown to whom the guards let.
-    shown: Option<Doc>,
+    pub shown: Option<Doc>,
     /// The version that was read last.
-    newest: Option<Doc>,
-    container: String,
-    guards: Vec<RightsSpec>,
+    pub newest: Option<Doc>,
+    pub container: String,
+    pub guards: Vec<RightsSpec>,
 }
 
 /// What stands of every document of the source after so many were told, and some of them published.
@@ -187,15 +206,33 @@ fn at_the_cut(before: &Source, run: &Run, told: usize, published: usize) -> BTre
 /// What one person may see in the middle of the run, and which version of it.
 pub fn visible_within(world: &World, handle: &str) -> BTreeSet<(Place, u64)> {
     let (third, state) = (&world.third, &world.second_state);
-    let run = &third.run;
+    let standing = at_the_cut(&state.sources[third.run.source], &third.run, third.told, third.published);
+    visible_of(world, handle, standing, third.asked)
+}
+
+/// What one person may see after the rights of the source were read alone.
+pub fn visible_synced(world: &World, handle: &str) -> Option<BTreeSet<(Place, u64)>> {
+    let (third, state) = (&world.third, &world.second_state);
+    let (sync, asked) = third.synced.as_ref()?;
+    let standing = at_the_cut(&state.sources[third.run.source], &third.run, third.told, third.published);
+    Some(visible_of(world, handle, synced::after(standing, sync), *asked))
+}
+
+fn visible_of(
+    world: &World,
+    handle: &str,
+    standing: BTreeMap<String, Standing>,
+    asked: i64,
+) -> BTreeSet<(Place, u64)> {
+    let (state, run) = (&world.second_state, &world.third.run);
     let mut seen: BTreeSet<(Place, u64)> = state
-        .visible(handle, third.asked)
+        .visible(handle, asked)
         .into_iter()
         .filter(|(source, _)| *source != run.source)
         .map(|place| (place.clone(), state.sources[place.0].docs[&place.1].seed))
         .collect();
-    for (id, stands) in at_the_cut(&state.sources[run.source], run, third.told, third.published) {
-        let sees = |rights: &RightsSpec| state.directory.sees(handle, rights, third.asked);
+    for (id, stands) in standing {
+        let sees = |rights: &RightsSpec| state.directory.sees(handle, rights, asked);
         if let Some(shown) = stands.shown
             && stands.guards.iter().all(sees)
         {

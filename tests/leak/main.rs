@@ -28,6 +28,7 @@ mod play;
 mod seams;
 mod sight;
 mod stage;
+mod synced;
 mod words;
 mod world;
 
@@ -87,7 +88,8 @@ fn hidden_documents_change_no_byte() {
     };
     println!(
         "{} worlds, {} people, {} requests, {} pages, {} cursors resumed, {} refused, {} bytes compared, \
-         {} documents shown, {} withheld, {} runs asked about in their middle, {} people turned away, {:.1} s",
+         {} documents shown, {} withheld, {} runs asked about in their middle, {} after their rights were read \
+         alone, {} worlds embedded anew, {} people turned away, {:.1} s",
         tally.worlds,
         tally.people,
         tally.requests,
@@ -98,6 +100,8 @@ fn hidden_documents_change_no_byte() {
         tally.shown,
         tally.withheld,
         tally.within,
+        tally.synced,
+        tally.anew,
         tally.strangers,
         begun.elapsed().as_secs_f64()
     );
@@ -113,6 +117,8 @@ fn hidden_documents_change_no_byte() {
         assert!(tally.shown > tally.worlds && tally.withheld > tally.worlds, "{tally:?}");
         assert!(tally.resumed > tally.worlds && tally.pages > tally.worlds, "{tally:?}");
         assert!(tally.refused * 2 < tally.requests && tally.within * 2 > tally.worlds, "{tally:?}");
+        assert!(tally.synced * 4 > tally.worlds, "{tally:?}");
+        assert!(tally.anew * 2 > tally.worlds, "{tally:?}");
     }
     logs.assert_silent();
 }

@@ -4,6 +4,7 @@
 
 use crate::dice::Dice;
 use crate::sight::LABELS;
+use crate::synced::is_synced;
 use crate::world::{BEGIN, Doc, MINUTE, Named, Op, Place, Run, Source, State, Step, World, is_wide};
 use kenward_access::acl::{Clearance, Effect, Level, Window};
 use kenward_access::ids::Timestamp;
@@ -24,7 +25,7 @@ pub struct Maker {
     pub state: State,
     pub now: i64,
     made: u64,
-    steps: Vec<Step>,
+    pub steps: Vec<Step>,
     names: BTreeSet<String>,
     twins: Vec<u64>,
     wide: bool,
@@ -90,6 +91,17 @@ impl World {
         for source in stale {
             maker.run(source, true);
         }
+        if is_synced(seed) {
+            maker.with_dice(Dice::of(seed, "rights alone"), |maker| {
+                for _ in 0..2 * named.len() {
+                    let source = maker.dice.below(named.len());
+                    maker.sync(source);
+                    if maker.dice.percent(25) {
+                        maker.change_directory();
+                    }
+                }
+            });
+        }
         let first = std::mem::take(&mut maker.steps);
         maker.tick();
         let (first_state, first_asked) = (maker.state.clone(), maker.now);
@@ -99,6 +111,10 @@ impl World {
         if maker.dice.percent(60) {
             maker.change_directory();
         }
+        if is_synced(seed) {
+            let source = maker.dice.clone().below(named.len());
+            maker.with_dice(Dice::of(seed, "rights alone once more"), |maker| maker.sync(source));
+        }
         let asked = maker.now + MINUTE * 12;
         for source in 0..named.len() {
             maker.second_run(source, &first_state, first_asked, asked);
@@ -106,7 +122,8 @@ impl World {
         maker.now = asked;
         let (second, second_state) = (std::mem::take(&mut maker.steps), maker.state.clone());
         let source = maker.dice.below(named.len());
-        let third = maker.third_act(source);
+        let third =
+            maker.third_act(source, is_synced(seed).then(|| Dice::of(seed, "rights alone after a cut")));
         Self {
             seed,
             named,
@@ -145,6 +162,7 @@ impl Maker {
     fn push_directory(&mut self, changes: Vec<DirectoryChange>) {
         for change in &changes {
             self.state.directory.apply(change);
+            self.state.harden();
         }
         self.tick();
         self.steps.push(Step::Directory { at: self.now, changes });
@@ -321,7 +339,7 @@ impl Maker {
         let twin = if self.dice.percent(30) { *self.dice.pick(&self.twins.clone()) } else { seed };
         Doc {
             container: container.to_owned(),
-            kind: ["markdown", "text", "html", "pdf"][self.dice.below(4)],
+            kind: ["markdown", "text", "html", "pdf", "docx"][self.dice.below(5)],
             modified: BEGIN - MINUTE * 60 * 24 * i64::try_from(self.dice.below(6)).unwrap(),
             seed,
             twin,
@@ -332,8 +350,10 @@ impl Maker {
     /// A name that no document of this world ever had.
     pub fn fresh_id(&mut self, container: &str) -> String {
         loop {
+            // Some are members of archives: several in one, under the rights of the folder that it lies in.
+            let archive = if self.dice.percent(20) { "box.zip/" } else { "" };
             let id = format!(
-                "{container}/{}-{}.md",
+                "{container}/{archive}{}-{}.md",
                 self.dice.pick(&["note", "plan", "list"]),
                 self.dice.below(90)
             );
@@ -403,7 +423,9 @@ impl Maker {
                     let was = before.rights[&old.container].clone();
                     let now = self.state.sources[source].rights[&old.container].clone();
                     let doc = self.state.sources[source].docs.get_mut(id).unwrap();
-                    doc.held.extend([was, now]);
+                    if was != now || container != old.container || !doc.held.is_empty() {
+                        doc.held.extend([was, now]);
+                    }
                     doc.container.clone_from(&container);
                     ops.push((id.clone(), Op::Failed { container }));
                 }
@@ -519,6 +541,7 @@ impl Maker {
     }
 
     fn push_run(&mut self, source: usize, mut ops: Vec<(String, Op)>, complete: bool) {
+        self.state.harden();
         self.dice.shuffle(&mut ops);
         let rights = self.state.sources[source].rights.clone();
         self.steps.push(Step::Run(Run { at: self.now, source, rights, ops, complete }));

@@ -31,6 +31,10 @@ pub struct Tally {
     pub resumed: u64,
     /// Runs that were asked about while they were under way.
     pub within: u64,
+    /// Worlds asked about after the rights of a source were read alone in the middle of a run.
+    pub synced: u64,
+    /// Worlds that were embedded anew.
+    pub anew: u64,
     /// People who may not ask any more, and were refused like strangers.
     pub strangers: u64,
     /// Worlds with a difference, and the first difference of each.
@@ -49,6 +53,8 @@ impl Tally {
         self.pages += other.pages;
         self.resumed += other.resumed;
         self.within += other.within;
+        self.synced += other.synced;
+        self.anew += other.anew;
         self.strangers += other.strangers;
         self.leaks.extend(other.leaks);
     }
@@ -86,7 +92,16 @@ pub fn play(seed: u64) -> Tally {
 fn history(world: &World, leak: &str) -> String {
     let mut told = Vec::new();
     let third = [Step::Run(world.third.run.clone()), Step::Run(world.third.again.clone())];
-    for step in world.first.iter().chain(&world.second).chain(&third) {
+    let synced = world.third.synced.iter().map(|(sync, _)| Step::Sync(sync.clone())).collect::<Vec<_>>();
+    let third = third.iter().chain(&synced);
+    for step in world.first.iter().chain(&world.second).chain(third) {
+        if let Step::Sync(sync) = step {
+            for (id, found) in &sync.docs {
+                if leak.contains(&document_id(world, &(sync.source, id.clone()))) {
+                    told.push(format!("  {id}, rights alone at {}: {found:?}", sync.at));
+                }
+            }
+        }
         let Step::Run(run) = step else { continue };
         for (id, op) in &run.ops {
             if leak.contains(&document_id(world, &(run.source, id.clone()))) {
@@ -178,6 +193,20 @@ fn in_the_middle(world: &World, a: &mut Stage, tally: &mut Tally) -> Result<(), 
     pair.b.cut(world);
     pair.ask_some(&state, &visible, "after it was cut off")?;
 
+    if let Some(seen) = cut::visible_synced(world, &handle) {
+        let visible: BTreeSet<Place> = seen.iter().map(|(place, _)| place.clone()).collect();
+        let shown: BTreeSet<u64> = seen.iter().map(|(_, seed)| *seed).collect();
+        let hidden = cut::versions(world).into_iter().filter(|seed| !shown.contains(seed));
+        pair.forbidden = hidden.map(words::canary).collect();
+        pair.a.sync_after_the_cut(world, None);
+        pair.b = Stage::second(world, &handle, &visible);
+        pair.b.middle(world, Some(&visible));
+        pair.b.cut(world);
+        pair.b.sync_after_the_cut(world, Some(&visible));
+        pair.ask_some(&cut::state_within(world, &seen), &visible, "after its rights were read alone")?;
+        pair.tally.synced += 1;
+    }
+
     let end = &world.third.again_state;
     let visible = end.visible(&handle, world.third.again_asked);
     let shown: BTreeSet<u64> = visible.iter().map(|(s, id)| end.sources[*s].docs[id].seed).collect();
@@ -187,8 +216,19 @@ fn in_the_middle(world: &World, a: &mut Stage, tally: &mut Tally) -> Result<(), 
     pair.b = Stage::second(world, &handle, &visible);
     pair.b.middle(world, Some(&visible));
     pair.b.cut(world);
+    pair.b.sync_after_the_cut(world, Some(&visible));
     pair.b.again(world, Some(&visible));
-    pair.ask_some(end, &visible, "after the run that went on")
+    pair.ask_some(end, &visible, "after the run that went on")?;
+
+    // Embedded anew: in the middle of it nothing has changed; then both have switched, A with all that is hidden.
+    pair.a.embed_anew(true);
+    pair.ask_some(end, &visible, "while all is embedded anew")?;
+    pair.a.embed_anew(false);
+    pair.b.embed_anew(false);
+    pair.tally.anew += 1;
+    pair.ask_some(end, &visible, "after the switch")?;
+    pair.a.reopen();
+    pair.ask_some(end, &visible, "opened after the switch")
 }
 
 impl Pair<'_> {

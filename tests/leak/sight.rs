@@ -80,14 +80,19 @@ impl Directory {
         }
     }
 
-    /// May the person read what these rights guard?
-    pub fn sees(&self, handle: &str, rights: &RightsSpec, now: i64) -> bool {
+    /// Whether these rights are nobody's, because they cannot be read or name somebody unknown.
+    pub fn unresolved(&self, rights: &RightsSpec) -> bool {
         let lists: Vec<&Vec<RightsEntry>> = std::iter::once(&rights.entries).chain(&rights.also).collect();
         let slip = |e: &RightsEntry| e.naming == Naming::Handle && !self.knows(&e.principal);
-        if rights.problem.is_some()
+        rights.problem.is_some()
             || lists.iter().any(|list| list.iter().any(slip))
             || rights.mentioned.iter().any(|(principal, _)| !self.knows(principal))
-        {
+            || rights.labels.iter().any(|(label, _)| !LABELS.contains(&label.as_str()))
+    }
+
+    /// May the person read what these rights guard?
+    pub fn sees(&self, handle: &str, rights: &RightsSpec, now: i64) -> bool {
+        if self.unresolved(rights) {
             return false;
         }
         let clearance = self.people[handle].0;
@@ -98,7 +103,8 @@ impl Directory {
             }
         }
         let held = self.holds(handle);
-        lists.into_iter().all(|list| self.lets(list, &held, now))
+        let mut lists = std::iter::once(&rights.entries).chain(&rights.also);
+        lists.all(|list| self.lets(list, &held, now))
     }
 
     /// Does a list let somebody through who holds these?

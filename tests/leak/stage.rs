@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use crate::seams::{FixedClock, FixedEntropy};
 use crate::sight::LABELS;
 use crate::words;
-use crate::world::{Doc, Op, Place, Run, Step, World};
+use crate::world::{Doc, Found, Op, Place, Run, Step, Sync, World};
 use kenward::config::{Config, Overrides};
 use kenward::owner::ops::Claim;
 use kenward_access::acl::{Clearance, Effect, Level, Window};
@@ -14,11 +14,13 @@ use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::{Embedder, hashing};
 use kenward_vault::directory::DirectoryChange;
+use kenward_vault::reembed::Ended;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Link, NewChunk, NewDocument, SourceRights, SourceSpec};
+use kenward_vault::writer::{Link, NewChunk, NewDocument, RightsNow, SourceRights, SourceSpec, Tried};
 use kenward_vault::{OpenOptions, Vault};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
@@ -139,6 +141,7 @@ impl Stage {
             labels: LABELS.iter().map(ToString::to_string).collect(),
             clock: Arc::<FixedClock>::clone(&self.clock),
             entropy: Arc::<FixedEntropy>::clone(&self.entropy),
+            ledger: None,
         });
         self.open = Some(vault.unwrap());
     }
@@ -224,6 +227,7 @@ impl Stage {
                 }
                 Step::Directory { .. } => {}
                 Step::Run(run) => self.run(world, run, visible),
+                Step::Sync(sync) => self.sync(sync, visible),
             }
         }
     }
@@ -245,7 +249,7 @@ impl Stage {
             self.troubles.shuffle(&mut ops);
         }
         let named = ops.iter().map(|(_, op)| container(op).to_owned()).collect();
-        going.set_rights(self.rights(run, &named)).unwrap();
+        going.set_rights(self.rights(&run.rights, &named)).unwrap();
         for (id, op) in ops {
             if self.only.is_none() {
                 // Only here does time pass within a run, and content come out in pieces.
@@ -270,7 +274,10 @@ impl Stage {
             Op::Unchanged { container, modified } => {
                 going.unchanged(id, container, Timestamp(*modified)).unwrap();
             }
-            Op::Failed { container } => going.failed(id, container, "broken", "no end of file").unwrap(),
+            Op::Failed { container } => {
+                let tried = Tried::of("broken", "no end of file");
+                going.failed(id, container, &tried).unwrap();
+            }
         }
     }
 
@@ -289,7 +296,7 @@ impl Stage {
         let before = &world.second_state.sources[run.source].docs;
         let stood = before.iter().filter(|(id, _)| shown(id)).map(|(_, doc)| doc.container.clone());
         let named = run.ops.iter().filter(|(id, _)| shown(id)).map(|(_, op)| container(op).to_owned());
-        going.set_rights(self.rights(run, &stood.chain(named).collect())).unwrap();
+        going.set_rights(self.rights(&run.rights, &stood.chain(named).collect())).unwrap();
         for (number, (id, op)) in run.ops.iter().take(third.told).enumerate() {
             if number == third.published {
                 going.publish().unwrap();
@@ -309,6 +316,49 @@ impl Stage {
         self.clock.set(third.asked);
     }
 
+    /// Reads the rights of a source alone; in world B, of what the person may see.
+    pub fn sync(&mut self, sync: &Sync, visible: Option<&BTreeSet<Place>>) {
+        let Some(source) = self.sources.get(&sync.source).copied() else { return };
+        self.clock.set(sync.at);
+        let shown = |id: &String| visible.is_none_or(|v| v.contains(&(sync.source, id.clone())));
+        let mut now = RightsNow::default();
+        let (mut named, mut verified) = (BTreeSet::new(), BTreeSet::new());
+        for (id, (was_in, found)) in sync.docs.iter().filter(|(id, _)| shown(id)) {
+            named.insert(was_in.clone());
+            match found {
+                Found::Gone => drop(now.gone.insert(id.clone())),
+                Found::Same { container } | Found::Other { container } => {
+                    named.insert(container.clone());
+                    now.documents.insert(id.clone(), container.clone());
+                }
+            }
+            if matches!(found, Found::Same { .. }) {
+                verified.insert(id.clone());
+            }
+        }
+        now.containers = self.rights(&sync.rights, &named);
+        let mut reading = self.vault().begin_rights(&operator(), source).unwrap();
+        let (unsure, _) = reading.state(&now).unwrap();
+        verified.retain(|id| unsure.iter().any(|unsure| unsure.source_id == *id));
+        if self.only.is_none() && self.troubles.percent(10) {
+            // Cut off before anything widened: the same once more.
+            drop(reading);
+            self.reopen();
+            reading = self.vault().begin_rights(&operator(), source).unwrap();
+            reading.state(&now).unwrap();
+        }
+        reading.widen(&verified).unwrap();
+        reading.done().unwrap();
+    }
+
+    /// Reads the rights of the third act's source alone.
+    pub fn sync_after_the_cut(&mut self, world: &World, visible: Option<&BTreeSet<Place>>) {
+        if let Some((sync, asked)) = &world.third.synced {
+            self.sync(sync, visible);
+            self.clock.set(*asked);
+        }
+    }
+
     /// Cuts the run off.
     pub fn cut(&mut self, world: &World) {
         self.going = None;
@@ -324,15 +374,34 @@ impl Stage {
         self.clock.set(world.third.again_asked);
     }
 
+    /// Embeds everything anew, in another space; or begins to, and is stopped at once.
+    pub fn embed_anew(&mut self, stopped: bool) {
+        let other = hashing(48);
+        let stop = AtomicBool::new(false);
+        let tell = |_| stop.store(stopped, Ordering::Relaxed);
+        let ended =
+            self.vault().embed_anew(&operator(), &other, &|| stop.load(Ordering::Relaxed), &tell).unwrap();
+        match ended {
+            Ended::Switched { .. } => self.embedder = other,
+            Ended::Stopped { .. } => {
+                assert!(stopped && self.vault().embedder().unwrap().space().dimension == 32)
+            }
+            Ended::Already { .. } => assert_eq!(self.embedder.space(), other.space()),
+        }
+    }
+
     /// Only in world A: a source that nobody may read is read, and its run publishes.
     pub fn hidden_run(&self) {
         if self.only.is_some() {
             return;
         }
+        // It may have moved since it was recorded.
+        let recorded = self.vault().sources().unwrap().into_iter().find(|(_, spec)| spec.name == "cellar");
+        let root = recorded.map_or_else(|| "/srv/cellar".to_owned(), |(_, spec)| spec.root);
         let spec = SourceSpec {
             name: "cellar".to_owned(),
             kind: "files".to_owned(),
-            root: "/srv/cellar".to_owned(),
+            root,
             default_allow: Vec::new(),
             url_template: None,
             tier: 2,
@@ -353,11 +422,36 @@ impl Stage {
         };
         run.put(self.document(&format!("cellar/{seed}.md"), &doc)).unwrap();
         run.finish().unwrap();
+        self.operate();
+    }
+
+    /// What operators do beside what is asked: with the source that nobody may read, and with everything.
+    fn operate(&self) {
+        let (vault, by) = (self.vault(), operator());
+        let cellar =
+            vault.source_infos().unwrap().into_iter().find(|source| source.spec.name == "cellar").unwrap();
+        vault.rename_source(&by, &cellar.id, "vaults").unwrap();
+        vault.move_source(&by, &cellar.id, "/srv/vaults").unwrap();
+        vault.rename_source(&by, &cellar.id, "cellar").unwrap();
+        for name in ["cursors", "receipts", "ledger"] {
+            let key = vault.keys().into_iter().find(|key| key.name == name).unwrap();
+            vault.rotate_key(&by, name, &key.fingerprint).unwrap();
+        }
+        let copy = self.data.with_extension(format!("copy-{}", vault.stats().unwrap().audit_records));
+        vault.backup(&by, &copy, "copy").unwrap();
+        assert_eq!(vault.verify(true).unwrap().problems(), 0);
+        if vault.stats().unwrap().chunks.is_multiple_of(2) {
+            vault.remove_source(&by, &cellar.id).unwrap();
+        }
     }
 
     /// In world B every container says "this person may read", and keeps its label.
-    fn rights(&self, run: &Run, containers: &BTreeSet<String>) -> BTreeMap<String, RightsSpec> {
-        let Some(handle) = &self.only else { return run.rights.clone() };
+    fn rights(
+        &self,
+        all: &BTreeMap<String, RightsSpec>,
+        containers: &BTreeSet<String>,
+    ) -> BTreeMap<String, RightsSpec> {
+        let Some(handle) = &self.only else { return all.clone() };
         let alone = |container: &String| {
             let spec = RightsSpec {
                 entries: vec![RightsEntry {
@@ -367,7 +461,7 @@ impl Stage {
                     window: Window::ALWAYS,
                     origin: Origin { file: "only".to_owned(), line: 1 },
                 }],
-                labels: run.rights[container]
+                labels: all[container]
                     .labels
                     .iter()
                     .filter(|(label, _)| LABELS.contains(&label.as_str()))
@@ -397,6 +491,7 @@ impl Stage {
         for (number, ((span, headings), vector)) in (1u32..).zip(written.chunks.into_iter().zip(vectors)) {
             chunks.push(NewChunk {
                 span,
+                body: span.0,
                 page: (doc.kind == "pdf").then_some(number),
                 headings: headings.into_iter().map(UntrustedText::mint).collect(),
                 vector: Some(vector),
@@ -408,6 +503,9 @@ impl Stage {
             title: UntrustedText::mint(written.title),
             kind: doc.kind,
             modified: Timestamp(doc.modified),
+            dated: doc.seed.is_multiple_of(2),
+            language: [None, Some("en"), Some("de")][usize::try_from(doc.seed % 3).unwrap()]
+                .map(str::to_owned),
             length: written.text.len() as u64,
             raw_hash: hash,
             pipeline: 1,

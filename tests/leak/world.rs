@@ -45,10 +45,32 @@ pub struct Run {
     pub complete: bool,
 }
 
+/// What a reading of rights alone finds of one document.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// The source still has what is published of it.
+    Same { container: String },
+    /// Its bytes are others.
+    Other { container: String },
+    /// Its file is gone.
+    Gone,
+}
+
+/// A reading of the rights of a source alone.
+#[derive(Debug, Clone)]
+pub struct Sync {
+    pub at: i64,
+    pub source: usize,
+    pub rights: BTreeMap<String, RightsSpec>,
+    /// Every document that is known, and the container that it was in before.
+    pub docs: BTreeMap<String, (String, Found)>,
+}
+
 #[derive(Debug, Clone)]
 pub enum Step {
     Directory { at: i64, changes: Vec<DirectoryChange> },
     Run(Run),
+    Sync(Sync),
 }
 
 /// What stands at some moment.
@@ -81,6 +103,19 @@ impl State {
             }
         }
         seen
+    }
+
+    /// What is under old rights, too, and hidden for a name that nobody knows, stays hidden until it is
+    /// read again: old rights are not resolved once more.
+    pub fn harden(&mut self) {
+        for source in &mut self.sources {
+            for doc in source.docs.values_mut().filter(|doc| !doc.held.is_empty()) {
+                let mut all = doc.held.iter().chain(source.rights.get(&doc.container));
+                if all.any(|rights| self.directory.unresolved(rights)) {
+                    doc.held.push(RightsSpec::default());
+                }
+            }
+        }
     }
 
     /// Everybody who can ask.

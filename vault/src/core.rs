@@ -13,7 +13,6 @@ use crate::writer::Link;
 use arc_swap::ArcSwap;
 use kenward_access::ids::{ChunkNo, TenantId, Timestamp};
 use kenward_access::untrusted::UntrustedText;
-use kenward_indexes::embedding::Embedder;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -26,7 +25,6 @@ pub(crate) struct Core {
     pub(crate) labels: Vec<String>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) embedder: Option<Arc<dyn Embedder>>,
     pub(crate) keys: Keys,
     /// Content now. Pin it with [`Core::pin`], never alone.
     pub(crate) published: ArcSwap<Published>,

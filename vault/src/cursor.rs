@@ -45,7 +45,8 @@ fn aad(tenant: &TenantId, purpose: &str) -> Vec<u8> {
 
 /// Makes and reads the cursors of one caller and one request.
 pub(crate) struct Cursors<'a> {
-    pub(crate) key: &'a [u8; 32],
+    /// Newest first: made with the newest, read with any.
+    pub(crate) keys: &'a [[u8; 32]],
     pub(crate) tenant: &'a TenantId,
     pub(crate) now: Timestamp,
     /// Hash of the caller: subject and agent.
@@ -65,7 +66,8 @@ impl Cursors<'_> {
         plain.extend_from_slice(&length.to_be_bytes());
         plain.extend_from_slice(last);
         plain.resize(PLAIN, 0);
-        seal(self.key, entropy, self.tenant, "cursor", &plain).map(|sealed| BASE64URL_NOPAD.encode(&sealed))
+        seal(self.keys.first()?, entropy, self.tenant, "cursor", &plain)
+            .map(|sealed| BASE64URL_NOPAD.encode(&sealed))
     }
 
     /// The sort key inside; `None` if it is forged, of another caller or request, or too old.
@@ -74,7 +76,7 @@ impl Cursors<'_> {
             return None;
         }
         let sealed = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?;
-        let plain = unseal(self.key, self.tenant, "cursor", &sealed)?;
+        let plain = self.keys.iter().find_map(|key| unseal(key, self.tenant, "cursor", &sealed))?;
         let (issued, rest) = plain.split_first_chunk::<8>()?;
         let (caller, rest) = rest.split_first_chunk::<32>()?;
         let (request, rest) = rest.split_first_chunk::<32>()?;
@@ -106,7 +108,13 @@ mod tests {
         request: u8,
         now: i64,
     ) -> Cursors<'a> {
-        Cursors { key, tenant, now: Timestamp(now), caller: [caller; 32], request: [request; 32] }
+        Cursors {
+            keys: std::slice::from_ref(key),
+            tenant,
+            now: Timestamp(now),
+            caller: [caller; 32],
+            request: [request; 32],
+        }
     }
 
     #[test]
@@ -134,6 +142,16 @@ mod tests {
         for junk in ["", "x", "ä", &"A".repeat(cursor.len())] {
             assert_eq!(mine.read(junk), None);
         }
+    }
+
+    #[test]
+    fn a_cursor_outlives_its_key_while_that_is_kept() {
+        let tenant = TenantId::new("a").unwrap();
+        let cursor = cursors(&[7; 32], &tenant, 1, 1, 0).make(&Counting(0.into()), b"last").unwrap();
+        let rotated = Cursors { keys: &[[8; 32], [7; 32]], ..cursors(&[8; 32], &tenant, 1, 1, 0) };
+        assert_eq!(rotated.read(&cursor).as_deref(), Some(b"last".as_slice()));
+        let new = rotated.make(&Counting(0.into()), b"last").unwrap();
+        assert_eq!(cursors(&[7; 32], &tenant, 1, 1, 0).read(&new), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::directory::{DirectoryChange, Group, OperationId, User};
 use crate::error::VaultError;
 use crate::published::Rights;
 use crate::vault::{Operator, Vault};
+use crate::writer::change::RightsChange;
 use kenward_access::acl::{AclLayer, Effect};
 use kenward_access::groups::Member;
 use kenward_access::ids::{GroupId, UserId};
@@ -58,17 +59,7 @@ impl Vault {
             {
                 return Ok(None);
             }
-            let mut widening = false;
-            let mut names = BTreeSet::new();
-            let mut gone = Vec::new();
-            for one in changes {
-                widening |= may_widen(change.rights(), one);
-                gone.extend(goes(change.rights(), one));
-                names.extend(self.apply_change(tx, change.rights_mut(), one)?);
-            }
-            people::load(tx, change.rights_mut())?;
-            self.resolve_again(tx, change.rights_mut(), &names)?;
-            rights_sql::hide_what_names(tx, change.rights_mut(), &gone)?;
+            let widening = self.apply_changes(tx, change, changes)?;
             change.narrows();
             if widening {
                 change.widens(&self.core, by, "directory_changed", about.clone())?;
@@ -79,6 +70,27 @@ impl Vault {
             self.core.note_deed(by, "directory_changed", about);
         }
         Ok(())
+    }
+
+    /// Applies changes, and gives whether they may widen.
+    pub(crate) fn apply_changes(
+        &self,
+        tx: &Tx<'_>,
+        change: &mut RightsChange,
+        changes: &[DirectoryChange],
+    ) -> Result<bool, VaultError> {
+        let mut widening = false;
+        let mut names = BTreeSet::new();
+        let mut gone = Vec::new();
+        for one in changes {
+            widening |= may_widen(change.rights(), one);
+            gone.extend(goes(change.rights(), one));
+            names.extend(self.apply_change(tx, change.rights_mut(), one)?);
+        }
+        people::load(tx, change.rights_mut())?;
+        self.resolve_again(tx, change.rights_mut(), &names)?;
+        rights_sql::hide_what_names(tx, change.rights_mut(), &gone)?;
+        Ok(widening)
     }
 
     /// Applies one change to the catalog and to the names in `rights`, so that the next change of the

@@ -39,6 +39,9 @@ pub enum VaultError {
     /// The vector engine.
     #[error(transparent)]
     Vector(#[from] kenward_indexes::vector::VectorError),
+    /// Embedding anew.
+    #[error(transparent)]
+    Embed(#[from] kenward_indexes::embedding::EmbedError),
     /// `data_dir` is of another version, tenant or embedding space.
     #[error("{what}; {hint}")]
     Mismatch {

@@ -9,9 +9,11 @@ use std::path::Path;
 
 /// The catalog's file.
 pub(crate) const CATALOG: &str = "catalog.sqlite";
+/// Vectors, unless the catalog names another folder.
+pub(crate) const VECTORS: &str = "vectors";
 
 /// Of the layout of `data_dir`, the catalog's included. Older ones, from 1, are migrated at opening.
-const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 3;
 
 /// What may lie in a new `data_dir` before its first opening.
 const OURS: [&str; 6] = ["VERSION", "VERSION.new", "keys", "lock", "control.sock", "control.sock.link"];
@@ -73,19 +75,24 @@ fn known(text: &str) -> Option<u32> {
 
 /// Writes the version of this program into the folder.
 pub(crate) fn set_version(dir: &Path) -> Result<(), VaultError> {
+    set_version_to(dir, VERSION)
+}
+
+/// Writes a version into a folder.
+pub(crate) fn set_version_to(dir: &Path, version: u32) -> Result<(), VaultError> {
     let path = dir.join("VERSION");
-    write_version(dir, &path).map_err(VaultError::io("writing", &path))
+    write_version(dir, &path, version).map_err(VaultError::io("writing", &path))
 }
 
 /// Written beside and renamed: a crash leaves no `VERSION` or a whole one.
-fn write_version(dir: &Path, path: &Path) -> std::io::Result<()> {
+fn write_version(dir: &Path, path: &Path, version: u32) -> std::io::Result<()> {
     let beside = dir.join("VERSION.new");
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    writeln!(file, "{VERSION}")?;
+    writeln!(file, "{version}")?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     fs::File::open(dir)?.sync_all()

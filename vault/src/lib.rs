@@ -9,6 +9,7 @@
 
 mod acting;
 pub mod audit;
+pub mod backup;
 mod catalog;
 mod core;
 mod cursor;
@@ -21,23 +22,28 @@ mod folder;
 mod gate;
 pub mod keys;
 pub mod knowledge_base;
+mod ledger;
 pub mod lost;
 mod open;
 mod paged;
 pub mod preview;
 mod published;
 mod receipt;
+pub mod reembed;
 pub mod runs;
 pub mod sanitize;
 pub mod seams;
+pub mod sources;
 mod text;
 mod tokens;
 pub mod vault;
+pub mod verify;
 mod why;
 pub mod writer;
 
 pub use error::{AnswerError, ErrorCode, VaultError};
 pub use gate::Disclosure;
+pub use open::recorded_space;
 pub use vault::{OpenOptions, Vault};
 
 #[cfg(test)]

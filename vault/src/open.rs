@@ -5,26 +5,32 @@
 
 use crate::audit::{AuditLog, Record};
 use crate::catalog::{
-    Catalog, Readers, Tx, content, json, lost, outbox, people, rights as rights_sql, sources, to_json,
+    Catalog, Readers, Tx, anew, content, json, lost, outbox, people, rights as rights_sql, sources, to_json,
 };
 use crate::core::Core;
 use crate::error::VaultError;
-use crate::folder::{CATALOG, Start, check_version, private_dir, set_version, start};
+use crate::folder::{CATALOG, Start, VECTORS, check_version, private_dir, set_version, start};
 use crate::keys::Keys;
+use crate::ledger::{self, Ledger};
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
+use crate::seams::{Clock, SteadyClock};
 use crate::text::TextStore;
 use crate::vault::{OpenOptions, Operator, Vault};
 use crate::writer::engines::{Engines, Lost, empty};
 use crate::writer::publish::{Ask, Retirement, snapshots};
 use arc_swap::ArcSwap;
-use kenward_access::ids::RightsEpoch;
+use kenward_access::ids::{RightsEpoch, Timestamp};
 use kenward_indexes::embedding::EmbeddingSpace;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// Milliseconds that a clock may be late without a word.
+const A_LITTLE: u64 = 5_000;
 
 impl Vault {
     /// Opens or creates the folder: catalog, keys, text, engines, audit log; replays the outbox.
@@ -38,41 +44,58 @@ impl Vault {
         let catalog_path = dir.join(CATALOG);
         // INVARIANT: before the catalog is known to be whole, nothing is made anew and nothing removed.
         let start = start(dir)?;
-        let keys = Keys::open(&dir.join("keys"), options.entropy.as_ref(), start == Start::Anew)?;
+        let keys_dir = dir.join("keys");
+        let mut keys = Keys::open(&keys_dir, options.entropy.as_ref(), start == Start::Anew)?;
         let mut catalog = Catalog::open(&catalog_path, &options.tenant, start != Start::GoesOn)?;
         if older {
             // After the migration: a crash between leaves an older number on a newer catalog, which is
             // opened like this one again, and refused by an older program.
             set_version(dir)?;
         }
-        catalog.transaction("checking the keys", |tx| check_keys(tx, &keys))?;
+        catalog.transaction("checking the keys", |tx| {
+            let recorded = tx.meta("keys")?;
+            match keys.check(&keys_dir, options.entropy.as_ref(), recorded.as_deref())? {
+                true => Ok(()),
+                false => tx.set_meta("keys", &keys.fingerprint()),
+            }
+        })?;
         let readers = Readers::new(&catalog_path);
         let text = TextStore::open(&dir.join("text"))?;
         sweep(&mut catalog, &text)?;
 
         let space = options.embedder.as_ref().map(|e| e.space());
-        let vectors_dir = dir.join("vectors");
-        let space = catalog
-            .transaction("choosing the embedding space", |tx| choose_space(tx, space, &vectors_dir))?;
-        let dimension = space.map(|s| s.dimension);
+        let (space, vectors_dir) = catalog.transaction("choosing the embedding space", |tx| {
+            anew::settle(tx, dir)?;
+            anew::sweep(tx, dir)?;
+            let vectors_dir = dir.join(VECTORS);
+            Ok((choose_space(tx, space, &vectors_dir)?, vectors_dir))
+        })?;
         let bounds = catalog.transaction("reading the outbox", outbox::bounds)?;
-        let (mut engines, anew) = Engines::open(dir, dimension, bounds)?;
+        let (mut engines, anew) =
+            Engines::open((dir.join("lexical"), vectors_dir), space, options.embedder, bounds)?;
         recover(&mut catalog, &mut engines, anew, &readers, &text, bounds.0)?;
 
-        let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&options.clock))?;
+        let clock = Arc::new(SteadyClock::new(options.clock));
+        let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&clock))?;
+        if clock.behind() > A_LITTLE {
+            tracing::warn!(
+                milliseconds = clock.behind(),
+                "the clock is behind what is recorded: time stands still until it has caught up"
+            );
+        }
+        let ledger = open_ledger(&mut catalog, options.ledger, &keys_dir, &keys, clock.now())?;
         let mut image = ContentImage { generation: 1, ..ContentImage::default() };
         let rights = catalog.transaction("loading the catalog", |tx| {
             content::load(tx, &mut image)?;
             image.sources = sources::metas(tx)?;
             load_rights(tx, &options.labels, &audit, dir)
         })?;
-        let (lexical, vectors) = snapshots(options.embedder.is_some(), &engines)?;
+        let (lexical, vectors) = snapshots(&engines)?;
         let core = Core {
             tenant: options.tenant,
             labels: options.labels,
-            clock: options.clock,
+            clock: Arc::<SteadyClock>::clone(&clock),
             entropy: options.entropy,
-            embedder: options.embedder,
             keys,
             published: ArcSwap::from_pointee(Published { image, lexical, vectors }),
             rights: ArcSwap::from_pointee(rights),
@@ -87,8 +110,12 @@ impl Vault {
             engines: Mutex::new(engines),
             catalog: Mutex::new(catalog),
             retirement: Mutex::new(Retirement::default()),
+            ledger: Mutex::new(ledger),
+            backups: AtomicUsize::new(0),
+            clock,
+            data_dir: options.data_dir,
             running: Mutex::new(HashSet::new()),
-            dimension,
+            embedding_anew: Mutex::new(()),
         });
         vault.publish(&Ask::default())?;
         vault.drop_replaced()?;
@@ -98,18 +125,34 @@ impl Vault {
     }
 }
 
-/// Refuses keys other than those that the documents are kept under: a bit that flipped in one, or a file of
-/// another folder, would give every document another id, and nobody would be told.
-fn check_keys(tx: &Tx<'_>, keys: &Keys) -> Result<(), VaultError> {
-    let given = keys.fingerprint();
-    match tx.meta("keys")? {
-        Some(recorded) if recorded == given => Ok(()),
-        Some(_) => Err(VaultError::damaged(
-            "`keys/` (a key is not the one that the documents are kept under)",
-            "put the folder back from a backup",
-        )),
-        None => tx.set_meta("keys", &given),
-    }
+/// The space that the documents in a folder are embedded in; `None` if nothing there is embedded, so that any
+/// will do. Ask before opening it, to choose the embedder by it; the caller holds its lock. What cannot be read
+/// here is told by the opening.
+#[must_use]
+pub fn recorded_space(data_dir: &Path) -> Option<EmbeddingSpace> {
+    let (space, vectors_dir) = crate::catalog::open::space_in(&data_dir.join(CATALOG))?;
+    let there = |name: &str| data_dir.join(name).exists();
+    (there(VECTORS) || vectors_dir.is_some_and(|name| there(&name))).then_some(space)
+}
+
+/// Opens the rights ledger where the catalog left it.
+fn open_ledger(
+    catalog: &mut Catalog,
+    given: Option<PathBuf>,
+    keys_dir: &Path,
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<Ledger, VaultError> {
+    let path = given.unwrap_or_else(|| keys_dir.join(ledger::FILE));
+    catalog.transaction("opening the rights ledger", |tx| {
+        let recorded = tx.meta("ledger")?.filter(|place| !place.is_empty());
+        let recorded = recorded.map(|place| json(&place)).transpose()?;
+        let (ledger, begins) = Ledger::open(&path, &keys.ledger, recorded.as_ref(), now)?;
+        if begins {
+            tx.set_meta("ledger", &to_json(&ledger.place())?)?;
+        }
+        Ok(ledger)
+    })
 }
 
 /// Removes versions and texts that nobody can name any more, and marks what has lost its text. Nobody
@@ -143,11 +186,11 @@ fn choose_space(
         if vectors_dir.exists() && content::any_embedded(tx)? {
             return Err(VaultError::mismatch(
                 format!(
-                    "the documents here were embedded by `{}`, and the embedder given is `{}` (or another edition of it)",
-                    recorded.model, given.model
+                    "the documents here were embedded by `{}` {}, and the embedder given is `{}` {} (or another edition of it)",
+                    recorded.engine, recorded.model, given.engine, given.model
                 ),
                 format!(
-                    "use the model they were embedded by; or remove the folder {} and ingest the sources again, which embeds everything anew",
+                    "use the engine and the model they were embedded by; or `kenward ingest --re-embed`, which embeds everything anew; or remove the folder {} and ingest the sources again",
                     vectors_dir.display()
                 ),
             ));

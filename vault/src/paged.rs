@@ -96,6 +96,26 @@ impl<K: Number, V: Clone> Paged<K, V> {
         )
     }
 
+    /// What this table has and `new` has otherwise, or no more: number, value here, value there. Pages that the
+    /// two share are not looked at.
+    pub fn changed<'t>(&'t self, new: &'t Self) -> impl Iterator<Item = (K, &'t V, Option<&'t V>)>
+    where
+        V: PartialEq,
+    {
+        let other = |n: usize| new.pages.get(n).and_then(Option::as_ref);
+        let pages = self.pages.iter().enumerate().filter_map(|(n, page)| Some((n, page.as_ref()?)));
+        pages.filter(move |(n, page)| !other(*n).is_some_and(|new| Arc::ptr_eq(page, new))).flat_map(
+            move |(n, page)| {
+                let there = other(n);
+                page.iter().enumerate().filter_map(move |(at, value)| {
+                    let (old, new) = (value.as_ref()?, there.and_then(|page| page.get(at)?.as_ref()));
+                    let number = u32::try_from(n * PAGE + at).ok()?;
+                    (new != Some(old)).then(|| (K::from_number(number), old, new))
+                })
+            },
+        )
+    }
+
     /// All values, by ascending number.
     #[cfg(test)]
     pub fn values(&self) -> impl Iterator<Item = &V> {

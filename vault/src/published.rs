@@ -6,6 +6,7 @@ use kenward_access::groups::GroupGraph;
 use kenward_access::ids::{
     AgentId, ChunkNo, ClassId, ContainerNo, DocNo, GroupId, RightsEpoch, TieKey, Timestamp, UserId,
 };
+use kenward_indexes::embedding::Embedder;
 use kenward_indexes::lexical::LexicalSearcher;
 use kenward_indexes::vector::VectorSnapshot;
 use std::collections::HashMap;
@@ -27,10 +28,12 @@ pub struct DocMeta {
     pub path: Box<str>,
     /// Title: untrusted, sanitized, single line.
     pub title: Box<str>,
-    /// `markdown`, `text`, `html`, `pdf`.
+    /// `markdown`, `text`, `html`, `pdf`, `docx`.
     pub kind: Box<str>,
-    /// When the source last changed it.
+    /// When it was last changed.
     pub modified: Timestamp,
+    /// Its language, ISO 639-1, where that could be told.
+    pub language: Option<Box<str>>,
     /// Start of the run that brought this version.
     pub ingested: Timestamp,
     /// 16 hex digits.
@@ -119,7 +122,16 @@ pub struct Published {
     /// The lexical snapshot that it goes with.
     pub lexical: LexicalSearcher,
     /// The vectors that it goes with; `None` = no embedder, lexical only.
-    pub vectors: Option<Arc<dyn VectorSnapshot>>,
+    pub vectors: Option<Vectors>,
+}
+
+/// Vectors, and the one embedder whose queries may be held against them.
+#[derive(Clone)]
+pub struct Vectors {
+    /// Of the space of the vectors.
+    pub embedder: Arc<dyn Embedder>,
+    /// The vectors.
+    pub snapshot: Arc<dyn VectorSnapshot>,
 }
 
 /// Rights now. A change makes a new one; nothing changes in place.

@@ -5,7 +5,9 @@ use crate::catalog::sources::{self, Counted};
 use crate::core::Core;
 use crate::error::VaultError;
 use crate::knowledge_base::KnowledgeBase;
-use crate::seams::{Clock, Entropy};
+use crate::ledger::Ledger;
+use crate::reembed::Anew;
+use crate::seams::{Clock, Entropy, SteadyClock};
 use crate::writer::engines::Engines;
 use crate::writer::publish::{Ask, Retirement};
 use crate::writer::{Failure, SourceSpec};
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// How to open a vault.
 pub struct OpenOptions {
@@ -31,21 +34,29 @@ pub struct OpenOptions {
     pub clock: Arc<dyn Clock>,
     /// Randomness (boundaries, receipts, salts, tokens).
     pub entropy: Arc<dyn Entropy>,
+    /// Where the rights ledger is kept; `None` = `keys/rights.ledger` in the folder.
+    pub ledger: Option<PathBuf>,
 }
 
 /// One `data_dir`, opened. Cheap to share behind an `Arc`.
 ///
-/// Locks are taken in this order: `engines`, `catalog`, `retirement`; the release lock last, and
-/// only to let it go.
+/// Locks are taken in this order: `embedding_anew`, `running`, `engines`, `catalog`, `ledger`, `retirement`; the
+/// release lock last, and only to let it go.
 pub struct Vault {
     pub(crate) core: Arc<Core>,
     pub(crate) engines: Mutex<Engines>,
     pub(crate) catalog: Mutex<Catalog>,
     pub(crate) retirement: Mutex<Retirement>,
+    /// Which rights narrowed; written under the catalog's lock.
+    pub(crate) ledger: Mutex<Ledger>,
+    /// How many backups are being written: what they name is not removed meanwhile.
+    pub(crate) backups: AtomicUsize,
+    pub(crate) clock: Arc<SteadyClock>,
+    pub(crate) data_dir: PathBuf,
     /// Sources that a run is on.
     pub(crate) running: Mutex<HashSet<u32>>,
-    /// Numbers per vector, if vectors are kept.
-    pub(crate) dimension: Option<usize>,
+    /// Held while documents are embedded anew.
+    pub(crate) embedding_anew: Mutex<()>,
 }
 
 /// Who did an administrative act, for the audit record.
@@ -107,9 +118,18 @@ pub struct Stats {
     pub audit_records: u64,
     pub outbox_waiting: u64,
     pub embedding: Option<String>,
+    /// An embedding anew that has not come to its end.
+    #[serde(default)]
+    pub anew: Option<Anew>,
 }
 
 impl Vault {
+    /// What embeds queries now, and so what is to embed documents. It changes only while no run is under way.
+    #[must_use]
+    pub fn embedder(&self) -> Option<Arc<dyn Embedder>> {
+        self.core.published.load().vectors.as_ref().map(|vectors| Arc::clone(&vectors.embedder))
+    }
+
     /// What agents ask.
     #[must_use]
     pub fn knowledge_base(self: &Arc<Self>) -> KnowledgeBase {
@@ -124,7 +144,6 @@ impl Vault {
         if spec.name.trim().is_empty() || spec.name.chars().any(char::is_control) {
             return Err(VaultError::name("a source needs a name", "give one with `--name`"));
         }
-        let id = self.core.keys.source_id(&self.core.tenant, &spec.name);
         let about = serde_json::json!({
             "source": spec.name,
             "default_allow": spec.default_allow,
@@ -132,11 +151,13 @@ impl Vault {
             "identity": spec.rights.identity.file,
             "identity_names": spec.rights.identity.names.len(),
         });
-        let (no, changed) = self.catalog.lock().transaction("recording a source", |tx| {
+        let (no, changed) = self.change_rights("recording a source", |tx, change| {
             let known = sources::all(tx)?.into_iter().find(|(_, known)| known.name == spec.name);
             let Some((no, known)) = known else {
                 self.core.record_deed(by, "source_recorded", about.clone())?;
-                return Ok((sources::add(tx, &id, &spec)?, true));
+                let born = sources::new_born(tx, &spec.name)?;
+                let id = self.core.keys.source_id(&self.core.tenant, &born);
+                return Ok((sources::add(tx, &id, &born, &spec)?, true));
             };
             if (&known.kind, &known.root) != (&spec.kind, &spec.root) {
                 return Err(VaultError::name(
@@ -150,6 +171,7 @@ impl Vault {
             // It may widen at the next run: its record comes first.
             self.core.record_deed(by, "source_changed", about.clone())?;
             sources::set(tx, no, &spec)?;
+            change.source(no, &spec);
             Ok((no, true))
         })?;
         if changed {
@@ -189,15 +211,51 @@ impl Vault {
                 audit_records: self.core.audit.count(),
                 outbox_waiting: count(Counted::Outbox)?,
                 embedding: space.map(|s| s.model),
+                anew: crate::catalog::anew::going(tx)?.map(|going| going.told()),
             })
         })
     }
 
-    /// Failed documents of a source: (path, reason, detail, attempts).
+    /// Checks the rights ledger's whole chain. Gives how many entries there are.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`].
+    pub fn verify_ledger(&self) -> Result<u64, VaultError> {
+        self.ledger.lock().verify(&self.core.keys.ledger)
+    }
+
+    /// By how many milliseconds the system's clock is behind what is recorded; time stands still meanwhile.
+    #[must_use]
+    pub fn clock_behind(&self) -> u64 {
+        self.clock.behind()
+    }
+
+    /// Takes the system's clock for right although it is behind what is recorded: it was wrong before, in the future. What
+    /// ended only by that clock begins again, so this is recorded like a widening.
+    ///
+    /// # Errors
+    /// [`VaultError::Audit`]: it is not recorded, and not done.
+    pub fn accept_clock(&self, by: &Operator) -> Result<(), VaultError> {
+        let behind = self.clock.behind();
+        if behind == 0 {
+            return Ok(());
+        }
+        self.change_rights("accepting the clock", |_, change| {
+            // Another epoch: what was decided for another time is used no more.
+            change.widens(&self.core, by, "clock_accepted", serde_json::json!({ "behind_ms": behind }))
+        })?;
+        self.clock.forget();
+        // Openings go by the last record.
+        self.core.record_deed(by, "clock_accepted", serde_json::json!({ "behind_ms": 0 }))
+    }
+
+    /// Failed documents of a source, by path.
     ///
     /// # Errors
     /// [`VaultError::Catalog`].
     pub fn failures(&self, source: u32) -> Result<Vec<Failure>, VaultError> {
-        self.catalog.lock().transaction("listing failures", |tx| sources::failures(tx, source))
+        self.catalog.lock().transaction("listing failures", |tx| {
+            Ok(sources::failures(tx, source)?.into_iter().map(|standing| standing.failure).collect())
+        })
     }
 }

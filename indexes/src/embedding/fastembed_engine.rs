@@ -5,7 +5,8 @@
 //! caller at a time; as many are made as are used at once, at most [`Embedder::workers`].
 //! Messages of errors never carry text that was embedded.
 
-use super::graph::{self, Config, Unfit};
+use super::graph::{self, Unfit};
+use super::model::{self, Config, MAX_TOKENS, WEIGHTS_FILE, engine, read};
 use super::{EmbedError, Embedder, EmbeddingSpace, runtime, weights};
 use fastembed::{InitOptionsUserDefined, Pooling, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
 use ort::environment::Environment;
@@ -14,9 +15,6 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 
-/// Longest input in tokens that the model was trained for; its tokenizer file says 128, its
-/// position table 512, and both are wrong for it.
-const MAX_TOKENS: usize = 256;
 /// Each session holds its own copy of the weights (90 MB): beyond this many, memory is better spent.
 const MAX_SESSIONS: usize = 16;
 
@@ -62,10 +60,6 @@ impl Drop for Lent<'_> {
     }
 }
 
-fn engine(reason: impl Into<Box<str>>) -> EmbedError {
-    EmbedError::Engine { reason: reason.into() }
-}
-
 /// What a failure of the library may say. Words about a tokenization are not repeated: they could
 /// hold what was tokenized.
 fn failed(error: &fastembed::Error) -> EmbedError {
@@ -77,19 +71,14 @@ fn failed(error: &fastembed::Error) -> EmbedError {
     }
 }
 
-fn read(folder: &Path, file: &str) -> Result<Vec<u8>, EmbedError> {
-    let path = folder.join(file);
-    std::fs::read(&path).map_err(|source| {
-        if source.kind() == std::io::ErrorKind::NotFound {
-            EmbedError::ModelMissing { name: path.display().to_string().into() }
-        } else {
-            EmbedError::ModelFile { path, source }
-        }
+/// The graph over a file of weights.
+pub(super) fn graph_of(config: &Config, weights: &[u8]) -> Result<Vec<u8>, EmbedError> {
+    let tensors = weights::tensors(weights, weights.len() as u64);
+    let tensors = tensors.ok_or_else(|| engine("the weights are damaged"))?;
+    graph::write(config, &tensors).map_err(|unfit| match unfit {
+        Unfit::Kind => engine("config.json is not that of a BERT encoder"),
+        Unfit::Tensor(name) => engine(format!("the weights lack `{name}`")),
     })
-}
-
-fn short_hash(bytes: &[u8]) -> String {
-    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)).chars().take(16).collect()
 }
 
 impl Model {
@@ -100,7 +89,7 @@ impl Model {
         // other vectors without a word.
         let model = UserDefinedEmbeddingModel::new(self.graph.clone(), self.tokenizer_files.clone())
             .with_pooling(Pooling::Mean)
-            .with_external_initializer(graph::WEIGHTS_FILE.to_owned(), weights);
+            .with_external_initializer(WEIGHTS_FILE.to_owned(), weights);
         let options = InitOptionsUserDefined::new()
             .with_environment(self.environment.clone())
             .with_max_length(MAX_TOKENS)
@@ -113,39 +102,26 @@ impl FastEmbed {
     /// Loads the model in `folder` and makes its first session.
     pub(super) fn open(folder: &Path, onnxruntime: &Path) -> Result<Self, EmbedError> {
         let environment = runtime::environment(onnxruntime)?;
-        // The library would tokenize on a thread pool of its own; threads are ours to choose.
-        tokenizers::parallelism::set_parallelism(false);
         let tokenizer_files = TokenizerFiles {
             tokenizer_file: read(folder, "tokenizer.json")?,
             config_file: read(folder, "config.json")?,
             special_tokens_map_file: read(folder, "special_tokens_map.json")?,
             tokenizer_config_file: read(folder, "tokenizer_config.json")?,
         };
-        let config: Config = serde_json::from_slice(&tokenizer_files.config_file)
-            .map_err(|_| engine("config.json is not that of an encoder"))?;
-        let mut tokenizer = Tokenizer::from_bytes(&tokenizer_files.tokenizer_file)
-            .map_err(|_| engine("tokenizer.json cannot be read"))?;
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|_| engine("tokenizer.json cannot be used"))?;
+        let config = Config::parse(&tokenizer_files.config_file)?;
+        let tokenizer = model::tokenizer(&tokenizer_files.tokenizer_file)?;
 
-        let bytes = read(folder, graph::WEIGHTS_FILE)?;
-        let tensors = weights::tensors(&bytes).ok_or_else(|| engine("the weights are damaged"))?;
-        let graph = graph::write(&config, &tensors).map_err(|unfit| match unfit {
-            Unfit::Kind => engine("config.json is not that of a BERT encoder"),
-            Unfit::Tensor(name) => engine(format!("the weights lack `{name}`")),
-        })?;
-        let space = EmbeddingSpace {
-            model: format!("all-MiniLM-L6-v2@{}", short_hash(&bytes)),
-            tokenizer: short_hash(&tokenizer_files.tokenizer_file),
-            pooling: "mean".to_owned(),
-            max_tokens: MAX_TOKENS,
-            dimension: usize::try_from(config.hidden_size).unwrap_or(usize::MAX),
-            precision: "f32".to_owned(),
-            engine: "fastembed".to_owned(),
-        };
+        let bytes = read(folder, WEIGHTS_FILE)?;
+        let graph = graph_of(&config, &bytes)?;
+        let space = model::space(
+            "fastembed",
+            Sha256::new_with_prefix(&bytes),
+            &tokenizer_files.tokenizer_file,
+            &config,
+        );
         let model = Model { folder: folder.to_owned(), graph, tokenizer_files, environment };
         let first = model.session(bytes)?;
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SESSIONS);
+        let workers = model::cores().min(MAX_SESSIONS);
         let pool = Mutex::new(Pool { idle: vec![first], made: 1 });
         Ok(Self { space, tokenizer, model, pool, returned: Condvar::new(), workers })
     }
@@ -165,7 +141,7 @@ impl FastEmbed {
         drop(pool);
         // Gives the place back if the session cannot be made.
         let mut lent = Lent { engine: self, session: None };
-        lent.session = Some(self.model.session(read(&self.model.folder, graph::WEIGHTS_FILE)?)?);
+        lent.session = Some(self.model.session(read(&self.model.folder, WEIGHTS_FILE)?)?);
         Ok(lent)
     }
 }
@@ -193,8 +169,7 @@ impl Embedder for FastEmbed {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        // Never more tokens than bytes and the two special ones: a safe answer where there is none.
-        self.tokenizer.encode_fast(text, true).map_or(text.len() + 2, |encoding| encoding.len())
+        model::count_tokens(&self.tokenizer, text)
     }
 
     fn workers(&self) -> usize {

@@ -7,24 +7,10 @@
 //! The operators are the standard ones of opset 17, in the order that ONNX Runtime's optimizer knows
 //! how to fuse. Output: `last_hidden_state` [batch, seq, hidden]; pooling is the engine's part.
 
+use super::model::{Config, WEIGHTS_FILE};
 use super::onnx::{self, Attr, Data, Element, Message};
 use super::weights::Tensor;
-use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// Name under which the weights are given to ONNX Runtime.
-pub(super) const WEIGHTS_FILE: &str = "model.safetensors";
-
-/// What of a model's `config.json` the graph depends on.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Config {
-    pub(super) hidden_size: u64,
-    num_attention_heads: u64,
-    num_hidden_layers: u64,
-    layer_norm_eps: f32,
-    hidden_act: String,
-    position_embedding_type: String,
-}
 
 /// Why no graph can be written for a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,11 +112,7 @@ impl Builder<'_> {
 /// [`Unfit`] when the model is not an encoder of this kind or a tensor is missing.
 pub(super) fn write(config: &Config, weights: &BTreeMap<String, Tensor>) -> Result<Vec<u8>, Unfit> {
     let (hidden, heads) = (config.hidden_size, config.num_attention_heads);
-    if config.hidden_act != "gelu"
-        || config.position_embedding_type != "absolute"
-        || heads == 0
-        || !hidden.is_multiple_of(heads)
-    {
+    if !config.is_bert() {
         return Err(Unfit::Kind);
     }
     let head = hidden / heads;

@@ -67,6 +67,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn it_does_what_every_embedder_does() {
+        super::super::conformance::run(hashing(64).as_ref(), 64);
+    }
+
+    #[test]
     fn words_shared_bring_texts_nearer() {
         let vectors =
             hashing(384).embed(&["the night shift roster", "Night shift!", "pension fund"]).unwrap();

@@ -1,10 +1,17 @@
 //! Embedders: text to unit vectors, each text alone, bitwise the same whatever is embedded beside it.
 
+mod builtin;
+#[cfg(test)]
+mod conformance;
 mod fastembed_engine;
 mod graph;
 mod hashing;
+mod model;
 mod onnx;
 mod runtime;
+mod sizer;
+#[cfg(test)]
+mod synthetic;
 mod weights;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +99,7 @@ pub trait Embedder: Send + Sync {
 }
 
 pub use hashing::hashing;
+pub use sizer::Sizer;
 
 /// The fastembed engine over a local model directory and ONNX Runtime library, both as
 /// [`crate::models`] laid them down.
@@ -103,6 +111,25 @@ pub fn fastembed(
     onnxruntime: &std::path::Path,
 ) -> Result<Arc<dyn Embedder>, EmbedError> {
     Ok(Arc::new(fastembed_engine::FastEmbed::open(model_dir, onnxruntime)?))
+}
+
+/// The built-in engine over a local model directory, as [`crate::models`] laid it down: no library is needed.
+///
+/// # Errors
+/// [`EmbedError`].
+pub fn builtin(model_dir: &std::path::Path) -> Result<Arc<dyn Embedder>, EmbedError> {
+    Ok(Arc::new(builtin::BuiltIn::open(model_dir)?))
+}
+
+/// The model in a directory as an ONNX graph that names spans of its weights' file: what the fastembed engine runs, for
+/// holding other programs against it.
+///
+/// # Errors
+/// [`EmbedError`].
+pub fn onnx_graph(model_dir: &std::path::Path) -> Result<Vec<u8>, EmbedError> {
+    let config = model::Config::parse(&model::read(model_dir, "config.json")?)?;
+    let weights = model::read(model_dir, model::WEIGHTS_FILE)?;
+    fastembed_engine::graph_of(&config, &weights)
 }
 
 #[cfg(test)]

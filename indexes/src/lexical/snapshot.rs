@@ -150,6 +150,11 @@ impl LexicalSearcher {
         })
     }
 
+    /// All live chunks, ascending (for checks by operators; never for an answer).
+    pub fn chunks(&self) -> impl Iterator<Item = ChunkNo> {
+        self.places().iter().map(|place| ChunkNo(place.chunk))
+    }
+
     /// Counts and lengths over the visible chunks: the caller's own statistics. Takes time for the
     /// visible chunks only.
     ///

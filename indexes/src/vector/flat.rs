@@ -5,6 +5,7 @@ use super::manifest::{Manifest, SegmentEntry, chunks_path, vectors_path};
 use super::scan::dot;
 use super::segment::{self, Segment};
 use super::{VectorError, VectorIndex, VectorSnapshot};
+use crate::embedding::EmbeddingSpace;
 use crate::order::Top;
 use crate::places::skip_to;
 use crate::{Scored, TieOrder};
@@ -48,9 +49,13 @@ struct FlatSnapshot {
 }
 
 impl FlatIndex {
-    pub(super) fn open(dir: &Path, dimension: usize) -> Result<Self, VectorError> {
+    pub(super) fn open(
+        dir: &Path,
+        dimension: usize,
+        space: Option<&EmbeddingSpace>,
+    ) -> Result<Self, VectorError> {
         std::fs::create_dir_all(dir).map_err(|source| VectorError::Io { path: dir.to_owned(), source })?;
-        let manifest = match Manifest::load(dir)? {
+        let mut manifest = match Manifest::load(dir)? {
             Some(manifest) => manifest,
             None => {
                 let manifest = Manifest::new(dimension);
@@ -60,6 +65,18 @@ impl FlatIndex {
         };
         if manifest.dimension != dimension {
             return Err(VectorError::Dimension { expected: manifest.dimension, got: dimension });
+        }
+        match (&manifest.space, space) {
+            // INVARIANT: vectors of two spaces are never in one index.
+            (Some(recorded), Some(given)) if recorded != given => {
+                let (recorded, given) = (named(recorded).into(), named(given).into());
+                return Err(VectorError::Space { path: dir.to_owned(), recorded, given });
+            }
+            (None, Some(given)) => {
+                manifest.space = Some(given.clone());
+                manifest.store(dir)?;
+            }
+            _ => {}
         }
         remove_unnamed(dir, &manifest)?;
         let mut segments = Vec::new();
@@ -264,6 +281,15 @@ impl VectorSnapshot for FlatSnapshot {
     fn len(&self) -> usize {
         self.places.len()
     }
+
+    fn chunks(&self) -> Box<dyn Iterator<Item = ChunkNo> + '_> {
+        Box::new(self.places.iter().map(|place| ChunkNo(place.chunk)))
+    }
+}
+
+/// Engine and model of a space, for people.
+fn named(space: &EmbeddingSpace) -> String {
+    format!("{} {}", space.engine, space.model)
 }
 
 /// The vector at unit length; as it is, to the bit, if it has that already.

@@ -2,6 +2,7 @@
 //! a rename; what it does not name does not exist, so a crash at any point leaves the commit before.
 
 use super::VectorError;
+use crate::embedding::EmbeddingSpace;
 use data_encoding::{BASE64, HEXLOWER};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,9 @@ impl SegmentEntry {
 pub(super) struct Manifest {
     format: u32,
     pub dimension: usize,
+    /// What its vectors mean, if it was opened for a space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<EmbeddingSpace>,
     pub position: u64,
     /// Number that the next segment gets; numbers are never used again.
     pub next: u64,
@@ -69,7 +73,7 @@ pub(super) struct Manifest {
 
 impl Manifest {
     pub(super) fn new(dimension: usize) -> Self {
-        Self { format: FORMAT, dimension, position: 0, next: 1, segments: Vec::new() }
+        Self { format: FORMAT, dimension, space: None, position: 0, next: 1, segments: Vec::new() }
     }
 
     /// Reads the manifest of `dir`; `None` if there is none.

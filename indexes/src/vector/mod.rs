@@ -14,6 +14,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use crate::embedding::EmbeddingSpace;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
 use kenward_access::scope::VisibleChunks;
@@ -39,6 +40,16 @@ pub enum VectorError {
         expected: usize,
         /// Dimension that was given.
         got: usize,
+    },
+    /// The index holds vectors of another embedding space; two are never mixed.
+    #[error("vectors of `{recorded}` are in {path}, not of `{given}`")]
+    Space {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What the index holds.
+        recorded: Box<str>,
+        /// What was asked for.
+        given: Box<str>,
     },
     /// A segment's bytes are not what was written.
     #[error("vector segment {path} is damaged")]
@@ -94,6 +105,8 @@ pub trait VectorSnapshot: Send + Sync {
     ) -> Result<Vec<Scored>, VectorError>;
     /// How many live vectors it holds (for `doctor`; never in an answer).
     fn len(&self) -> usize;
+    /// All live chunks, ascending (for checks by operators; never for an answer).
+    fn chunks(&self) -> Box<dyn Iterator<Item = ChunkNo> + '_>;
     /// Whether it holds none.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -105,7 +118,16 @@ pub trait VectorSnapshot: Send + Sync {
 /// # Errors
 /// [`VectorError`].
 pub fn open_flat(dir: &Path, dimension: usize) -> Result<Box<dyn VectorIndex>, VectorError> {
-    Ok(Box::new(flat::FlatIndex::open(dir, dimension)?))
+    Ok(Box::new(flat::FlatIndex::open(dir, dimension, None)?))
+}
+
+/// Opens the embedded engine for vectors of an embedding space, which the index keeps: from then on it opens for
+/// no other.
+///
+/// # Errors
+/// [`VectorError`]; [`VectorError::Space`] for an index of another space.
+pub fn open_flat_of(dir: &Path, space: &EmbeddingSpace) -> Result<Box<dyn VectorIndex>, VectorError> {
+    Ok(Box::new(flat::FlatIndex::open(dir, space.dimension, Some(space))?))
 }
 
 /// Reads every byte of the embedded engine's files and checks it against its checksum. Opening

@@ -1,7 +1,8 @@
 //! The embedded engine: the suite that all run, and what happens to its files.
 
 use super::conformance::{self, Numbers};
-use super::{VectorError, VectorIndex, open_flat, verify_flat};
+use super::{VectorError, VectorIndex, open_flat, open_flat_of, verify_flat};
+use crate::embedding::EmbeddingSpace;
 use crate::testing::{ByHash, bits, folder, seeing};
 use kenward_access::ids::ChunkNo;
 use std::fs;
@@ -162,4 +163,23 @@ fn many_commits_and_full_segments_leave_a_small_manifest() {
     let near: Vec<u32> = found.iter().filter(|c| c.1 == 1.0f64.to_bits()).map(|c| c.0).collect();
     assert_eq!(found.len(), 5);
     assert!(near.iter().all(|n| n % 3 == 0) && near.contains(&300) && near.contains(&65_535), "{near:?}");
+}
+
+#[test]
+fn an_index_keeps_its_space_and_opens_for_no_other() {
+    let folder = folder();
+    let space = |engine: &str| EmbeddingSpace {
+        engine: engine.to_owned(),
+        ..crate::embedding::hashing(3).space().clone()
+    };
+    // One that was made before indexes kept it takes the space that it is first opened for.
+    let mut old = open_flat(folder.path(), 3).unwrap();
+    old.append(&[(ChunkNo(1), vec![1.0, 0.0, 0.0])]).unwrap();
+    old.commit(1).unwrap();
+    drop(old);
+    for _ in 0..2 {
+        assert_eq!(open_flat_of(folder.path(), &space("one")).unwrap().snapshot().len(), 1);
+        let error = open_flat_of(folder.path(), &space("other")).err().unwrap();
+        assert!(matches!(error, VectorError::Space { .. }), "{error}");
+    }
 }

@@ -106,6 +106,17 @@ impl Rules {
         }
     }
 
+    /// Where they are written.
+    #[must_use]
+    pub fn format(&self) -> RightsFormat {
+        match self {
+            Self::AccessToml(_) => RightsFormat::AccessToml,
+            Self::Owners(_) => RightsFormat::Owners,
+            Self::Codeowners(_) => RightsFormat::Codeowners,
+            Self::Posix(_) => RightsFormat::Posix,
+        }
+    }
+
     /// How faithfully they were mapped, as far as that can be told without the directory.
     #[must_use]
     pub fn fidelity(&self) -> Fidelity {

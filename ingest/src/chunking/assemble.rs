@@ -4,10 +4,10 @@
 
 use super::Chunk;
 use super::cut::cut;
-use super::size::Sizer;
 use crate::doors::for_sanitizing;
 use crate::formats::{Block, BlockKind};
 use kenward_access::untrusted::UntrustedText;
+use kenward_indexes::embedding::Sizer;
 use kenward_vault::sanitize;
 use kenward_vault::writer::Link;
 use std::collections::BTreeMap;
@@ -216,8 +216,16 @@ impl Assembler {
             self.close();
             return;
         }
+        let body_at = self.scalars.at(&self.text, body);
         let span = self.scalars.span(&self.text, &whole);
-        self.chunks.push(Chunk { span, bytes: whole, body, page: self.page, headings: self.path.clone() });
+        self.chunks.push(Chunk {
+            span,
+            bytes: whole,
+            body,
+            body_at,
+            page: self.page,
+            headings: self.path.clone(),
+        });
     }
 }
 

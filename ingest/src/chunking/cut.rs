@@ -1,7 +1,7 @@
 //! Cutting a block that is too long: at lines, sentences, words, in this order, with a small overlap,
 //! because here a structure is cut.
 
-use super::size::Sizer;
+use kenward_indexes::embedding::Sizer;
 use std::ops::Range;
 use text_splitter::{ChunkConfig, ChunkSizer, TextSplitter};
 

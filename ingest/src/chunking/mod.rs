@@ -4,12 +4,11 @@
 
 mod assemble;
 mod cut;
-mod size;
 #[cfg(test)]
 mod tests;
 
 pub use assemble::{Assembled, Assembler, title_line};
-pub use size::Sizer;
+pub use kenward_indexes::embedding::Sizer;
 
 use std::ops::Range;
 
@@ -22,6 +21,8 @@ pub struct Chunk {
     pub bytes: Range<usize>,
     /// Byte at which the text after the chunk's own leading headings begins.
     pub body: usize,
+    /// The same in Unicode scalars.
+    pub body_at: u32,
     /// Page of its beginning, from 1.
     pub page: Option<u32>,
     /// Heading path: sanitized single lines. Inside a table that was cut, its head row is the last.
@@ -32,12 +33,6 @@ impl Chunk {
     /// What is embedded: title and heading path, then the body. At most the embedder's length.
     #[must_use]
     pub fn embedding_input(&self, title: &str, text: &str, sizer: &Sizer) -> String {
-        let mut input = sizer.prefix(title, &self.headings);
-        let body = text.get(self.body..self.bytes.end).unwrap_or_default().trim();
-        if !input.is_empty() && !body.is_empty() {
-            input.push('\n');
-        }
-        input.push_str(body);
-        input
+        sizer.input(title, &self.headings, text.get(self.body..self.bytes.end).unwrap_or_default())
     }
 }

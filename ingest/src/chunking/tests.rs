@@ -30,6 +30,8 @@ fn check(blocks: &[Block], sizer: &Sizer) -> Assembled {
         let span: String = scalars[start..end].iter().collect();
         assert_eq!(span, out.text[chunk.bytes.clone()], "scalars and bytes agree");
         assert!(chunk.body >= chunk.bytes.start && chunk.body <= chunk.bytes.end);
+        let body: String = scalars[chunk.body_at as usize..end].iter().collect();
+        assert_eq!(body, out.text[chunk.body..chunk.bytes.end], "the body's place, too");
         let input = chunk.embedding_input("A title of the document", &out.text, sizer);
         let tokens = sizer.count(&input);
         assert!(tokens <= sizer.most(), "{tokens} tokens");

@@ -6,9 +6,12 @@ mod facts;
 mod files;
 mod open;
 mod rights_files;
+mod watch;
 
 pub use files::FilesConnector;
 pub use rights_files::RIGHTS_FILE;
+pub(crate) use rights_files::in_an_archive;
+pub use watch::{FolderWatch, Seen, WatchError};
 
 use crate::acl_mapping::Rules;
 use kenward_access::ids::Timestamp;
@@ -53,6 +56,22 @@ pub struct Listing {
     pub near_rights: Vec<String>,
     /// Folders that could not be read. If there are any, the listing proves nobody's absence.
     pub unreadable_folders: Vec<String>,
+}
+
+impl Listing {
+    /// Whether there is a file of this path, one that could not be read included.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.items.binary_search_by(|item| item.path.as_str().cmp(path)).is_ok()
+            || self.failures.binary_search_by(|failure| failure.path.as_str().cmp(path)).is_ok()
+    }
+
+    /// The file that a document stands in: an archive, or the document itself.
+    #[must_use]
+    pub fn file_of<'p>(&self, path: &'p str) -> &'p str {
+        let above = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        above.into_iter().find(|above| self.has(above)).unwrap_or(path)
+    }
 }
 
 /// The rights of a source, read at one moment.

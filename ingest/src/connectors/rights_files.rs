@@ -50,6 +50,12 @@ pub(super) fn name(format: RightsFormat, folder: &str, name: &str) -> Name {
     }
 }
 
+/// Whether a member of an archive is one of the source's rights files, or was meant to be: in whichever
+/// folder of the archive, because nobody can say which folder of the source that stands for.
+pub(crate) fn in_an_archive(format: RightsFormat, name: &str) -> bool {
+    self::name(format, "", name) != Name::Other
+}
+
 /// All rights files of a source, as its format keys them.
 pub(super) fn read(root: &Path, rights: &SourceRights, listing: &Listing) -> BTreeMap<String, Vec<u8>> {
     let folders = listing.folders.iter().chain(&listing.unreadable_folders).map(String::as_str);

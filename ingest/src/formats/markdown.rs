@@ -2,7 +2,7 @@
 //! a hidden element must be hidden in both. It must never let raw-text tags of a document swallow
 //! what follows them.
 
-use super::{Extractor, FailReason, Meta, Sink, html, text};
+use super::{Extractor, FailReason, Meta, Sink, dates, html, text};
 use crate::doors::mint;
 use kenward_vault::sanitize::markup;
 use pulldown_cmark::{CowStr, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
@@ -29,7 +29,7 @@ impl Extractor for Markdown {
             | Options::ENABLE_HEADING_ATTRIBUTES
             | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
             | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
-        let mut front_matter = None;
+        let mut front_matter = String::new();
         let mut within: Option<MetadataBlockKind> = None;
         let mut block = String::new();
         let mut tags = Tags::of(Parser::new_ext(&source, options));
@@ -43,7 +43,7 @@ impl Extractor for Markdown {
                 None
             }
             Event::Text(text) if within.is_some() => {
-                front_matter = front_matter.take().or_else(|| title_of(&text));
+                front_matter.push_str(&text);
                 None
             }
             // An HTML block comes line by line; whether a tag is closed shows only in the whole.
@@ -61,18 +61,28 @@ impl Extractor for Markdown {
         pulldown_cmark::html::push_html(&mut rendered, events);
         drop(source);
         html::walk(&rendered, true, &mut meta, sink)?;
-        if let Some(title) = front_matter {
+        meta.modified = date_of(&front_matter);
+        if let Some(title) = value_of(&front_matter, "title") {
             meta.title = Some(mint(title));
         }
         Ok(meta)
     }
 }
 
+/// When the front matter says the document was last changed, or else what date it has.
+fn date_of(front_matter: &str) -> Option<i64> {
+    const KEYS: [&str; 7] =
+        ["updated", "last_updated", "modified", "last_modified", "last_modified_at", "lastmod", "date"];
+    KEYS.iter().find_map(|key| dates::read(&value_of(front_matter, key)?))
+}
+
 /// `title:` (YAML) or `title =` (TOML) at the left margin of the front matter.
-fn title_of(front_matter: &str) -> Option<String> {
-    let line = front_matter.lines().find(|line| line.starts_with("title"))?;
-    let value = line.strip_prefix("title")?.trim_start();
-    let value = value.strip_prefix(':').or_else(|| value.strip_prefix('='))?.trim();
+fn value_of(front_matter: &str, key: &str) -> Option<String> {
+    let value = front_matter.lines().find_map(|line| {
+        let value = line.strip_prefix(key)?.trim_start();
+        value.strip_prefix(':').or_else(|| value.strip_prefix('='))
+    })?;
+    let value = value.trim();
     let value = ['"', '\'']
         .iter()
         .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
@@ -267,6 +277,15 @@ mod tests {
         let (blocks, meta) = extract_for_test(Format::Markdown, text.as_bytes()).unwrap();
         assert_eq!(for_pipe(&meta.title.unwrap()), "Leave policy");
         assert_eq!(blocks.len(), 2);
+        assert_eq!(meta.modified, None);
+        let dated = "---\ndate: 2026-10-01\nupdated: '2026-10-02T08:00:00Z'\ndated: 1999-01-01\n---\nBody.\n";
+        assert_eq!(
+            extract_for_test(Format::Markdown, dated.as_bytes()).unwrap().1.modified,
+            Some(1_790_928_000_000)
+        );
+        let (_, meta) =
+            extract_for_test(Format::Markdown, b"+++\ndate = 2026-10-02\n+++\n# First\n\nBody").unwrap();
+        assert_eq!(meta.modified, Some(1_790_899_200_000));
         let (_, meta) = extract_for_test(Format::Markdown, b"# First\n\nBody").unwrap();
         assert_eq!(for_pipe(&meta.title.unwrap()), "First");
     }

@@ -2,16 +2,21 @@
 //! blocks of text in reading order, hidden text left out and counted. All of this runs in a worker
 //! process ([`crate::worker`]): nothing here may open a file, and nothing here is trusted to end.
 
+mod dates;
+mod docx;
 mod html;
+mod links;
 mod markdown;
+pub(crate) mod package;
 mod pdf;
 mod sniff;
 mod text;
 
-pub use sniff::{Format, HEAD, Sniffed, sniff};
+pub use sniff::{Format, HEAD, Packed, Sniffed, identify, sniff};
 pub(crate) use text::cut_point;
 
 use kenward_access::untrusted::UntrustedText;
+use kenward_vault::writer::Again;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -56,6 +61,10 @@ pub enum Signal {
     Comments,
     /// Pages that could not be read; the others were kept.
     PagesFailed,
+    /// Passages that were deleted while changes were tracked; left out.
+    Deletions,
+    /// Parts of a document in a form that is not read.
+    PartsNotRead,
 }
 
 impl Signal {
@@ -66,7 +75,8 @@ impl Signal {
             Self::ReplacementCharacters => Some("replacement_characters"),
             Self::HiddenText => Some("hidden_text_removed"),
             Self::PagesFailed => Some("pages_failed"),
-            Self::Comments => None,
+            Self::PartsNotRead => Some("parts_not_read"),
+            Self::Comments | Self::Deletions => None,
         }
     }
 
@@ -76,7 +86,8 @@ impl Signal {
         match self {
             Self::HiddenText => Some("hidden_text"),
             Self::Comments => Some("comment"),
-            Self::ReplacementCharacters | Self::PagesFailed => None,
+            Self::Deletions => Some("tracked_deletion"),
+            Self::ReplacementCharacters | Self::PagesFailed | Self::PartsNotRead => None,
         }
     }
 }
@@ -86,6 +97,8 @@ impl Signal {
 pub struct Meta {
     /// The document's own title.
     pub title: Option<UntrustedText>,
+    /// When it was last changed, as the document states it: milliseconds UTC, plausible or not.
+    pub modified: Option<i64>,
     /// Signals and how often.
     pub signals: BTreeMap<Signal, u64>,
 }
@@ -126,6 +139,34 @@ pub enum FailReason {
     /// More text came out than the limit allows.
     #[error("more text came out of it than the limit for one document")]
     TooMuchText,
+    /// More would be unpacked than the limit allows.
+    #[error("it unpacks to more than the limit, as files made to do harm do")]
+    Expands,
+    /// Packed by a method that is not read.
+    #[error("it is packed by a method that is not read; pack it again with deflate, as most programs do")]
+    Packing,
+    /// It looks like an archive and is none.
+    #[error("it is of no known format")]
+    NoArchive,
+    /// An archive with a rights file in it.
+    #[error(
+        "it holds a rights file, which is not read inside an archive, so that nobody sees any of it; unpack it into the source, or take the rights file out"
+    )]
+    RightsInside,
+    /// An archive within archives beyond the limit.
+    #[error("it is an archive within an archive within an archive; unpack the outer ones")]
+    Nested,
+    /// A member's name that leads out of the archive, or that programs read differently.
+    #[error(
+        "its name in the archive is absolute, leads upwards, is not UTF-8, or holds a backslash or control characters; rename it"
+    )]
+    Name,
+    /// Two members of one name.
+    #[error("its name stands in the archive more than once; rename or remove one")]
+    Twice,
+    /// Documents under way may not hold so much memory.
+    #[error("it needs more memory than `ingest.memory` allows; raise that")]
+    TooMuchMemory,
     /// Elements within elements beyond the limit.
     #[error("its elements are nested deeper than the limit")]
     TooDeep,
@@ -151,13 +192,46 @@ impl FailReason {
             Self::Unreadable => "unreadable",
             Self::Changed => "changed_while_read",
             Self::Encrypted => "encrypted",
-            Self::Broken | Self::Encoding => "broken",
+            Self::Broken | Self::Encoding | Self::Packing => "broken",
             Self::Empty => "empty",
-            Self::TooLarge | Self::TooMuchText | Self::TooDeep => "too_large",
+            Self::TooLarge | Self::TooMuchText | Self::TooMuchMemory | Self::TooDeep => "too_large",
+            Self::Expands => "unpacks_too_large",
+            Self::Nested => "nested_archive",
+            Self::Name | Self::Twice => "bad_name",
+            Self::NoArchive => "unknown_format",
             Self::Timeout => "timeout",
             Self::OutOfMemory => "out_of_memory",
             Self::CrashedParser => "crashed_parser",
-            Self::RightsChanging => "rights_unresolved",
+            Self::RightsChanging | Self::RightsInside => "rights_unresolved",
+        }
+    }
+
+    /// When a document that failed so is worth another try. What the machine's load, another program or the
+    /// source itself may have caused is tried again by itself.
+    #[must_use]
+    pub fn again(self) -> Again {
+        match self {
+            Self::Encrypted
+            | Self::Broken
+            | Self::Encoding
+            | Self::Empty
+            | Self::TooLarge
+            | Self::TooMuchText
+            | Self::TooMuchMemory
+            | Self::TooDeep
+            | Self::Expands
+            | Self::Packing
+            | Self::NoArchive
+            | Self::RightsInside
+            | Self::Nested
+            | Self::Name
+            | Self::Twice => Again::WhenChanged,
+            Self::Unreadable
+            | Self::Changed
+            | Self::Timeout
+            | Self::OutOfMemory
+            | Self::CrashedParser
+            | Self::RightsChanging => Again::Later,
         }
     }
 }
@@ -175,11 +249,12 @@ pub trait Extractor: Sync {
 }
 
 /// All formats: a new one is a file beside this one and a line here.
-const EXTRACTORS: [(Format, &dyn Extractor); 4] = [
+const EXTRACTORS: [(Format, &dyn Extractor); 5] = [
     (Format::Markdown, &markdown::Markdown),
     (Format::Text, &text::PlainText),
     (Format::Html, &html::Html),
     (Format::Pdf, &pdf::Pdf),
+    (Format::Docx, &docx::Docx),
 ];
 
 /// Reads a document of this format.

@@ -2,22 +2,25 @@
 //!
 //! List, read the rights, state them; then, at the same time: read and extract (one worker process
 //! per reader), sanitize and chunk, embed, put. Memory stays flat because every document holds a
-//! permit for its length from the moment it is read until it is put. It must never publish content
+//! permit for what it takes from the moment it is read until it is put (`budget`). It must never publish content
 //! under rights that were read before that content and have changed since, and never stop for one
 //! bad document.
 //!
 //! What is unchanged is told by its bytes: every file is read and hashed on every run, because a
 //! modification time can be set back, and content that was taken out must not stay answerable. A
-//! document whose stored text is lost is read again like a changed one.
+//! document whose stored text is lost is read again like a changed one. Only the runs of a watched
+//! folder leave files unread of which nothing was heard; those claim nothing of what they left.
 
 mod budget;
 mod embed;
 mod fidelity;
 pub mod plan;
 mod read;
+mod rights_only;
 mod run;
 mod stop;
 
+pub use rights_only::{RightsReport, sync_rights};
 pub use stop::Stop;
 
 use crate::acl_mapping::Fidelity;
@@ -29,14 +32,18 @@ use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Failure, RightsFormat, RunSummary, SourceSpec};
 use kenward_vault::{Vault, VaultError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The extraction pipeline's version, from 1: documents made by another one are read again, and 0
 /// stands for a document whose stored text is lost.
-pub const PIPELINE: u32 = 1;
+pub const PIPELINE: u32 = 2;
 
 /// Text of one document up to this many bytes is read by default.
 pub const MAX_TEXT_BYTES: u64 = 200 << 20;
+
+/// What documents under way may hold by default.
+pub const MEMORY_BYTES: u64 = 1 << 30;
 
 /// How to run.
 #[derive(Clone)]
@@ -45,12 +52,21 @@ pub struct IngestOptions {
     pub worker: WorkerCommand,
     /// Their limits.
     pub limits: Limits,
-    /// The embedder; `None` = lexical only.
+    /// Whether to embed; `None` = lexical only. What embeds is the vault's own embedder, in which queries are
+    /// embedded too, as it is when the run begins.
     pub embedder: Option<Arc<dyn Embedder>>,
     /// Largest text of one document, in bytes (default 200 MB).
     pub max_text_bytes: u64,
+    /// What documents under way may hold at once in this process, in bytes: their bytes, text, passages and
+    /// vectors. Worker processes have limits of their own.
+    pub memory_bytes: u64,
     /// Allows removing more than half of a source, or all of it.
     pub allow_mass_delete: bool,
+    /// Tries failed documents again though it is too early, or nothing has changed.
+    pub retry_failed: bool,
+    /// Reads of the files that the listing shows unchanged only these, and those below these folders; `None`
+    /// = all. Such a run widens no rights, and does not count as one that read the source.
+    pub only: Option<Arc<BTreeSet<String>>>,
     /// By which it is asked to stop cleanly.
     pub stop: Stop,
 }
@@ -74,6 +90,13 @@ pub enum Progress {
         chunks: u64,
     },
     Failed(Failure),
+    /// So many of so many passages are embedded anew.
+    Passages {
+        done: u64,
+        of: u64,
+    },
+    /// All passages are embedded anew; the switch waits for the end of a run.
+    Waiting,
     Publishing,
     Finished(Box<RunReport>),
 }
@@ -87,6 +110,9 @@ pub struct RunReport {
     pub run: i64,
     /// How this leg of it ended.
     pub state: RunState,
+    /// Of files that the listing showed unchanged not all were read.
+    #[serde(default)]
+    pub partial: bool,
     pub summary: RunSummary,
     pub failures: Vec<Failure>,
     /// Paths of files of unknown format: not failures.
@@ -110,6 +136,9 @@ pub struct RunReport {
     pub seconds: f64,
     /// Wall seconds during which the embedder was busy.
     pub embedder_seconds: f64,
+    /// The most bytes that documents under way held at once, as they are counted.
+    #[serde(default)]
+    pub memory_peak: u64,
 }
 
 /// In which files a source of this format states its rights, in words.

@@ -1,16 +1,19 @@
 //! What a run would do, before it does anything: every file is listed, read and hashed, every rights file
-//! is read, and nothing is extracted, kept or written. What only a parser can tell (a broken or encrypted
+//! is read, archives are unpacked (in a worker process), and nothing is extracted, kept or written. What only a parser can tell (a broken or encrypted
 //! document) it does not tell.
 
 use super::{IngestError, IngestOptions, PIPELINE, rights_are_in};
 use crate::acl_mapping::{Fidelity, place};
-use crate::connectors::{FilesConnector, Item, Listing, Rights, SourceConnector};
-use crate::formats::{FailReason, HEAD, Sniffed, sniff};
+use crate::archives::Entry;
+use crate::connectors::{FilesConnector, Item, Listing, RIGHTS_FILE, Rights, SourceConnector};
+use crate::formats::{FailReason, HEAD, Packed, Sniffed, identify, sniff};
+use crate::worker::{Worker, WorkerError};
+use kenward_access::rights::{Origin, RightsSpec};
 use kenward_vault::Vault;
 use kenward_vault::preview::{Preview, Stated};
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Failure, Known, SourceSpec};
+use kenward_vault::writer::{Failure, Known, RightsFormat, SourceSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -85,17 +88,29 @@ pub fn plan(
     let known = vault.known(number)?;
     let mut plan = Plan { source: spec.name.clone(), files: listing.items.len() as u64, ..Plan::default() };
     let mut stated = Stated::default();
+    let mut worker = Worker::new(options.worker.clone(), options.limits);
     for item in &listing.items {
         let of_file = rights.rules.of_file(&item.path);
         plan.without_rights += u64::from(of_file.unsaid && spec.default_allow.is_empty());
-        let fails = plan.failed.len();
-        if plan.judge(&connector, item, &rights, known.get(&item.path), options) {
-            if plan.failed.len() > fails {
-                stated.failing.insert(item.path.clone());
+        let there = match look(&connector, item, &rights, options) {
+            Ok(Found::Archive(packed, bytes)) => {
+                let opener = (&mut worker, spec.rights.format);
+                plan.archive(&item.path, packed, bytes, &known, options, opener)?
             }
-            stated.documents.insert(item.path.clone(), of_file.container.clone());
-            stated.containers.entry(of_file.container).or_insert(of_file.spec);
+            found => plan.document(&item.path, found, &known, options),
+        };
+        let (mut container, mut rights) = (of_file.container, of_file.spec);
+        if there.shut {
+            container = format!("{}/{RIGHTS_FILE}", item.path);
+            let origin = Origin { file: item.path.clone(), line: 0 };
+            let problem = (FailReason::RightsInside.to_string(), origin);
+            rights = RightsSpec { problem: Some(problem), ..RightsSpec::default() };
         }
+        for id in there.documents {
+            stated.documents.insert(id, container.clone());
+            stated.containers.entry(container.clone()).or_insert_with(|| rights.clone());
+        }
+        stated.failing.extend(there.failing);
     }
     plan.unlisted(&listing, &known, &mut stated, &rights);
     let mut gone: Vec<&String> = known.keys().filter(|id| !stated.documents.contains_key(*id)).collect();
@@ -122,35 +137,90 @@ pub fn plan(
 }
 
 impl Plan {
-    /// Counts one file; gives whether a document would be there.
+    /// Counts a file and what was read of it when it was an archive, which stays if it fails now.
+    fn document(
+        &mut self,
+        path: &str,
+        found: Result<Found, FailReason>,
+        known: &HashMap<String, Known>,
+        options: &IngestOptions,
+    ) -> There {
+        let mut there = There::default();
+        let failed = found.is_err();
+        if failed && !matches!(found, Err(FailReason::Empty)) {
+            there.keep(inside(known, path));
+        }
+        if self.judge(path, found, known.get(path), options) {
+            if failed {
+                there.failing.push(path.to_owned());
+            }
+            there.documents.push(path.to_owned());
+        }
+        there
+    }
+
+    /// Counts what is in an archive.
+    fn archive(
+        &mut self,
+        path: &str,
+        packed: Packed,
+        bytes: Vec<u8>,
+        known: &HashMap<String, Known>,
+        options: &IngestOptions,
+        (worker, rights): (&mut Worker, RightsFormat),
+    ) -> Result<There, IngestError> {
+        let mut there = There::default();
+        let unpacked = worker.unpack(packed, rights, bytes, &mut |entry| {
+            let (id, found) = match entry {
+                Entry::File { path: below, bytes, .. } => {
+                    (format!("{path}/{below}"), whole(&bytes, &below, options))
+                }
+                Entry::Failed { path: below, reason } => (format!("{path}/{below}"), Err(reason)),
+            };
+            there.add(self.document(&id, found, known, options));
+            true
+        });
+        match unpacked {
+            Ok(_) => {}
+            Err(WorkerError::Document(FailReason::NoArchive)) => self.skipped.add(path),
+            Err(WorkerError::Document(reason)) => {
+                self.fail(path, reason.code(), &reason.to_string());
+                there.keep(inside(known, path));
+                there.shut = reason == FailReason::RightsInside;
+            }
+            Err(WorkerError::Start(error)) => return Err(IngestError::Worker(error)),
+        }
+        Ok(there)
+    }
+
+    /// Counts one document; gives whether it would be there.
     fn judge(
         &mut self,
-        connector: &FilesConnector,
-        item: &Item,
-        rights: &Rights,
+        path: &str,
+        found: Result<Found, FailReason>,
         known: Option<&Known>,
         options: &IngestOptions,
     ) -> bool {
-        match look(connector, item, rights, options) {
-            Ok(None) => {
-                self.skipped.add(&item.path);
+        match found {
+            Ok(Found::Nothing | Found::Archive(..)) => {
+                self.skipped.add(path);
                 false
             }
-            Ok(Some((hash, bytes))) => {
+            Ok(Found::Document(hash, bytes)) => {
                 let embeds = options.embedder.is_some();
                 let same = |known: &&Known| {
                     known.raw_hash == hash && known.pipeline == PIPELINE && (known.embedded || !embeds)
                 };
                 match (known, known.filter(same)) {
                     (_, Some(_)) => self.unchanged += 1,
-                    (Some(_), None) => self.changed.add(&item.path),
-                    (None, None) => self.added.add(&item.path),
+                    (Some(_), None) => self.changed.add(path),
+                    (None, None) => self.added.add(path),
                 }
                 self.bytes += if known.filter(same).is_some() { 0 } else { bytes };
                 true
             }
             Err(reason) => {
-                self.fail(&item.path, reason.code(), &reason.to_string());
+                self.fail(path, reason.code(), &reason.to_string());
                 // What was read before stays, unless the file has no byte any more.
                 known.is_some() && !matches!(reason, FailReason::Empty)
             }
@@ -159,7 +229,14 @@ impl Plan {
 
     fn fail(&mut self, path: &str, reason: &str, detail: &str) {
         let (reason, detail) = (reason.to_owned(), detail.to_owned());
-        self.failed.push(Failure { path: path.to_owned(), reason, detail, attempts: 0 });
+        self.failed.push(Failure {
+            path: path.to_owned(),
+            reason,
+            detail,
+            attempts: 0,
+            tried: None,
+            next: None,
+        });
     }
 
     /// What could not even be listed stays what it is.
@@ -185,27 +262,88 @@ impl Plan {
     }
 }
 
-/// Hash and length of a file of a known format; `None` for one of none.
+/// What would be there of one file.
+#[derive(Default)]
+struct There {
+    documents: Vec<String>,
+    /// Those of them that stay as they were, because they cannot be read.
+    failing: Vec<String>,
+    /// Nobody would see them: the archive has a rights file inside.
+    shut: bool,
+}
+
+impl There {
+    fn keep(&mut self, ids: Vec<String>) {
+        self.failing.extend(ids.iter().cloned());
+        self.documents.extend(ids);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.documents.extend(other.documents);
+        self.failing.extend(other.failing);
+    }
+}
+
+/// What a file is.
+enum Found {
+    /// Of no known format.
+    Nothing,
+    /// A document: hash and length.
+    Document([u8; 32], u64),
+    /// An archive, all of it.
+    Archive(Packed, Vec<u8>),
+}
+
+/// The known documents in an archive.
+fn inside(known: &HashMap<String, Known>, archive: &str) -> Vec<String> {
+    let within = |id: &&String| id.strip_prefix(archive).is_some_and(|rest| rest.starts_with('/'));
+    known.keys().filter(within).cloned().collect()
+}
+
+/// What so many bytes are.
+fn whole(bytes: &[u8], path: &str, options: &IngestOptions) -> Result<Found, FailReason> {
+    match identify(bytes, path) {
+        Sniffed::Known(_) if bytes.len() as u64 > options.max_text_bytes => Err(FailReason::TooLarge),
+        Sniffed::Known(_) => Ok(Found::Document(Sha256::digest(bytes).into(), bytes.len() as u64)),
+        Sniffed::Refused(reason) => Err(reason),
+        Sniffed::Empty => Err(FailReason::Empty),
+        Sniffed::Container | Sniffed::Archive(_) | Sniffed::Unknown => Ok(Found::Nothing),
+    }
+}
+
+/// Reads a file.
 fn look(
     connector: &FilesConnector,
     item: &Item,
     rights: &Rights,
     options: &IngestOptions,
-) -> Result<Option<([u8; 32], u64)>, FailReason> {
+) -> Result<Found, FailReason> {
     let mut file = connector.fetch(item, rights).map_err(|_| FailReason::Unreadable)?.file;
     let mut head = Vec::new();
     (&mut file).take(HEAD as u64).read_to_end(&mut head).map_err(|_| FailReason::Unreadable)?;
     match sniff(&head, &item.path) {
-        Sniffed::Unknown => return Ok(None),
+        Sniffed::Unknown => return Ok(Found::Nothing),
         Sniffed::Empty => return Err(FailReason::Empty),
+        Sniffed::Refused(reason) => return Err(reason),
         Sniffed::Known(_) => {}
+        Sniffed::Container | Sniffed::Archive(_) => {
+            let rest = options.max_text_bytes.saturating_sub(head.len() as u64).saturating_add(1);
+            file.take(rest).read_to_end(&mut head).map_err(|_| FailReason::Unreadable)?;
+            if head.len() as u64 > options.max_text_bytes {
+                return Err(FailReason::TooLarge);
+            }
+            return match identify(&head, &item.path) {
+                Sniffed::Archive(packed) => Ok(Found::Archive(packed, head)),
+                _ => whole(&head, &item.path, options),
+            };
+        }
     }
     let mut hash = Sha256::new_with_prefix(&head);
     let mut length = head.len() as u64;
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer).map_err(|_| FailReason::Unreadable)? {
-            0 => return Ok(Some((hash.finalize().into(), length))),
+            0 => return Ok(Found::Document(hash.finalize().into(), length)),
             read => {
                 hash.update(buffer.get(..read).unwrap_or_default());
                 length += read as u64;

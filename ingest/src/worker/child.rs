@@ -1,9 +1,11 @@
 //! The inside of a worker process. It must set its limits before it reads a byte, and open nothing.
 
-use super::frame::{BATCH, BLOCK_MAX, PipeBlock, Reply, Request, read, write};
+use super::frame::{BATCH, BLOCK_MAX, Job, PipeBlock, Reply, Request, read, write, write_bytes};
 use super::{LIMITS_VARIABLE, Limits};
+use crate::archives::{Entry, unpack};
 use crate::doors::{for_pipe, mint};
-use crate::formats::{Block, FailReason, extract};
+use crate::formats::{Block, FailReason, Format, Packed, extract};
+use kenward_vault::writer::RightsFormat;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Result, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,18 +27,21 @@ pub fn main() -> Result<()> {
         if bytes.len() as u64 != request.length {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        answer(&request, &bytes, &mut to)?;
+        match request.job {
+            Job::Extract(format) => answer(format, &bytes, &mut to)?,
+            Job::Unpack(packed, rights) => give_members(packed, rights, &bytes, &mut to)?,
+        }
         to.flush()?;
     }
     Ok(())
 }
 
-fn answer(request: &Request, bytes: &[u8], to: &mut impl Write) -> Result<()> {
+fn answer(format: Format, bytes: &[u8], to: &mut impl Write) -> Result<()> {
     let mut broken_pipe = None;
     let mut batch = Vec::new();
     let mut size = 0;
     let read = catch_unwind(AssertUnwindSafe(|| {
-        extract(request.format, bytes, &mut |block| {
+        extract(format, bytes, &mut |block| {
             for block in pieces(block) {
                 size += block.text.len() + 64;
                 batch.push(block);
@@ -59,6 +64,37 @@ fn answer(request: &Request, bytes: &[u8], to: &mut impl Write) -> Result<()> {
         }
         Ok(Err(reason)) => write(to, &Reply::Failed(reason)),
         Err(_) => write(to, &Reply::Failed(FailReason::CrashedParser)),
+    }
+}
+
+fn give_members(packed: Packed, rights: RightsFormat, bytes: &[u8], to: &mut impl Write) -> Result<()> {
+    let mut broken_pipe = None;
+    let unpacked = catch_unwind(AssertUnwindSafe(|| {
+        unpack(packed, rights, bytes, &mut |entry| match send_entry(to, entry) {
+            Ok(()) => true,
+            Err(error) => {
+                broken_pipe = Some(error);
+                false
+            }
+        })
+    }));
+    if let Some(error) = broken_pipe {
+        return Err(error);
+    }
+    match unpacked {
+        Ok(Ok(contents)) => write(to, &Reply::Unpacked { entries: contents.entries, links: contents.links }),
+        Ok(Err(reason)) => write(to, &Reply::Failed(reason)),
+        Err(_) => write(to, &Reply::Failed(FailReason::CrashedParser)),
+    }
+}
+
+fn send_entry(to: &mut impl Write, entry: Entry) -> Result<()> {
+    match entry {
+        Entry::File { path, modified, bytes } => {
+            write(to, &Reply::Member { path: path.into(), modified, length: bytes.len() as u64 })?;
+            bytes.chunks(BLOCK_MAX).try_for_each(|piece| write_bytes(to, piece))
+        }
+        Entry::Failed { path, reason } => write(to, &Reply::MemberFailed { path: path.into(), reason }),
     }
 }
 

@@ -2,7 +2,8 @@
 //! frame longer than the limit is refused before anything is allocated for it.
 
 use crate::doors::{for_pipe, mint};
-use crate::formats::{Block, BlockKind, FailReason, Format, Meta, Signal};
+use crate::formats::{Block, BlockKind, FailReason, Format, Meta, Packed, Signal};
+use kenward_vault::writer::RightsFormat;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -15,10 +16,20 @@ pub(super) const BATCH: usize = 256 << 10;
 /// A block longer than this is sent as several.
 pub(super) const BLOCK_MAX: usize = 1 << 20;
 
+/// What a worker is to do with the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Job {
+    /// Give the text of a document.
+    Extract(Format),
+    /// Give the members of an archive, if none is a rights file of this kind.
+    Unpack(Packed, RightsFormat),
+}
+
 /// Parent to worker; `length` bytes follow the frame.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
-    pub format: Format,
+    pub job: Job,
     pub length: u64,
 }
 
@@ -38,7 +49,13 @@ pub(super) enum Reply<'a> {
     /// More blocks follow.
     Blocks(Vec<PipeBlock<'a>>),
     /// That was all.
-    Done { title: Option<Cow<'a, str>>, signals: Vec<(Signal, u64)> },
+    Done { title: Option<Cow<'a, str>>, modified: Option<i64>, signals: Vec<(Signal, u64)> },
+    /// A member of an archive; so many bytes follow, in frames of their own.
+    Member { path: Cow<'a, str>, modified: Option<i64>, length: u64 },
+    /// A member that cannot be given.
+    MemberFailed { path: Cow<'a, str>, reason: FailReason },
+    /// Those were all; links that were left out.
+    Unpacked { entries: u64, links: u64 },
     /// It gives no text.
     Failed(FailReason),
 }
@@ -56,16 +73,24 @@ impl<'a> PipeBlock<'a> {
 impl<'a> Reply<'a> {
     pub(super) fn done(meta: &'a Meta) -> Self {
         let title = meta.title.as_ref().map(|title| Cow::Borrowed(for_pipe(title)));
-        Self::Done { title, signals: meta.signals.iter().map(|(signal, times)| (*signal, *times)).collect() }
+        let modified = meta.modified;
+        Self::Done {
+            title,
+            modified,
+            signals: meta.signals.iter().map(|(signal, times)| (*signal, *times)).collect(),
+        }
     }
 }
 
 pub(super) fn write<T: Serialize>(to: &mut impl Write, value: &T) -> Result<()> {
-    let json = serde_json::to_vec(value)?;
+    write_bytes(to, &serde_json::to_vec(value)?)
+}
+
+pub(super) fn write_bytes(to: &mut impl Write, bytes: &[u8]) -> Result<()> {
     let length =
-        u32::try_from(json.len()).ok().filter(|_| json.len() <= FRAME_MAX).ok_or(ErrorKind::InvalidData)?;
+        u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= FRAME_MAX).ok_or(ErrorKind::InvalidData)?;
     to.write_all(&length.to_le_bytes())?;
-    to.write_all(&json)
+    to.write_all(bytes)
 }
 
 /// The next frame's bytes; `None` at the end of the stream.
@@ -102,7 +127,7 @@ mod tests {
     #[test]
     fn frames_round_trip_and_long_ones_are_refused() {
         let mut pipe = Vec::new();
-        write(&mut pipe, &Request { format: Format::Pdf, length: 7 }).unwrap();
+        write(&mut pipe, &Request { job: Job::Extract(Format::Pdf), length: 7 }).unwrap();
         write(&mut pipe, &Reply::Failed(FailReason::Encrypted)).unwrap();
         let mut from = pipe.as_slice();
         assert_eq!(read::<Request>(&mut from).unwrap().unwrap().length, 7);

@@ -2,11 +2,14 @@
 //! clock and the size of what comes back. It must never wait for a worker without a deadline, and
 //! never believe one: reasons are an enum, titles and texts are untrusted.
 
-use super::frame::{self, Reply, Request};
+use super::frame::{self, Job, Reply, Request};
 use super::{LIMITS_VARIABLE, Limits, WorkerCommand};
+use crate::archives::names::{Place, place};
+use crate::archives::{Contents, Entry};
 use crate::doors::mint;
-use crate::formats::{Block, FailReason, Format, Meta};
+use crate::formats::{Block, FailReason, Format, Meta, Packed};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use kenward_vault::writer::RightsFormat;
 use std::io::{BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -38,13 +41,13 @@ pub struct Worker {
 #[derive(Debug)]
 struct Process {
     child: Child,
-    jobs: Sender<Job>,
+    jobs: Sender<Sent>,
     frames: Receiver<Frame>,
     errors: Receiver<Vec<u8>>,
     busy: Duration,
 }
 
-type Job = (Format, Arc<Vec<u8>>);
+type Sent = (Job, Arc<Vec<u8>>);
 type Frame = std::io::Result<Option<Vec<u8>>>;
 
 impl Worker {
@@ -70,25 +73,52 @@ impl Worker {
         bytes: &Arc<Vec<u8>>,
         take: &mut dyn FnMut(Block),
     ) -> Result<Meta, WorkerError> {
+        let output = self.limits.output_bytes;
+        self.give(Job::Extract(format), Arc::clone(bytes), |process, deadline| {
+            process.collect(deadline, output, take)
+        })
+    }
+
+    /// Unpacks an archive; what is in it goes to `take` as it comes, which may end it by `false`.
+    ///
+    /// # Errors
+    /// [`WorkerError`]; [`FailReason::NoArchive`] for what is none. Unless a worker died in the middle, nothing was given
+    /// before.
+    pub(crate) fn unpack(
+        &mut self,
+        packed: Packed,
+        rights: RightsFormat,
+        bytes: Vec<u8>,
+        take: &mut dyn FnMut(Entry) -> bool,
+    ) -> Result<Contents, WorkerError> {
+        self.give(Job::Unpack(packed, rights), Arc::new(bytes), |process, deadline| {
+            process.collect_members(deadline, rights, take)
+        })
+    }
+
+    /// Gives a process something to do, and keeps the process if it did it well.
+    fn give<T>(
+        &mut self,
+        job: Job,
+        bytes: Arc<Vec<u8>>,
+        collect: impl FnOnce(&mut Process, Instant) -> Result<Result<T, FailReason>, Trouble>,
+    ) -> Result<T, WorkerError> {
         let mut process = match self.process.take() {
             Some(process) => process,
             None => self.start().map_err(WorkerError::Start)?,
         };
+        let length = bytes.len();
         let begun = Instant::now();
         let deadline = begun + Duration::from_secs(self.limits.wall_seconds);
-        let outcome = match process.jobs.send((format, Arc::clone(bytes))) {
-            Ok(()) => process.collect(deadline, self.limits.output_bytes, take),
+        let outcome = match process.jobs.send((job, bytes)) {
+            Ok(()) => collect(&mut process, deadline),
             Err(_) => Err(Trouble::Gone),
         };
         process.busy += begun.elapsed();
         match outcome {
-            Ok(Ok(meta)) => {
-                self.keep(process, bytes.len());
-                Ok(meta)
-            }
-            Ok(Err(reason)) => {
-                self.keep(process, bytes.len());
-                Err(reason.into())
+            Ok(result) => {
+                self.keep(process, length);
+                Ok(result?)
             }
             Err(trouble) => Err(process.end(trouble).into()),
         }
@@ -135,6 +165,7 @@ enum Trouble {
     Gone,
     Nonsense,
     TooMuch,
+    Stopped,
 }
 
 impl Process {
@@ -145,24 +176,65 @@ impl Process {
         take: &mut dyn FnMut(Block),
     ) -> Result<Result<Meta, FailReason>, Trouble> {
         loop {
-            let bytes = match self.frames.recv_deadline(deadline) {
-                Ok(Ok(Some(bytes))) => bytes,
-                Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    return Err(Trouble::Nonsense);
-                }
-                Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(Trouble::Gone),
-                Err(RecvTimeoutError::Timeout) => return Err(Trouble::Late),
-            };
+            let bytes = self.next(deadline)?;
             output = output.checked_sub(bytes.len() as u64).ok_or(Trouble::TooMuch)?;
             match serde_json::from_slice::<Reply<'_>>(&bytes) {
                 Ok(Reply::Blocks(blocks)) => blocks.into_iter().for_each(|block| take(block.mint())),
-                Ok(Reply::Done { title, signals }) => {
+                Ok(Reply::Done { title, modified, signals }) => {
                     let title = title.map(|title| mint(title.into_owned()));
-                    return Ok(Ok(Meta { title, signals: signals.into_iter().collect() }));
+                    return Ok(Ok(Meta { title, modified, signals: signals.into_iter().collect() }));
                 }
                 Ok(Reply::Failed(reason)) => return Ok(Err(reason)),
-                Err(_) => return Err(Trouble::Nonsense),
+                _ => return Err(Trouble::Nonsense),
             }
+        }
+    }
+
+    fn collect_members(
+        &mut self,
+        mut deadline: Instant,
+        rights: RightsFormat,
+        take: &mut dyn FnMut(Entry) -> bool,
+    ) -> Result<Result<Contents, FailReason>, Trouble> {
+        loop {
+            let reply = self.next(deadline)?;
+            let entry = match serde_json::from_slice::<Reply<'_>>(&reply) {
+                Ok(Reply::Member { path, modified, length }) => {
+                    // INVARIANT: whatever a worker says, no path leads out of the archive.
+                    if place(path.as_bytes(), rights) != Place::Document(path.to_string()) {
+                        return Err(Trouble::Nonsense);
+                    }
+                    let path = path.into_owned();
+                    Entry::File { path, modified, bytes: self.bytes(length, deadline)? }
+                }
+                Ok(Reply::MemberFailed { path, reason }) => Entry::Failed { path: path.into_owned(), reason },
+                Ok(Reply::Unpacked { entries, links }) => return Ok(Ok(Contents { entries, links })),
+                Ok(Reply::Failed(reason)) => return Ok(Err(reason)),
+                _ => return Err(Trouble::Nonsense),
+            };
+            // Whoever takes it may have to wait for others: that time is not the worker's.
+            let begun = Instant::now();
+            if !take(entry) {
+                return Err(Trouble::Stopped);
+            }
+            deadline += begun.elapsed();
+        }
+    }
+
+    fn bytes(&mut self, length: u64, deadline: Instant) -> Result<Vec<u8>, Trouble> {
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < length {
+            bytes.append(&mut self.next(deadline)?);
+        }
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(Trouble::Nonsense) }
+    }
+
+    fn next(&mut self, deadline: Instant) -> Result<Vec<u8>, Trouble> {
+        match self.frames.recv_deadline(deadline) {
+            Ok(Ok(Some(bytes))) => Ok(bytes),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => Err(Trouble::Nonsense),
+            Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(Trouble::Gone),
+            Err(RecvTimeoutError::Timeout) => Err(Trouble::Late),
         }
     }
 
@@ -176,6 +248,10 @@ impl Process {
             Trouble::TooMuch => {
                 self.stop();
                 FailReason::TooMuchText
+            }
+            Trouble::Stopped => {
+                self.stop();
+                FailReason::Changed
             }
             Trouble::Nonsense => {
                 self.stop();
@@ -232,9 +308,9 @@ fn reason_of(status: ExitStatus, last_words: &[u8]) -> FailReason {
     }
 }
 
-fn feed(mut to: ChildStdin, jobs: &Receiver<Job>) {
-    for (format, bytes) in jobs {
-        let sent = frame::write(&mut to, &Request { format, length: bytes.len() as u64 })
+fn feed(mut to: ChildStdin, jobs: &Receiver<Sent>) {
+    for (job, bytes) in jobs {
+        let sent = frame::write(&mut to, &Request { job, length: bytes.len() as u64 })
             .and_then(|()| to.write_all(&bytes))
             .and_then(|()| to.flush());
         if sent.is_err() {

@@ -52,6 +52,7 @@ impl World {
             labels: vec!["public".into(), "internal".into(), "confidential".into()],
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            ledger: None,
         })
         .unwrap();
         let spec = SourceSpec {
@@ -69,7 +70,10 @@ impl World {
             limits: Limits::default(),
             embedder,
             max_text_bytes: MAX_TEXT_BYTES,
+            memory_bytes: kenward_ingest::pipeline::MEMORY_BYTES,
             allow_mass_delete: false,
+            retry_failed: false,
+            only: None,
             stop: Stop::default(),
         };
         let world = Self { vault, root, spec, options, progress: Mutex::new(Vec::new()), dir };

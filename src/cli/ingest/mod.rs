@@ -6,24 +6,38 @@ mod fidelity;
 mod plan;
 mod plan_page;
 mod progress;
+mod re_embed;
 mod report;
 mod rights;
+mod rights_only;
 mod source;
+mod watch;
 
 pub(super) use fidelity::lines as fidelity;
-pub(super) use report::how_to_fix;
+pub(super) use report::{again as tried_again, how_to_fix};
 pub(super) use source::of_config as configured;
 
 use super::fail::{self, Fix, want};
 use super::{Context, Outcome, models, out};
-use crate::config::Engine;
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply};
+use crate::owner::ops::{Op, Reply, RunOrder};
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::SourceSpec;
 use std::path::PathBuf;
 
+/// What `--json` prints, for `--help`.
+const EVENTS: &str = "\
+With --json each line is one event, named by `event`:
+  started     source
+  listed      files
+  documents   done and failed of so many files (of); chunks: passages embedded so far
+  failed      path, reason, detail, attempts, tried and next (milliseconds UTC; next null: not before it changes)
+  publishing
+  finished    the report of a source: run, state, summary, failures, skipped_unknown, rights_problems, seconds, …
+  rights_read (--watch) report: documents, changed, looked_at, widened, waiting, gone, …";
+
 #[derive(clap::Args)]
+#[command(after_help = EVENTS)]
 pub(crate) struct Args {
     /// Folders, or names of sources [default: all sources]
     #[arg(value_name = "PATH|SOURCE")]
@@ -48,12 +62,26 @@ pub(crate) struct Args {
     /// Allows removing more than half of a source, or all of it
     #[arg(long)]
     allow_mass_delete: bool,
+    /// Tries all failed documents again; without it, those that failed for a reason of their own wait until
+    /// they change, and others until their pause is over
+    #[arg(long, conflicts_with = "plan")]
+    retry_failed: bool,
+    /// Reads the rights alone: what narrows acts at once, what widens acts for files that have not changed
+    #[arg(long, conflicts_with_all = ["plan", "retry_failed", "allow_mass_delete"])]
+    rights_only: bool,
+    /// Goes on with it: watches the folders, and reads what changes, until it is stopped
+    #[arg(long, conflicts_with_all = ["plan", "rights_only"])]
+    watch: bool,
     /// Says what would be done, and whose view would change; writes nothing
     #[arg(long)]
     plan: bool,
     /// With --plan: writes the same as a page into this file
     #[arg(long, value_name = "FILE", requires = "plan")]
     html: Option<PathBuf>,
+    /// Embeds all documents anew by the engine that the configuration asks for, from their stored texts; searches go on
+    /// with the old vectors until the switch. Stop it with Ctrl-C: the same command goes on
+    #[arg(long, conflicts_with_all = ["sources", "name", "default_allow", "label", "allow_mass_delete", "plan"])]
+    re_embed: bool,
     /// Progress and report as JSON lines
     #[arg(long)]
     json: bool,
@@ -66,12 +94,15 @@ enum Ran {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
-    if context.config.engine == Engine::Fastembed {
+    if context.config.engine.insists() {
         // The data does not open without it.
         models::ensure(&context.config)?;
     }
     let backend = context.backend().await?;
-    let outcome = all(&args, context, &backend).await;
+    let outcome = match args.re_embed {
+        true => re_embed::run(args.json, context, &backend).await,
+        false => all(&args, context, &backend).await,
+    };
     backend.close().await;
     outcome
 }
@@ -81,8 +112,12 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
     if args.plan {
         return plan::all(specs, args.html.as_deref(), args.json, backend).await;
     }
+    if args.rights_only {
+        return rights_only::all(specs, args.json, backend).await;
+    }
     // Not before it is known that there is something to ingest: it may be fetched over a network.
     models::ensure(&context.config)?;
+    let watched = args.watch.then(|| specs.clone());
     let mut reports = Vec::new();
     let mut stopped = false;
     let mut refused: Option<anyhow::Error> = None;
@@ -113,6 +148,12 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
              first ends what it is reading)",
         );
     }
+    if let Some(specs) = watched.filter(|_| !stopped) {
+        if let Some(error) = refused {
+            fail::tell(&error);
+        }
+        return watch::all(specs, args.json, backend).await;
+    }
     if let Some(error) = refused {
         return Err(error);
     }
@@ -130,8 +171,12 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
         rights: None,
         identity: None,
         allow_mass_delete: false,
+        retry_failed: false,
+        rights_only: false,
+        watch: false,
         plan: false,
         html: None,
+        re_embed: false,
         json,
     };
     run(args, context).await
@@ -140,7 +185,12 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
 async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: SourceSpec) -> anyhow::Result<Ran> {
     loop {
         want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
-        let op = Op::Ingest { source: spec.name.clone(), allow_mass_delete: args.allow_mass_delete };
+        let op = Op::Ingest(RunOrder {
+            source: spec.name.clone(),
+            allow_mass_delete: args.allow_mass_delete,
+            retry_failed: args.retry_failed,
+            only: None,
+        });
         let mut shown = progress::Shown::new(args.json);
         let mut tell = |reply: Reply| {
             if let Reply::Progress(event) = reply {

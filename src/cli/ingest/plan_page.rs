@@ -2,6 +2,7 @@
 //! elsewhere is escaped.
 
 use super::plan::{counts, documents, refusals, time};
+use crate::html::text;
 use kenward_ingest::pipeline::plan::{Paths, Plan};
 use kenward_vault::preview::View;
 use std::collections::BTreeMap;
@@ -117,23 +118,6 @@ fn list(html: &mut String, what: &str, paths: &Paths) {
         let _ = writeln!(html, "<li>and {more} more</li>");
     }
     html.push_str("</ul></details>\n");
-}
-
-/// Escaped, without control characters.
-fn text(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    for c in raw.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Between two plain lines about documents.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// While documents that are embedded anew cannot be switched to.
+const WAITING: &str = "all passages are embedded anew; the switch waits for the end of a run";
+
 /// What shows a run.
 pub(super) enum Shown {
     Bar(ProgressBar),
@@ -42,9 +45,7 @@ impl Shown {
             Self::Bar(bar) => on_bar(bar, event),
             Self::Json => {
                 if !matches!(event, Progress::Finished(_)) {
-                    // A reader that has gone away ends the verb when the report is printed.
-                    let line = serde_json::to_string(event).unwrap_or_default();
-                    let _ = out::print(&format!("{line}\n"));
+                    line(event);
                 }
             }
             Self::Lines { last } => on_lines(last, event),
@@ -56,6 +57,12 @@ impl Shown {
             bar.finish_and_clear();
         }
     }
+}
+
+/// An event as a line of JSON. A reader that has gone away ends the verb when the report is printed.
+pub(super) fn line(event: &Progress) {
+    let line = serde_json::to_string(event).unwrap_or_default();
+    let _ = out::print(&format!("{line}\n"));
 }
 
 fn on_bar(bar: &ProgressBar, event: &Progress) {
@@ -75,6 +82,15 @@ fn on_bar(bar: &ProgressBar, event: &Progress) {
             bar.set_message(format!("{failed} failed, {chunks} passages"));
         }
         Progress::Failed(failure) => bar.println(failed(failure)),
+        Progress::Passages { done, of } => {
+            bar.set_length(*of);
+            bar.set_position(*done);
+            bar.set_style(style("embedding anew [{bar:30}] {pos}/{len} passages {per_sec}, {eta} left"));
+        }
+        Progress::Waiting => {
+            bar.set_style(style("{prefix} {spinner} {msg} {elapsed}"));
+            bar.set_message(WAITING);
+        }
         Progress::Publishing => {
             bar.set_style(style("{prefix} {spinner} {msg} {elapsed}"));
             bar.set_message("publishing");
@@ -93,6 +109,18 @@ fn on_lines(last: &mut Instant, event: &Progress) {
             if last.elapsed() >= EVERY {
                 *last = Instant::now();
                 out::say(&format!("{done} of {of} documents, {failed} failed, {chunks} passages"));
+            }
+        }
+        Progress::Passages { done, of } => {
+            if last.elapsed() >= EVERY {
+                *last = Instant::now();
+                out::say(&format!("{done} of {of} passages embedded anew"));
+            }
+        }
+        Progress::Waiting => {
+            if last.elapsed() >= EVERY {
+                *last = Instant::now();
+                out::say(WAITING);
             }
         }
         Progress::Failed(failure) => out::say(&failed(failure)),

@@ -5,6 +5,7 @@ use super::super::out;
 use super::fidelity;
 use kenward_ingest::pipeline::{RunReport, rights_are_in};
 use kenward_vault::runs::RunState;
+use kenward_vault::writer::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many paths of one reason are listed.
@@ -23,17 +24,27 @@ pub(super) fn needs_attention(report: &RunReport) -> bool {
 pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if !json && !reports.is_empty() {
         out::print(&table(reports))?;
-    }
-    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for report in reports {
-        for failure in &report.failures {
-            let path = format!("{}/{}", report.source, failure.path);
-            reasons.entry(failure.reason.as_str()).or_default().push(path);
+        let ran: BTreeSet<&str> = reports.iter().filter_map(|report| report.embedder.as_deref()).collect();
+        for embedder in ran {
+            out::say(&format!("embedded by {embedder}"));
         }
     }
-    for (reason, paths) in &reasons {
-        out::say(&format!("{}: {}", reason.replace('_', " "), count(paths.len(), "document")));
-        list(paths);
+    let mut reasons: BTreeMap<&str, Vec<(&str, &Failure)>> = BTreeMap::new();
+    for report in reports {
+        for failure in &report.failures {
+            reasons.entry(failure.reason.as_str()).or_default().push((&report.source, failure));
+        }
+    }
+    for (reason, failures) in &reasons {
+        out::say(&format!("{}: {}", reason.replace('_', " "), count(failures.len(), "document")));
+        let shown = |(source, f): &(&str, &Failure)| match f.attempts {
+            0 | 1 => format!("{source}/{}", f.path),
+            tries => format!("{source}/{} (tried {tries} times)", f.path),
+        };
+        list(&failures.iter().map(shown).collect::<Vec<_>>());
+        if let Some(again) = again(failures.iter().map(|(_, failure)| *failure)) {
+            out::say(&format!("  {again}"));
+        }
         out::hint(how_to_fix(reason));
     }
     let unknown: Vec<String> = reports
@@ -41,7 +52,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         .flat_map(|report| report.skipped_unknown.iter().map(move |path| format!("{}/{path}", report.source)))
         .collect();
     if !unknown.is_empty() {
-        let what = "neither Markdown, text, HTML nor PDF by their content";
+        let what = "neither Markdown, text, HTML, PDF, DOCX nor an archive by their content";
         out::say(&format!("skipped, {what}: {}", count(unknown.len(), "file")));
         list(&unknown);
     }
@@ -113,6 +124,25 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
     }
     Ok(())
+}
+
+/// When failed documents are tried again.
+pub(crate) fn again<'f>(failures: impl Iterator<Item = &'f Failure>) -> Option<String> {
+    let all: Vec<&Failure> = failures.collect();
+    // What an older version of the program recorded does not say.
+    if all.iter().any(|failure| failure.tried.is_none()) {
+        return Some("tried again with the next run".to_owned());
+    }
+    let settled = all.iter().filter(|failure| failure.next.is_none()).count();
+    let settled = match settled {
+        0 => None,
+        some if some == all.len() => Some("not tried again until they change".to_owned()),
+        some => Some(format!("{some} of them not tried again until they change")),
+    };
+    let next = all.iter().filter_map(|failure| failure.next).min();
+    let later = next.map(|at| format!("tried again from {} on", out::time(at)));
+    let words: Vec<String> = later.into_iter().chain(settled).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// The first of some paths.
@@ -187,6 +217,9 @@ fn count(number: usize, what: &str) -> String {
 pub(crate) fn how_to_fix(reason: &str) -> &'static str {
     match reason {
         "unreadable" => "check owner and mode of the files, then run this again",
+        "bad_name" => "rename them in their archive, then run this again",
+        "nested_archive" => "unpack the outer archives into the source",
+        "unpacks_too_large" => "unpack them by hand if you trust them, and split what is too large",
         "encrypted" => "save them without a password, then run this again",
         "too_large" => "raise `ingest.max_text_mb`, or split them",
         "timeout" => "raise `ingest.worker_seconds`, or convert them to a simpler format",

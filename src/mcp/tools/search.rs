@@ -57,7 +57,7 @@ fn input() -> Value {
                 "properties": {
                     "source": { "type": "string", "description": "Name of a source, from list_sources." },
                     "path": { "type": "string", "description": "Beginning of the path within the source, such as policies/travel/." },
-                    "type": { "type": "string", "description": "Kind of document: markdown, text, html or pdf." },
+                    "type": { "type": "string", "description": "Kind of document: markdown, text, html, pdf or docx." },
                     "modified_after": { "type": "string", "description": "Changed at or after this date or time, such as 2026-10-02 or 2026-10-02T08:00:00Z." },
                     "modified_before": { "type": "string", "description": "Changed at or before this date or time." }
                 },

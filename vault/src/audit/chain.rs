@@ -2,15 +2,15 @@
 
 use crate::error::VaultError;
 use data_encoding::HEXLOWER;
-use kenward_access::ids::TenantId;
+use kenward_access::ids::{TenantId, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-pub(super) const FILE: &str = "log.jsonl";
+pub(crate) const FILE: &str = "log.jsonl";
 
 /// Where the chain ends.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub(super) struct Opened {
     pub(super) torn: Option<u64>,
     /// Answers without a hand-over.
     pub(super) open_answers: BTreeSet<String>,
+    /// When the last record was written.
+    pub(super) last: Option<Timestamp>,
 }
 
 /// What [`verify`] found in order.
@@ -125,6 +127,12 @@ fn text_field<'a>(record: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once('"').map(|(value, _)| value)
 }
 
+/// When a record was written: it says so at its end.
+fn written_at(record: &str) -> Option<Timestamp> {
+    let (_, at) = record.rsplit_once(",\"at\":")?;
+    at.strip_suffix('}')?.parse().ok().map(Timestamp)
+}
+
 pub(super) fn open(dir: &Path, tenant: &TenantId) -> Result<Opened, VaultError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(VaultError::io("making", dir))?;
     let path = dir.join(FILE);
@@ -140,7 +148,9 @@ pub(super) fn open(dir: &Path, tenant: &TenantId) -> Result<Opened, VaultError> 
         File::open(dir).and_then(|d| d.sync_all()).map_err(VaultError::io("syncing", dir))?;
     }
     let mut open_answers = BTreeSet::new();
+    let mut last = None;
     let mut each = |record: &str| {
+        last = written_at(record).or(last);
         // Only the records' own beginnings are looked at: `kind` is written first.
         if record.starts_with("{\"kind\":\"answer\"") {
             if let Some(id) = text_field(record, "\"id\":\"") {
@@ -164,7 +174,7 @@ pub(super) fn open(dir: &Path, tenant: &TenantId) -> Result<Opened, VaultError> 
         Err((_, Broken::Line(record))) => return Err(broken(&path, record)),
         Err((_, Broken::Io(error))) => return Err(VaultError::io("reading", &path)(error)),
     };
-    Ok(Opened { file, tip, torn, open_answers })
+    Ok(Opened { file, tip, torn, open_answers, last })
 }
 
 /// Puts an unfinished last line into a file of its own, then cuts it off.
@@ -192,4 +202,36 @@ pub fn verify(dir: &Path, tenant: &TenantId) -> Result<Verified, VaultError> {
         Err((_, Broken::Line(record))) => Err(broken(&path, record)),
         Err((_, Broken::Io(error))) => Err(VaultError::io("reading", &path)(error)),
     }
+}
+
+/// Copies the first `records` of the log in `dir` to `to`, checking the chain on the way. Gives where it ends.
+///
+/// # Errors
+/// [`VaultError::Damaged`] at the first record that does not fit.
+pub(crate) fn copy(
+    dir: &Path,
+    tenant: &TenantId,
+    records: u64,
+    to: &mut dyn Write,
+) -> Result<Verified, VaultError> {
+    let path = dir.join(FILE);
+    let file = File::open(&path).map_err(VaultError::io("opening", &path))?;
+    let mut tip = Tip { seq: 0, hash: genesis(tenant.as_str()), length: 0 };
+    let mut reader = BufReader::with_capacity(1 << 17, file);
+    let mut line = Vec::new();
+    while tip.seq < records {
+        line.clear();
+        reader.read_until(b'\n', &mut line).map_err(VaultError::io("reading", &path))?;
+        let found = line.strip_suffix(b"\n").and_then(|body| std::str::from_utf8(body).ok()).and_then(parts);
+        tip = match found {
+            Some((seq, prev, given, record))
+                if seq == tip.seq + 1 && prev == tip.hash && given == hash(&prev, seq, record.as_bytes()) =>
+            {
+                Tip { seq, hash: given, length: tip.length + line.len() as u64 }
+            }
+            _ => return Err(broken(&path, tip.seq + 1)),
+        };
+        to.write_all(&line).map_err(VaultError::io("copying", &path))?;
+    }
+    Ok(Verified { records: tip.seq, tip: HEXLOWER.encode(&tip.hash) })
 }

@@ -15,23 +15,27 @@ mod record;
 mod tests;
 mod thread;
 
+pub(crate) use chain::{FILE, copy};
 pub use chain::{Verified, verify};
 pub(crate) use record::{
     Answer, Asked, DecisionPath, LayerTaken, Outcome, Policy, Record, Returned, State, Who,
 };
 
 use crate::error::VaultError;
-use crate::seams::Clock;
+use crate::seams::{Clock, SteadyClock};
 use kenward_access::ids::TenantId;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The log of one vault. One thread writes; many wait for the same sync.
 pub(crate) struct AuditLog {
     writer: thread::Writer,
-    clock: Arc<dyn Clock>,
+    clock: Arc<SteadyClock>,
     written: Arc<AtomicU64>,
+    /// The last thing that was to be written could not be.
+    failing: Arc<AtomicBool>,
+    path: PathBuf,
 }
 
 impl AuditLog {
@@ -40,11 +44,17 @@ impl AuditLog {
     ///
     /// # Errors
     /// [`VaultError::Damaged`] for any other break, with the way on; [`VaultError::Io`].
-    pub(crate) fn open(dir: &Path, tenant: &TenantId, clock: Arc<dyn Clock>) -> Result<Self, VaultError> {
+    pub(crate) fn open(dir: &Path, tenant: &TenantId, clock: Arc<SteadyClock>) -> Result<Self, VaultError> {
         let opened = chain::open(dir, tenant)?;
+        // Whatever was answered is recorded: it has not been later than the last record.
+        if let Some(last) = opened.last {
+            clock.not_before(last);
+        }
         let written = Arc::new(AtomicU64::new(opened.tip.seq));
-        let writer = thread::Writer::start(opened.file, opened.tip, Arc::clone(&written));
-        let log = Self { writer, clock, written };
+        let failing = Arc::new(AtomicBool::new(false));
+        let writer =
+            thread::Writer::start(opened.file, opened.tip, Arc::clone(&written), Arc::clone(&failing));
+        let log = Self { writer, clock, written, failing, path: dir.join(FILE) };
         if let Some(bytes) = opened.torn {
             log.write(&Record::TornLine { bytes })?;
         }
@@ -70,6 +80,12 @@ impl AuditLog {
         }
     }
 
+    /// Whether the next record could be written, as far as can be told without writing one.
+    pub(crate) fn is_writable(&self) -> bool {
+        let opens = || std::fs::OpenOptions::new().append(true).open(&self.path).is_ok();
+        !self.failing.load(Ordering::Acquire) && opens()
+    }
+
     /// How many records there are.
     pub(crate) fn count(&self) -> u64 {
         self.written.load(Ordering::Acquire)
@@ -77,6 +93,12 @@ impl AuditLog {
 }
 
 impl crate::vault::Vault {
+    /// Whether answers could be recorded, as far as can be told without writing a record.
+    #[must_use]
+    pub fn audit_is_writable(&self) -> bool {
+        self.core.audit.is_writable()
+    }
+
     /// Notes that `count` requests with bad or missing tokens were refused since the last note. The
     /// caller of this gathers them (per address and minute), so that strangers cannot fill the disk.
     pub fn note_refused(&self, address: &str, count: u64) {

@@ -3,7 +3,7 @@
 use super::chain::{FILE, Tip, append};
 use super::{AuditLog, Record, verify};
 use crate::error::VaultError;
-use crate::seams::Clock;
+use crate::seams::{Clock, SteadyClock};
 use kenward_access::ids::{TenantId, Timestamp};
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn tenant() -> TenantId {
 }
 
 fn open(dir: &Path) -> Result<AuditLog, VaultError> {
-    AuditLog::open(dir, &tenant(), Arc::new(Fixed))
+    AuditLog::open(dir, &tenant(), Arc::new(SteadyClock::new(Arc::new(Fixed))))
 }
 
 fn run(n: u64) -> Record {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -29,9 +29,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(file: File, tip: Tip, written: Arc<AtomicU64>) -> Self {
+    pub(super) fn start(file: File, tip: Tip, written: Arc<AtomicU64>, failing: Arc<AtomicBool>) -> Self {
         let (queue, inbox) = channel();
-        let log = Log { file, tip, written, dirty: false, notes: VecDeque::new() };
+        let log = Log { file, tip, written, failing, dirty: false, notes: VecDeque::new() };
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || log.run(&inbox)).ok();
         Self { queue: Some(queue), thread }
     }
@@ -66,6 +66,7 @@ struct Log {
     file: File,
     tip: Tip,
     written: Arc<AtomicU64>,
+    failing: Arc<AtomicBool>,
     /// Whether something was written since the last sync.
     dirty: bool,
     /// Notes that could not be written yet.
@@ -155,9 +156,11 @@ impl Log {
                 self.dirty = !sync;
                 self.tip = tip;
                 self.written.store(tip.seq, Ordering::Release);
+                self.failing.store(false, Ordering::Release);
                 Ok(())
             }
             Err(error) => {
+                self.failing.store(true, Ordering::Release);
                 // INVARIANT: a record that was refused must not come to life at the next start.
                 self.file.set_len(self.tip.length)?;
                 self.file.sync_data()?;

@@ -12,12 +12,11 @@ use std::collections::HashMap;
 pub(crate) const TEXT_LOST: u32 = 0;
 
 /// The texts of all versions that are read or wait, with the versions' rows.
+pub(crate) const TEXTS: &str = "SELECT text, no FROM versions WHERE state <> 2";
+
+/// What [`TEXTS`] gives.
 pub(crate) fn texts(tx: &Tx<'_>) -> Result<HashMap<String, i64>, VaultError> {
-    tx.sql(|c| {
-        c.prepare("SELECT text, no FROM versions WHERE state <> 2")?
-            .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
-            .collect()
-    })
+    tx.sql(|c| c.prepare(TEXTS)?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
 }
 
 /// Marks versions whose text is lost; gives how many were not marked before.

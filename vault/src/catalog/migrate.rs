@@ -22,8 +22,22 @@ const STEPS: [&str; 2] = [
      ALTER TABLE runs ADD COLUMN report TEXT;
      ALTER TABLE users ADD COLUMN label TEXT;
      UPDATE runs SET state = CASE WHEN ended IS NULL THEN 4 ELSE 1 END;",
-    // Version 3.
-    "",
+    // A source keeps the name that ids are made with when it is renamed, and its number when it is removed;
+    // versions have their document's own date, and its language; chunks say where their body begins (of
+    // older ones it is not known, and their headings are embedded anew with it); failures know what failed
+    // and when they are tried again; rights are read apart from content.
+    "ALTER TABLE sources ADD COLUMN born TEXT;
+     ALTER TABLE sources ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE versions ADD COLUMN dated INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE versions ADD COLUMN language TEXT;
+     ALTER TABLE chunks ADD COLUMN body INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE failures ADD COLUMN raw_hash BLOB;
+     ALTER TABLE failures ADD COLUMN pipeline INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE failures ADD COLUMN limits TEXT NOT NULL DEFAULT '';
+     ALTER TABLE failures ADD COLUMN tried INTEGER;
+     ALTER TABLE failures ADD COLUMN next INTEGER;
+     ALTER TABLE sources ADD COLUMN rights_read INTEGER;
+     UPDATE sources SET rights_read = listed;",
 ];
 
 /// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.

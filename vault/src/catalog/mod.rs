@@ -1,7 +1,10 @@
 //! The catalog: one SQLite file, one writer, many readers, and all SQL of the vault in this folder.
 //! It is the source of truth for rights, versions and the outbox; nothing else may be.
 
+pub(crate) mod anew;
+pub(crate) mod check;
 pub(crate) mod content;
+pub(crate) mod copy;
 pub(crate) mod lost;
 pub(crate) mod migrate;
 pub(crate) mod open;
@@ -81,6 +84,11 @@ impl Tx<'_> {
             c.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", params![key, value])
         })
         .map(|_| ())
+    }
+
+    /// Removes a value, if it is there.
+    pub(crate) fn remove_meta(&self, key: &str) -> Result<(), VaultError> {
+        self.sql(|c| c.execute("DELETE FROM meta WHERE key = ?1", [key])).map(drop)
     }
 
     /// Counts one change of rights, and gives the new epoch.

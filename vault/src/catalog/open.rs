@@ -4,12 +4,26 @@ use super::{Catalog, failed, migrate, runs, setup};
 use crate::error::VaultError;
 use crate::folder::lost_catalog;
 use kenward_access::ids::TenantId;
-use rusqlite::{Connection, OptionalExtension};
+use kenward_indexes::embedding::EmbeddingSpace;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const SCHEMA: &str = include_str!("schema.sql");
+
+/// The space that documents in the catalog of a folder that is not open are embedded in, if any are, and the name
+/// of the folder of their vectors, if it is another than the usual one.
+pub(crate) fn space_in(path: &Path) -> Option<(EmbeddingSpace, Option<String>)> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).ok()?;
+    setup(&connection).ok()?;
+    let sql = "SELECT value, (SELECT value FROM meta WHERE key = 'vectors') FROM meta WHERE key = 'space'
+               AND EXISTS (SELECT 1 FROM versions WHERE embedded = 1 AND count > 0 AND state <> 2)";
+    let row = connection.query_row(sql, [], |r| Ok((r.get::<_, String>(0)?, r.get(1)?)));
+    let (text, folder) = row.ok()?;
+    Some((serde_json::from_str(&text).ok()?, folder))
+}
 
 impl Catalog {
     /// Opens or makes the catalog of a tenant. `may_make` is false where something is kept already: a

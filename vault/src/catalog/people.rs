@@ -160,6 +160,11 @@ pub(crate) fn revoke_token(tx: &Tx<'_>, id: &str, now: Timestamp) -> Result<usiz
     })
 }
 
+/// Revokes all tokens, and gives how many there were.
+pub(crate) fn revoke_all(tx: &Tx<'_>, now: Timestamp) -> Result<usize, VaultError> {
+    tx.sql(|c| c.execute("UPDATE tokens SET revoked = ?1 WHERE revoked IS NULL", [now.0]))
+}
+
 const TOKENS: &str = "SELECT hash, user, agent, label, created, expires, revoked FROM tokens";
 
 /// A token's row.

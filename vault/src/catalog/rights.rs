@@ -246,6 +246,32 @@ fn hide_held(
     Ok(())
 }
 
+/// Hides the documents of which this is so until a run of their source has read them or found them unchanged, under
+/// the rights that it has read. Gives how many.
+///
+/// INVARIANT: by a class of their own, which no change of the directory and no other run lets go of.
+pub(crate) fn hide_until_read(
+    tx: &Tx<'_>,
+    rights: &mut Rights,
+    of: &dyn Fn(DocNo, ContainerNo) -> bool,
+) -> Result<u64, VaultError> {
+    let nobody = intern(tx, rights, Acl::nobody())?;
+    let all: Vec<(u32, u32)> = tx.sql(|c| {
+        c.prepare("SELECT no, container FROM documents")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .collect()
+    })?;
+    let mut hidden = 0;
+    for (no, container) in all.into_iter().map(|(no, container)| (DocNo(no), ContainerNo(container))) {
+        if of(no, container) {
+            super::content::guard(tx, no, container, Some(nobody), super::content::HELD_FOR_CONTENT)?;
+            rights.documents.insert(no, (container, Some(nobody)));
+            hidden += 1;
+        }
+    }
+    Ok(hidden)
+}
+
 /// Hides what is guarded by rights that name somebody who is gone.
 ///
 /// INVARIANT (I3): a container's own rights are resolved again by their names. The old ones that hold

@@ -11,8 +11,9 @@ use rusqlite::{OptionalExtension, Row, params};
 /// Rows beyond this many are forgotten, the oldest first.
 const KEPT: i64 = 1_000;
 
-/// Begins a run over a source, or goes on with its last one if that came to no end.
-pub(crate) fn begin(tx: &Tx<'_>, source: u32, now: Timestamp) -> Result<i64, VaultError> {
+/// Begins a run over a source, or goes on with its last one if that came to no end. Gives its number, and
+/// whether it is gone on with.
+pub(crate) fn begin(tx: &Tx<'_>, source: u32, now: Timestamp) -> Result<(i64, bool), VaultError> {
     let open: Option<i64> = tx.sql(|c| {
         c.query_row(
             "SELECT no FROM runs WHERE source = ?1 AND state IN (?2, ?3)
@@ -30,14 +31,14 @@ pub(crate) fn begin(tx: &Tx<'_>, source: u32, now: Timestamp) -> Result<i64, Vau
                 params![no, running],
             )
         })?;
-        return Ok(no);
+        return Ok((no, true));
     }
     tx.sql(|c| {
         c.execute("DELETE FROM runs WHERE no <= (SELECT max(no) FROM runs) - ?1", [KEPT])?;
         c.query_row(
             "INSERT INTO runs (source, started, state) VALUES (?1, ?2, ?3) RETURNING no",
             params![source, now.0, running],
-            |r| r.get(0),
+            |r| Ok((r.get(0)?, false)),
         )
     })
 }

@@ -1,7 +1,7 @@
 -- The catalog of one tenant, version 3. All times are milliseconds UTC; all JSON is ours.
 
 CREATE TABLE meta (
-  key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, epoch, generation, next_chunk, applied, operations
+  key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, vectors, anew, epoch, generation, next_chunk, applied, operations
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -10,7 +10,10 @@ CREATE TABLE sources (
   id     TEXT NOT NULL UNIQUE,            -- ks_…
   name   TEXT NOT NULL UNIQUE,
   spec   TEXT NOT NULL,                   -- SourceSpec as JSON
-  listed INTEGER                          -- start of the last full listing
+  listed INTEGER,                         -- start of the last full listing
+  rights_read INTEGER,                    -- when its rights were last read, all of them, and put into force
+  born   TEXT,                            -- the name that ids are made with; NULL = its name
+  removed INTEGER NOT NULL DEFAULT 0      -- 1 = it is gone, and its number is given to no other
 ) STRICT;
 
 CREATE TABLE classes (                    -- interned ACLs; never removed, so numbers stay
@@ -54,6 +57,8 @@ CREATE TABLE versions (
   title    TEXT NOT NULL,
   kind     TEXT NOT NULL,
   modified INTEGER NOT NULL,
+  dated    INTEGER NOT NULL DEFAULT 0,    -- 1 = the document says so itself, not its file
+  language TEXT,                          -- ISO 639-1, where it could be told
   ingested INTEGER NOT NULL,              -- start of the run
   bytes    INTEGER NOT NULL,
   raw_hash BLOB NOT NULL,
@@ -74,7 +79,8 @@ CREATE TABLE chunks (
   start    INTEGER NOT NULL,
   stop     INTEGER NOT NULL,
   page     INTEGER,
-  headings TEXT NOT NULL
+  headings TEXT NOT NULL,
+  body     INTEGER NOT NULL DEFAULT 0     -- where its own headings end, like start; before start = there
 ) STRICT;
 CREATE INDEX chunks_version ON chunks (version);
 
@@ -94,6 +100,11 @@ CREATE TABLE failures (
   reason    TEXT NOT NULL,
   detail    TEXT NOT NULL,
   attempts  INTEGER NOT NULL,
+  raw_hash  BLOB,                         -- SHA-256 of the bytes that failed; NULL = they could not be read
+  pipeline  INTEGER NOT NULL DEFAULT 0,   -- that failed on them
+  limits    TEXT NOT NULL DEFAULT '',     -- under which it did
+  tried     INTEGER,                      -- the last try
+  next      INTEGER,                      -- not tried before; NULL = not before one of the three above changes
   PRIMARY KEY (source, source_id)
 ) STRICT, WITHOUT ROWID;
 

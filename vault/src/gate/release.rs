@@ -187,9 +187,11 @@ fn state(scope: &AccessScope) -> State {
 }
 
 fn policy(core: &Core, rights: &Rights) -> Policy {
+    let published = core.published.load();
+    let space = published.vectors.as_ref().map(|v| v.embedder.space());
     Policy {
         rights_epoch: rights.epoch.0,
-        model: core.embedder.as_ref().map(|e| format!("{}/{}", e.space().engine, e.space().model)),
+        model: space.map(|space| format!("{}/{}", space.engine, space.model)),
     }
 }
 

@@ -66,9 +66,9 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn cursors(&self) -> Cursors<'_> {
+    fn cursors<'k>(&'k self, keys: &'k [[u8; 32]]) -> Cursors<'k> {
         Cursors {
-            key: &self.gate.core.keys.cursors,
+            keys,
             tenant: &self.gate.core.tenant,
             now: self.gate.pin.now,
             caller: caller_hash(self.gate.caller),
@@ -79,12 +79,15 @@ impl Attempt<'_> {
     /// The sort key that this request goes on behind; `None` at the beginning.
     pub(super) fn last(&self) -> Result<Option<Vec<u8>>, Stop> {
         let Some(cursor) = &self.question.cursor else { return Ok(None) };
-        self.cursors().read(cursor).map(Some).ok_or_else(|| Stop::Told(errors::cursor()))
+        self.cursors(&self.gate.core.keys.cursors.all())
+            .read(cursor)
+            .map(Some)
+            .ok_or_else(|| Stop::Told(errors::cursor()))
     }
 
     /// A cursor that goes on behind `last`.
     pub(super) fn next(&self, last: &[u8]) -> Option<String> {
-        self.cursors().make(self.gate.core.entropy.as_ref(), last)
+        self.cursors(&self.gate.core.keys.cursors.all()).make(self.gate.core.entropy.as_ref(), last)
     }
 }
 
@@ -147,8 +150,9 @@ impl KnowledgeBase {
         let scope = Gate::scope(core, caller, &pin.rights, pin.now)
             .ok_or_else(|| Stop::Told(errors::unauthenticated()))?;
         let record = RecordId::draw(core.entropy.as_ref());
-        let receipt = receipt::make(&core.keys.receipts, core.entropy.as_ref(), &core.tenant, record)
-            .ok_or_else(|| VaultError::damaged("the receipt key", "put `keys/` back from a backup"))?;
+        let receipt =
+            receipt::make(&core.keys.receipts.current(), core.entropy.as_ref(), &core.tenant, record)
+                .ok_or_else(|| VaultError::damaged("the receipt key", "put `keys/` back from a backup"))?;
         let gate = Gate::new(core, caller, &pin, &scope, record);
         let built = match build(&Attempt { gate: &gate, receipt: &receipt, question }) {
             Err(Stop::ToldOf(error)) => Err(error),

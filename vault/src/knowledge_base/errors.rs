@@ -91,6 +91,7 @@ pub(super) fn failed(failure: &VaultError) -> AnswerError {
         | VaultError::Catalog { .. }
         | VaultError::Lexical(_)
         | VaultError::Vector(_)
+        | VaultError::Embed(_)
         | VaultError::Mismatch { .. }
         | VaultError::Damaged { .. }
         | VaultError::Name { .. } => internal(),

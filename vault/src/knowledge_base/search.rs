@@ -12,6 +12,7 @@ use crate::gate::{Disclosure, Shown, Stop};
 use crate::published::{ChunkMeta, ContentImage, DocMeta};
 use kenward_access::caller::Caller;
 use kenward_access::ids::{ChunkNo, DocNo, TieKey};
+use kenward_indexes::embedding::Embedder;
 use kenward_indexes::fusion::{Weights, fuse};
 use kenward_indexes::{Scored, TieOrder};
 use std::cmp::Ordering;
@@ -53,7 +54,7 @@ struct Plan {
     limit: usize,
     filters: Parsed,
     lexical: bool,
-    vector: Option<Vec<f32>>,
+    vector: Option<(Vec<f32>, Arc<dyn Embedder>)>,
 }
 
 /// A candidate with its place in the order.
@@ -108,8 +109,7 @@ impl Plan {
             )
         })?;
         let filters = Parsed::of(&request.filters, "filters.")?;
-        let vectors = kb.core.published.load().vectors.is_some();
-        let embedder = kb.core.embedder.as_ref().filter(|_| vectors);
+        let embedder = kb.core.published.load().vectors.as_ref().map(|v| Arc::clone(&v.embedder));
         let vector = match (request.mode, embedder) {
             (Mode::Lexical, _) | (Mode::Hybrid, None) => None,
             (Mode::Semantic, None) => {
@@ -120,11 +120,7 @@ impl Plan {
                 ));
             }
             (Mode::Hybrid | Mode::Semantic, Some(embedder)) => {
-                let embedded = embedder.embed(&[query.as_str()]).map_err(|error| {
-                    tracing::error!(%error, "a query could not be embedded");
-                    errors::embedding_failed()
-                })?;
-                Some(embedded.into_iter().next().ok_or_else(errors::embedding_failed)?)
+                Some((embedded(&query, embedder.as_ref())?, embedder))
             }
         };
         Ok(Self { query, limit, filters, lexical: request.mode != Mode::Semantic, vector })
@@ -167,7 +163,7 @@ impl Plan {
         Ok(render(attempt, page, next_cursor))
     }
 
-    fn candidates(&self, attempt: &Attempt<'_>) -> Result<Vec<Scored>, VaultError> {
+    fn candidates(&self, attempt: &Attempt<'_>) -> Result<Vec<Scored>, Stop> {
         let published = &attempt.gate.pin.published;
         let image = &published.image;
         let (visible, view) = attempt.gate.core.views.of(attempt.gate)?;
@@ -176,20 +172,38 @@ impl Plan {
             self.filters.is_empty() || document(chunk).is_some_and(|d| self.filters.takes(image, d))
         };
         let lexical = if self.lexical {
-            published.lexical.search(&self.query, visible.clone(), &view, &accept, DEPTH, image)?
+            let found = published.lexical.search(&self.query, visible.clone(), &view, &accept, DEPTH, image);
+            found.map_err(VaultError::from)?
         } else {
             Vec::new()
         };
         let (vector, weights) = match (&self.vector, &published.vectors) {
-            (Some(query), Some(vectors)) => {
+            (Some((query, by)), Some(vectors)) => {
                 let weights =
                     if self.lexical { Weights::default() } else { Weights { lexical: 0.0, vector: 1.0 } };
-                (vectors.search(query, visible, &accept, DEPTH, image)?, weights)
+                // INVARIANT: a query is held against vectors of its own space. Those that this attempt has pinned
+                // may be of another one than when the request came.
+                let again = (by.space() != vectors.embedder.space())
+                    .then(|| embedded(&self.query, vectors.embedder.as_ref()))
+                    .transpose()
+                    .map_err(Stop::Told)?;
+                let query = again.as_ref().unwrap_or(query);
+                let found = vectors.snapshot.search(query, visible, &accept, DEPTH, image);
+                (found.map_err(VaultError::from)?, weights)
             }
             _ => (Vec::new(), Weights { lexical: 1.0, vector: 0.0 }),
         };
         Ok(fuse(&lexical, &vector, weights, image))
     }
+}
+
+/// The query's vector.
+fn embedded(query: &str, embedder: &dyn Embedder) -> Result<Vec<f32>, AnswerError> {
+    let embedded = embedder.embed(&[query]).map_err(|error| {
+        tracing::error!(%error, "a query could not be embedded");
+        errors::embedding_failed()
+    })?;
+    embedded.into_iter().next().ok_or_else(errors::embedding_failed)
 }
 
 /// The candidates in their order, without the third and further passages of a document.

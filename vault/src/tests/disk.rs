@@ -95,3 +95,30 @@ fn a_full_disk_stops_the_run_cleanly_and_the_next_goes_on() {
     }
     assert_eq!(vault.stats().unwrap().outbox_waiting, 0);
 }
+
+#[test]
+fn a_full_disk_stops_an_embedding_anew_and_the_next_goes_on() {
+    let Some(mount) = Mount::small() else { return };
+    let vault = open(&mount.0.path().join("data"));
+    let mut run = open_run(&vault);
+    for n in 0..40 {
+        let text: String = (0..20).map(|line| format!("line {line} of {n}\n")).collect();
+        run.put(document(&format!("{n}.txt"), ".", &text)).unwrap();
+    }
+    run.finish().unwrap();
+    // 800 vectors of 8 KiB do not fit.
+    let ballast = mount.0.path().join("ballast");
+    std::fs::write(&ballast, vec![0u8; 1 << 20]).unwrap();
+    let other: Arc<dyn Embedder> = hashing(2_048);
+    let anew = || vault.embed_anew(&by(), &other, &|| false, &|_| ());
+    for _ in 0..2 {
+        let error = anew().unwrap_err();
+        assert!(matches!(error, VaultError::DiskFull { .. }), "{error}");
+        assert_eq!(vault.embedder().unwrap().space().dimension, 32);
+        assert!(!finds(&vault, "line").is_empty());
+    }
+    let smaller: Arc<dyn Embedder> = hashing(64);
+    std::fs::remove_file(&ballast).unwrap();
+    vault.embed_anew(&by(), &smaller, &|| false, &|_| ()).unwrap();
+    assert_eq!(vault.embedder().unwrap().space().dimension, 64);
+}

@@ -3,20 +3,25 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests play the authenticator, the extractor and the gate")]
 
+mod backup;
 mod directory;
 mod disk;
 mod folder;
 mod lost;
+mod reembed;
 mod restart;
 mod rights;
+mod rights_sync;
 mod runs;
+mod sources;
+mod verify;
 
 use crate::core::Core;
 use crate::directory::DirectoryChange;
 use crate::error::VaultError;
 use crate::seams::{Clock, SystemEntropy};
 use crate::vault::{OpenOptions, Operator, Vault};
-use crate::writer::{NewChunk, NewDocument, Run, SourceRights, SourceSpec};
+use crate::writer::{Again, NewChunk, NewDocument, Run, SourceRights, SourceSpec, Tried, Under};
 use kenward_access::acl::{Clearance, Effect, Window};
 use kenward_access::decision::{Holder, decide};
 use kenward_access::ids::{TenantId, Timestamp};
@@ -48,6 +53,7 @@ fn options(dir: &Path, embedder: Option<Arc<dyn Embedder>>) -> OpenOptions {
         labels: vec!["public".into(), "internal".into(), "secret".into()],
         clock: Arc::new(TestClock::default()),
         entropy: Arc::new(SystemEntropy),
+        ledger: None,
     }
 }
 
@@ -106,6 +112,7 @@ pub(crate) fn document_of(
         let body: String = text.chars().skip(from).take(to - from).collect();
         NewChunk {
             span: (u32::try_from(from).unwrap(), u32::try_from(to).unwrap()),
+            body: u32::try_from(from).unwrap(),
             page: None,
             headings: vec![UntrustedText::mint("Top".into())],
             vector: Some(embedder.embed(&[&body]).unwrap().remove(0)),
@@ -117,6 +124,8 @@ pub(crate) fn document_of(
         title: UntrustedText::mint(format!("About {path}")),
         kind: "text",
         modified: Timestamp(5),
+        dated: false,
+        language: Some("en".into()),
         length: text.len() as u64,
         raw_hash: Sha256::digest(text).into(),
         pipeline: 1,

@@ -52,7 +52,7 @@ fn what_was_read_under_narrow_rights_and_never_published_does_not_come_out_under
         let vault = open(dir.path());
         let mut run = run_under(&vault, &[(".", &["everyone"])]);
         if looked == "failed" {
-            run.failed("a.txt", ".", "broken", "").unwrap();
+            run.failed("a.txt", ".", &Tried::of("broken", "")).unwrap();
         }
         run.put(document("b.txt", ".", "berths\n")).unwrap();
         run.publish().unwrap();
@@ -79,7 +79,7 @@ fn what_a_round_read_and_the_next_could_not_is_not_published() {
     rights(&mut run, &[(".", &["user:dana"])]);
     run.put(document("a.txt", ".", "secret\n")).unwrap();
     rights(&mut run, &[(".", &["everyone"])]);
-    run.failed("a.txt", ".", "broken", "").unwrap();
+    run.failed("a.txt", ".", &Tried::of("broken", "")).unwrap();
     run.finish().unwrap();
     assert_eq!(who_sees(&vault, "a.txt"), "");
 }
@@ -144,7 +144,7 @@ fn a_failed_document_stays_under_old_and_new_until_it_is_read_again() {
     let again = |who: &[&str], failed: bool| -> RunSummary {
         let mut run = run_under(&vault, &[(".", who)]);
         if failed {
-            run.failed("a.txt", ".", "broken", "").unwrap();
+            run.failed("a.txt", ".", &Tried::of("broken", "")).unwrap();
         } else {
             run.put(document("a.txt", ".", "new text\n")).unwrap();
         }
@@ -168,7 +168,7 @@ fn what_was_never_published_stays_so_when_its_next_reading_fails() {
 
     let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "new text\n")).unwrap();
-    run.failed("b.txt", ".", "broken", "").unwrap();
+    run.failed("b.txt", ".", &Tried::of("broken", "")).unwrap();
     run.finish().unwrap();
     assert_eq!(who_sees(&vault, "a.txt"), "dana omar vera");
     assert_eq!(who_sees(&vault, "b.txt"), "", "not what the source has now");
@@ -206,7 +206,7 @@ fn old_rights_that_name_somebody_who_is_gone_hide() {
     run.finish().unwrap();
     let mut run = vault.begin_run(&by(), 0).unwrap();
     run.set_rights(both.clone()).unwrap();
-    run.failed("a.txt", "ops", "broken", "").unwrap();
+    run.failed("a.txt", "ops", &Tried::of("broken", "")).unwrap();
     run.finish().unwrap();
     assert_eq!(who_sees(&vault, "a.txt"), "dana vera");
     let remove = crew(|handle, _| DirectoryChange::RemoveGroup { handle });
@@ -344,7 +344,7 @@ fn other_labels_lift_nobodys_clearance_and_believe_no_old_rights() {
         // It moves, and cannot be read there: the old rights go on guarding it.
         let mut run = vault.begin_run(&by(), source(&vault)).unwrap();
         run.set_rights([("public".to_owned(), under("public"))].into()).unwrap();
-        run.failed("moves.txt", "public", "unreadable", "the system refused to read it").unwrap();
+        run.failed("moves.txt", "public", &Tried::of("unreadable", "the system refused to read it")).unwrap();
         drop(run);
         assert_eq!(who_sees(&vault, "moves.txt"), "vera");
     }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::runs::RunState;
-use crate::writer::Failure;
 
 #[test]
 fn what_is_put_is_published_found_and_there_after_a_restart() {
@@ -234,7 +233,7 @@ fn what_a_full_listing_did_not_see_is_removed_before_anything_is_published() {
     let mut run = open_run(&vault);
     run.put(document("a.txt", ".", "first\n")).unwrap();
     run.put(document("b.txt", ".", "second\n")).unwrap();
-    run.failed("c.txt", ".", "broken", "at byte 7").unwrap();
+    run.failed("c.txt", ".", &Tried::of("broken", "at byte 7")).unwrap();
     run.finish().unwrap();
     assert_eq!(vault.failures(0).unwrap().len(), 1);
     let mut run = open_run(&vault);
@@ -266,16 +265,44 @@ fn failures_count_their_attempts_and_go_with_success() {
     let vault = open(dir.path());
     for attempts in 1..3 {
         let mut run = open_run(&vault);
-        run.failed("c.pdf", ".", "encrypted", "").unwrap();
+        run.failed("c.pdf", ".", &Tried::of("encrypted", "")).unwrap();
         assert_eq!(run.finish().unwrap().failed, 1);
-        let failure =
-            Failure { path: "c.pdf".into(), reason: "encrypted".into(), detail: String::new(), attempts };
-        assert_eq!(vault.failures(0).unwrap(), vec![failure]);
+        let recorded = vault.failures(0).unwrap();
+        let failure = &recorded[0];
+        assert_eq!((recorded.len(), failure.path.as_str(), failure.attempts), (1, "c.pdf", attempts));
+        assert_eq!((failure.reason.as_str(), failure.next), ("encrypted", None));
     }
     let mut run = open_run(&vault);
     run.put(document("c.pdf", ".", "now it opens\n")).unwrap();
     run.finish().unwrap();
     assert_eq!(vault.failures(0).unwrap(), vec![]);
+}
+
+#[test]
+fn what_failed_is_known_again_and_its_next_try_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let under = Under { pipeline: 3, limits: "small".into() };
+    let tried = Tried {
+        raw_hash: Some([7; 32]),
+        under: under.clone(),
+        again: Again::Later,
+        ..Tried::of("timeout", "slow")
+    };
+    let mut run = open_run(&open(dir.path()));
+    let told = run.failed("c.pdf", ".", &tried).unwrap();
+    run.finish().unwrap();
+
+    let vault = open(dir.path());
+    assert_eq!(vault.failures(0).unwrap(), std::slice::from_ref(&told));
+    let mut run = open_run(&vault);
+    let standing = run.standing("c.pdf").unwrap();
+    let (early, due) = (Timestamp(told.next.unwrap().0 - 1), told.next.unwrap());
+    assert!(standing.stands(&[7; 32], &under, early) && !standing.stands(&[7; 32], &under, due));
+    // Not tried: nothing but what is said of it changes, and it counts as failed.
+    let still = run.still_failed("c.pdf", ".", "slow, still").unwrap();
+    assert_eq!((still.attempts, still.tried, still.next), (1, told.tried, told.next));
+    assert_eq!(run.finish().unwrap().failed, 1);
+    assert_eq!(vault.failures(0).unwrap()[0].detail, "slow, still");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use kenward_access::untrusted::{UntrustedText, expose_for_indexing};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,11 @@ pub(crate) struct Written {
 pub(crate) fn version_of(text: &UntrustedText) -> String {
     let digest = Sha256::digest(expose_for_indexing(text).as_bytes());
     data_encoding::HEXLOWER.encode(digest.get(..8).unwrap_or_default())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a length is counted")]
+fn scalars(text: &UntrustedText) -> u32 {
+    u32::try_from(expose_for_indexing(text).chars().count()).unwrap_or(u32::MAX)
 }
 
 impl TextStore {
@@ -120,6 +125,45 @@ impl TextStore {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(VaultError::io("opening", &path)(error)),
         }
+    }
+
+    /// Whether a stored text is there, whole, and the one of this version and length. What is damaged is noted.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`]: it could not be looked at.
+    pub(crate) fn is_version(&self, name: &str, version: &str, length: u32) -> Result<bool, VaultError> {
+        let read = match self.reader(name) {
+            Ok(Some(mut reader)) => reader.span(0..u32::MAX).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(Some(text)) => Ok(version_of(&text) == version && scalars(&text) == length),
+            Ok(None) | Err(VaultError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens a text's file as it is; `None` if it is not there. For backups: nothing of it is read as text.
+    pub(crate) fn file(&self, name: &str) -> Result<Option<fs::File>, VaultError> {
+        let path = self.path(name);
+        match fs::File::open(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(VaultError::io("opening", &path)(error)),
+        }
+    }
+
+    /// Puts a text's file back as it was, not durably yet.
+    pub(crate) fn put_back(&self, name: &str, from: &mut impl Read) -> Result<(), VaultError> {
+        let path = self.path(name);
+        let folder = path.parent().unwrap_or(&self.dir);
+        let mut put = || {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            std::io::copy(from, &mut file).map(drop)
+        };
+        put().map_err(VaultError::io("writing", &path))
     }
 
     /// Removes a text and its mark; what is not there is as good as removed.

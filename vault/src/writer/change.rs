@@ -1,11 +1,13 @@
 //! A change of rights: one transaction, one swap, and the release lock once free before it is
 //! acknowledged. Rights are never changed in any other way.
 
-use crate::catalog::Tx;
+use crate::catalog::{Tx, to_json};
 use crate::core::Core;
 use crate::error::VaultError;
+use crate::ledger::{self, Narrowed};
 use crate::published::Rights;
 use crate::vault::{Operator, Vault};
+use crate::writer::SourceSpec;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -16,6 +18,11 @@ pub(crate) struct RightsChange {
     new: Option<Rights>,
     counts: bool,
     recorded: Option<(Operator, &'static str)>,
+    /// Sources of which something else is recorded: their next run goes by it.
+    sources: Vec<(u32, Option<SourceSpec>)>,
+    /// The ledger says it already.
+    told: bool,
+    untold: Option<VaultError>,
 }
 
 impl RightsChange {
@@ -32,6 +39,21 @@ impl RightsChange {
     /// States that this changes what somebody may see: a new epoch, and the lock is waited for.
     pub(crate) fn narrows(&mut self) {
         self.counts = true;
+    }
+
+    /// States that something else is recorded of a source.
+    pub(crate) fn source(&mut self, no: u32, spec: &SourceSpec) {
+        self.sources.push((no, Some(spec.clone())));
+    }
+
+    /// States that a source is gone.
+    pub(crate) fn source_gone(&mut self, no: u32) {
+        self.sources.push((no, None));
+    }
+
+    /// States that the ledger says it already.
+    pub(crate) fn is_told(&mut self) {
+        self.told = true;
     }
 
     /// States that this widens what somebody may see, and makes the record of it durable first.
@@ -59,13 +81,21 @@ impl Vault {
         work: impl FnOnce(&Tx<'_>, &mut RightsChange) -> Result<T, VaultError>,
     ) -> Result<T, VaultError> {
         let mut catalog = self.catalog.lock();
-        let mut change =
-            RightsChange { base: self.core.rights.load_full(), new: None, counts: false, recorded: None };
+        let mut change = RightsChange {
+            base: self.core.rights.load_full(),
+            new: None,
+            counts: false,
+            recorded: None,
+            sources: Vec::new(),
+            told: false,
+            untold: None,
+        };
         let done = catalog.transaction(action, |tx| {
             let result = work(tx, &mut change)?;
             if change.counts {
                 change.rights_mut().epoch = tx.next_epoch()?;
             }
+            self.tell_ledger(tx, &mut change)?;
             Ok(result)
         });
         let result = match (done, change.recorded) {
@@ -85,6 +115,34 @@ impl Vault {
             // whoever releases after it sees the new ones.
             drop(self.core.release.write());
         }
-        Ok(result)
+        match change.untold {
+            // It acts, and is not acknowledged.
+            Some(error) => Err(error),
+            None => Ok(result),
+        }
+    }
+
+    /// Notes in the ledger what may be narrower now, before it is committed.
+    ///
+    /// INVARIANT: what is acknowledged is in the ledger. A narrowing does not wait for it: where it cannot be
+    /// written, the narrowing acts, is not acknowledged, and the ledger begins anew.
+    fn tell_ledger(&self, tx: &Tx<'_>, change: &mut RightsChange) -> Result<(), VaultError> {
+        let mut narrowed = match &change.new {
+            Some(new) if !change.told => ledger::between(&change.base, new, &self.core.labels),
+            _ => Narrowed::default(),
+        };
+        narrowed.sources.append(&mut change.sources);
+        let mut ledger = self.ledger.lock();
+        if narrowed.is_empty() && !ledger.is_broken() {
+            return Ok(());
+        }
+        match ledger.append(&self.core.keys.ledger, self.core.now(), narrowed) {
+            Ok(()) => tx.set_meta("ledger", &to_json(&ledger.place())?),
+            Err(error) => {
+                tracing::error!(%error, "the rights ledger cannot be written; it begins anew when it can");
+                change.untold = Some(error);
+                tx.set_meta("ledger", "")
+            }
+        }
     }
 }

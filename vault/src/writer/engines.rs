@@ -4,11 +4,13 @@
 
 use crate::catalog::{Readers, content, outbox};
 use crate::error::VaultError;
+use crate::published::Vectors;
 use crate::text::TextStore;
 use kenward_access::ids::{ChunkNo, DocNo};
-use kenward_access::untrusted::expose_for_indexing;
+use kenward_access::untrusted::{UntrustedText, expose_for_indexing};
+use kenward_indexes::embedding::{Embedder, EmbeddingSpace, Sizer};
 use kenward_indexes::lexical::{ChunkText, LexicalIndex};
-use kenward_indexes::vector::{VectorIndex, VectorSnapshot, open_flat};
+use kenward_indexes::vector::{VectorError, VectorIndex, open_flat_of, verify_flat};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,9 @@ pub(crate) struct Engines {
     vectors_dir: PathBuf,
     lexical: LexicalIndex,
     vectors: Option<Box<dyn VectorIndex>>,
-    dimension: Option<usize>,
+    space: Option<EmbeddingSpace>,
+    /// Of the space of the vectors, for queries.
+    embedder: Option<Arc<dyn Embedder>>,
     /// A write failed; what was not committed is forgotten by opening them again.
     broken: bool,
     /// While the folder is being opened: a lexical index that cannot be written is built anew, once.
@@ -43,11 +47,11 @@ impl Engines {
     /// `last` the last one it ever gave out: an engine outside of these bounds is not of this
     /// catalog's past, and starts anew.
     pub(crate) fn open(
-        data_dir: &Path,
-        dimension: Option<usize>,
+        (lexical_dir, vectors_dir): (PathBuf, PathBuf),
+        space: Option<EmbeddingSpace>,
+        embedder: Option<Arc<dyn Embedder>>,
         (applied, last): (u64, u64),
     ) -> Result<(Self, Lost), VaultError> {
-        let (lexical_dir, vectors_dir) = (data_dir.join("lexical"), data_dir.join("vectors"));
         let fits = |position: u64| (applied..=last).contains(&position);
         let mut lost = Lost { lexical: false, vectors: false };
         let lexical = match open_lexical(&lexical_dir) {
@@ -59,18 +63,26 @@ impl Engines {
                 open_lexical(&lexical_dir)?
             }
         };
-        let vectors = match dimension.map(|d| open_vectors(&vectors_dir, d)) {
+        let vectors = match space.as_ref().map(|space| open_vectors(&vectors_dir, space)) {
             None => None,
             Some(Ok(vectors)) if fits(vectors.position()) => Some(vectors),
             Some(Err(error @ VaultError::DiskFull { .. })) => return Err(error),
             Some(Ok(_) | Err(_)) => {
                 lost.vectors = true;
                 empty(&vectors_dir)?;
-                dimension.map(|d| open_vectors(&vectors_dir, d)).transpose()?
+                space.as_ref().map(|space| open_vectors(&vectors_dir, space)).transpose()?
             }
         };
-        let engines =
-            Self { lexical_dir, vectors_dir, lexical, vectors, dimension, broken: false, opening: true };
+        let engines = Self {
+            lexical_dir,
+            vectors_dir,
+            lexical,
+            vectors,
+            space,
+            embedder,
+            broken: false,
+            opening: true,
+        };
         Ok((engines, lost))
     }
 
@@ -79,14 +91,49 @@ impl Engines {
         self.vectors.as_ref().map_or(0, |v| v.snapshot().len() as u64)
     }
 
+    /// The files of the vectors' last commit, open, each with the length that it has now: they are only appended to,
+    /// replaced or removed, so what was read through these stays of this commit.
+    pub(crate) fn vector_files(&self) -> Result<Vec<(String, fs::File, u64)>, VaultError> {
+        let dir = &self.vectors_dir;
+        if self.vectors.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut files = Vec::new();
+        for entry in fs::read_dir(dir).map_err(VaultError::io("listing", dir))? {
+            let entry = entry.map_err(VaultError::io("listing", dir))?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let Some(name) = name.to_str().filter(|name| *name != "manifest.new") else { continue };
+            let file = fs::File::open(&path).map_err(VaultError::io("opening", &path))?;
+            let length = file.metadata().map_err(VaultError::io("reading", &path))?.len();
+            files.push((name.to_owned(), file, length));
+        }
+        files.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(files)
+    }
+
     /// The lexical snapshot.
     pub(crate) fn lexical_snapshot(&self) -> Result<kenward_indexes::lexical::LexicalSearcher, VaultError> {
         Ok(self.lexical.searcher()?)
     }
 
-    /// The vector snapshot.
-    pub(crate) fn vector_snapshot(&self) -> Option<Arc<dyn VectorSnapshot>> {
-        self.vectors.as_ref().map(|v| v.snapshot())
+    /// The vector snapshot; only where a question can be embedded too.
+    pub(crate) fn vector_snapshot(&self) -> Option<Vectors> {
+        let embedder = Arc::clone(self.embedder.as_ref()?);
+        self.vectors.as_ref().map(|v| Vectors { embedder, snapshot: v.snapshot() })
+    }
+
+    /// From now on these vectors, which lie in `dir`, and the embedder of their space. Gives the folder of those
+    /// that they replace.
+    pub(crate) fn switch(
+        &mut self,
+        dir: PathBuf,
+        vectors: Box<dyn VectorIndex>,
+        embedder: Arc<dyn Embedder>,
+    ) -> PathBuf {
+        self.space = Some(embedder.space().clone());
+        self.vectors = Some(vectors);
+        self.embedder = Some(embedder);
+        std::mem::replace(&mut self.vectors_dir, dir)
     }
 
     /// Builds the lexical index from catalog and text, as of `position`.
@@ -139,13 +186,51 @@ impl Engines {
     }
 
     /// Empties the lexical index and builds it again, as of what the outbox has forgotten.
-    fn restart_lexical(&mut self, readers: &Readers, text: &TextStore) -> Result<(), VaultError> {
+    pub(crate) fn restart_lexical(&mut self, readers: &Readers, text: &TextStore) -> Result<(), VaultError> {
         // INVARIANT: whatever stops this, the next opening finds an index that is older than what the
         // outbox has forgotten, and starts anew, or an outbox that still holds everything.
         let applied = outbox::applied(readers)?;
         empty(&self.lexical_dir)?;
         self.lexical = open_lexical(&self.lexical_dir)?;
         self.rebuild_lexical(readers, text, applied)
+    }
+
+    /// Reads every byte of the vectors' files; what is not what was written, in words.
+    pub(crate) fn verify_vectors(&self) -> Result<Option<String>, VaultError> {
+        let (Some(_), Some(dimension)) = (&self.vectors, self.space.as_ref().map(|s| s.dimension)) else {
+            return Ok(None);
+        };
+        match verify_flat(&self.vectors_dir, dimension) {
+            Ok(()) => Ok(None),
+            Err(error @ VectorError::Damaged { .. }) => Ok(Some(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Loses passages from both engines.
+    #[cfg(test)]
+    pub(crate) fn forget_for_test(&mut self, chunks: &[ChunkNo]) {
+        let position = self.lexical.position();
+        chunks.iter().for_each(|chunk| self.lexical.delete(*chunk));
+        self.lexical.commit(position).unwrap();
+        self.vectors.as_mut().unwrap().delete(chunks).unwrap();
+        self.restart_vectors(position).unwrap();
+    }
+
+    /// Empties the vectors, as of `position`.
+    pub(crate) fn empty_vectors(&mut self, position: u64) -> Result<(), VaultError> {
+        self.vectors = None;
+        empty(&self.vectors_dir)?;
+        self.reopen()?;
+        self.restart_vectors(position)
+    }
+
+    /// Drops vectors that nothing names.
+    pub(crate) fn drop_vectors(&mut self, stray: &roaring::RoaringBitmap) -> Result<(), VaultError> {
+        let Some(vectors) = self.vectors.as_mut().filter(|_| !stray.is_empty()) else { return Ok(()) };
+        let position = vectors.position();
+        vectors.delete(&stray.iter().map(ChunkNo).collect::<Vec<_>>())?;
+        self.restart_vectors(position)
     }
 
     fn apply_rows(&mut self, readers: &Readers, text: &TextStore) -> Result<u64, VaultError> {
@@ -197,11 +282,11 @@ impl Engines {
     }
 
     fn apply_vectors(&mut self, row: &outbox::Row) -> Result<(), VaultError> {
-        let (Some(vectors), Some(dimension)) = (&mut self.vectors, self.dimension) else { return Ok(()) };
+        let (Some(vectors), Some(space)) = (&mut self.vectors, &self.space) else { return Ok(()) };
         let result = match (row.kind, &row.vectors) {
             (outbox::PUT, Some(blob)) => {
                 let rows: Vec<(ChunkNo, Vec<f32>)> =
-                    chunks(row).zip(blob.chunks_exact(dimension * 4).map(numbers)).collect();
+                    chunks(row).zip(blob.chunks_exact(space.dimension * 4).map(numbers)).collect();
                 vectors.append(&rows)
             }
             (outbox::PUT, None) => Ok(()),
@@ -217,12 +302,12 @@ impl Engines {
         // or damaged must not keep the rest from being found: the next look for lost texts marks it, and
         // the next run of its source brings it back.
         let Some(mut reader) = whole(text.reader(&found.text))?.flatten() else { return Ok(()) };
-        for (chunk, (start, stop), headings) in &found.chunks {
-            let Some(body) = whole(reader.span(*start..*stop))? else { continue };
+        for chunk in &found.chunks {
+            let Some(body) = whole(reader.span(chunk.span.0..chunk.span.1))? else { continue };
             let text = ChunkText {
-                chunk: *chunk,
+                chunk: chunk.no,
                 title: &found.title,
-                headings: &headings.join("\n"),
+                headings: &chunk.headings.join("\n"),
                 body: expose_for_indexing(&body),
             };
             self.lexical.add(text).map_err(|e| VaultError::from(e).or_full(&self.lexical_dir))?;
@@ -234,13 +319,25 @@ impl Engines {
     /// then told again, which changes nothing where it had arrived.
     fn reopen(&mut self) -> Result<(), VaultError> {
         self.vectors = None;
-        self.vectors = self.dimension.map(|d| open_vectors(&self.vectors_dir, d)).transpose()?;
+        let dir = &self.vectors_dir;
+        self.vectors = self.space.as_ref().map(|space| open_vectors(dir, space)).transpose()?;
         Ok(())
     }
 }
 
+/// What is embedded of a stored chunk: the same as when it first came.
+#[expect(clippy::disallowed_methods, reason = "text goes into the embedder here")]
+pub(crate) fn embedding_input(
+    sizer: &Sizer,
+    title: &str,
+    headings: &[String],
+    body: &UntrustedText,
+) -> String {
+    sizer.input(title, headings, expose_for_indexing(body))
+}
+
 /// What was read of a stored text; `None` if it is damaged, which the text store has noted.
-fn whole<T>(read: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
+pub(crate) fn whole<T>(read: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
     match read {
         Err(VaultError::Damaged { .. }) => Ok(None),
         read => read.map(Some),
@@ -271,9 +368,9 @@ fn open_lexical(dir: &Path) -> Result<LexicalIndex, VaultError> {
     LexicalIndex::open(dir).map_err(|e| VaultError::from(e).or_full(dir))
 }
 
-fn open_vectors(dir: &Path, dimension: usize) -> Result<Box<dyn VectorIndex>, VaultError> {
+pub(crate) fn open_vectors(dir: &Path, space: &EmbeddingSpace) -> Result<Box<dyn VectorIndex>, VaultError> {
     make(dir)?;
-    open_flat(dir, dimension).map_err(|e| VaultError::from(e).or_full(dir))
+    open_flat_of(dir, space).map_err(|e| VaultError::from(e).or_full(dir))
 }
 
 fn make(dir: &Path) -> Result<(), VaultError> {

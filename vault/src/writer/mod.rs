@@ -3,10 +3,14 @@
 
 pub(crate) mod change;
 pub(crate) mod engines;
+mod failures;
 pub(crate) mod publish;
 mod put;
+mod rights_sync;
 mod run;
 
+pub use failures::{Again, Failure, Standing, Tried, Under};
+pub use rights_sync::{Freshness, RightsNow, RightsSync, Unsure};
 pub use run::Run;
 pub(crate) use run::place;
 
@@ -104,8 +108,10 @@ pub struct SourceIdentity {
 pub struct Known {
     /// SHA-256 of the bytes that the published version came from.
     pub raw_hash: [u8; 32],
-    /// The source's modification time then.
+    /// When it was last changed, as was known then.
     pub modified: Timestamp,
+    /// As the document itself said.
+    pub dated: bool,
     /// Length in bytes then.
     pub length: u64,
     /// Its container.
@@ -132,6 +138,8 @@ impl Known {
 pub struct NewChunk {
     /// Span in the canonical text, in Unicode scalars.
     pub span: (u32, u32),
+    /// Where its own leading headings end and its body begins, in the same measure.
+    pub body: u32,
     /// Page from 1.
     pub page: Option<u32>,
     /// Heading path: untrusted, sanitized, single lines.
@@ -158,10 +166,14 @@ pub struct NewDocument {
     pub path: String,
     /// Title, sanitized, single line.
     pub title: UntrustedText,
-    /// `markdown`, `text`, `html`, `pdf`.
+    /// `markdown`, `text`, `html`, `pdf`, `docx`.
     pub kind: &'static str,
-    /// When the source last changed it.
+    /// When it was last changed: as the document itself says, or else its source.
     pub modified: Timestamp,
+    /// It is the document that says so.
+    pub dated: bool,
+    /// ISO 639-1, where it could be told.
+    pub language: Option<String>,
     /// Length of its bytes.
     pub length: u64,
     /// SHA-256 of its bytes.
@@ -180,19 +192,6 @@ pub struct NewDocument {
     pub flags: Vec<String>,
     /// What the sanitizer removed, by kind.
     pub removed: BTreeMap<String, u64>,
-}
-
-/// A failed document, as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Path within its source.
-    pub path: String,
-    /// From the fixed taxonomy (`unreadable`, `encrypted`, `too_large`, `timeout`, `crashed_parser`, `empty`, `broken`, `rights_unresolved`, …).
-    pub reason: String,
-    /// More, for an operator. Never text of the document.
-    pub detail: String,
-    /// How often it was tried.
-    pub attempts: u32,
 }
 
 /// What a run did.

@@ -5,13 +5,13 @@ use super::engines::{Engines, gone};
 use super::put::In;
 use crate::catalog::{content, outbox, rights as rights_sql, sources};
 use crate::error::VaultError;
-use crate::published::{ContentImage, Published};
+use crate::published::{ContentImage, Published, Vectors};
 use crate::vault::{Operator, Vault};
 use kenward_access::ids::{ContainerNo, DocNo, Timestamp};
 use kenward_indexes::lexical::LexicalSearcher;
-use kenward_indexes::vector::VectorSnapshot;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What is to be published.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Vault {
     fn promote_and_swap(&self, engines: &Engines, position: u64, ask: &Ask) -> Result<(), VaultError> {
         let core = &self.core;
         // Everything that can fail comes before the catalog's commit: after it only swaps follow.
-        let (lexical, vectors) = snapshots(core.embedder.is_some(), engines)?;
+        let (lexical, vectors) = snapshots(engines)?;
         let old = core.published.load_full();
         let mut image = old.image.clone();
         let mut catalog = self.catalog.lock();
@@ -140,6 +140,10 @@ impl Vault {
 
     /// Removes what was replaced and is read by nobody any more.
     pub(crate) fn sweep_retired(&self) -> Result<(), VaultError> {
+        // INVARIANT: what a backup that is being written names stays; it goes with the next publication.
+        if self.backups.load(Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
         let free = self.retirement.lock().free();
         if free.is_empty() {
             return Ok(());
@@ -184,16 +188,15 @@ fn documents(image: &ContentImage, numbers: &[DocNo]) -> serde_json::Value {
     serde_json::json!({ "documents": ids.map(|d| crate::keys::document_id(&d.key)).collect::<Vec<_>>() })
 }
 
-/// The snapshots that a published state holds; vectors only where a question can be embedded too.
-pub(crate) fn snapshots(core_embedder: bool, engines: &Engines) -> Result<Snapshots, VaultError> {
-    let vectors = if core_embedder { engines.vector_snapshot() } else { None };
-    Ok((engines.lexical_snapshot()?, vectors))
+/// The snapshots that a published state holds.
+pub(crate) fn snapshots(engines: &Engines) -> Result<Snapshots, VaultError> {
+    Ok((engines.lexical_snapshot()?, engines.vector_snapshot()))
 }
 
-type Snapshots = (LexicalSearcher, Option<Arc<dyn VectorSnapshot>>);
+type Snapshots = (LexicalSearcher, Option<Vectors>);
 
 impl Retirement {
-    fn add(&mut self, replaced: Arc<Published>, retired: Vec<(i64, String)>) {
+    pub(crate) fn add(&mut self, replaced: Arc<Published>, retired: Vec<(i64, String)>) {
         let new: Vec<_> = retired.into_iter().filter(|(row, _)| self.queued.insert(*row)).collect();
         self.queue.push_back((replaced, new));
     }

@@ -2,7 +2,7 @@
 //! it meanwhile is never wider than both its old and its new rights.
 
 use super::change::RightsChange;
-use super::{NewDocument, engines};
+use super::{NewDocument, Standing, engines};
 use crate::catalog::{Tx, content, outbox, rights as rights_sql, sources};
 use crate::error::VaultError;
 use crate::vault::Vault;
@@ -15,6 +15,8 @@ use kenward_indexes::vector::VectorError;
 pub(crate) struct In {
     pub(crate) source: u32,
     pub(crate) name: String,
+    /// The name that its documents' ids are made with.
+    pub(crate) born: String,
 }
 
 impl Vault {
@@ -26,7 +28,7 @@ impl Vault {
         ingested: Timestamp,
     ) -> Result<DocNo, VaultError> {
         let core = &self.core;
-        let key = core.keys.document_key(&core.tenant, &place.name, &document.source_id);
+        let key = core.keys.document_key(&core.tenant, &place.born, &document.source_id);
         let vectors = self.vectors_of(document)?;
         let written = core.text.write(&key, &document.text)?;
         let version = crate::text::version_of(&document.text);
@@ -68,7 +70,9 @@ impl Vault {
 
     /// All vectors of a document, or none: half a document is as good as not embedded.
     fn vectors_of(&self, document: &NewDocument) -> Result<Option<Vec<u8>>, VaultError> {
-        let Some(expected) = self.dimension else { return Ok(None) };
+        let Some(expected) = self.embedder().map(|embedder| embedder.space().dimension) else {
+            return Ok(None);
+        };
         if document.chunks.is_empty() || document.chunks.iter().any(|c| c.vector.is_none()) {
             return Ok(None);
         }
@@ -80,7 +84,7 @@ impl Vault {
     }
 
     /// The container that a document names. One whose rights nobody stated is nobody's (I3).
-    fn stated(
+    pub(crate) fn stated(
         &self,
         tx: &Tx<'_>,
         change: &mut RightsChange,
@@ -135,19 +139,34 @@ impl Vault {
     pub(crate) fn keep_failure(
         &self,
         place: &In,
-        source_id: &str,
         container: &str,
-        reason: &str,
-        detail: &str,
+        standing: &Standing,
     ) -> Result<Option<DocNo>, VaultError> {
         self.change_rights("recording a failure", |tx, change| {
-            let old = content::document(tx, place.source, source_id)?;
+            let old = content::document(tx, place.source, &standing.failure.path)?;
             if let Some(old) = &old {
                 let container = self.stated(tx, change, place.source, container)?;
                 self.guard(tx, change, old, &container, content::HELD_FOR_FAILURE)?;
             }
-            sources::fail(tx, place.source, source_id, reason, detail)?;
+            sources::fail(tx, place.source, standing)?;
             Ok(old.map(|old| old.no))
+        })
+    }
+
+    /// A document that could not be read for the sake of the file it stands in: what is published of it stays,
+    /// under old AND new rights, and a failure of its own is none any more.
+    pub(crate) fn keep_unread(
+        &self,
+        place: &In,
+        source_id: &str,
+        container: &str,
+    ) -> Result<Option<DocNo>, VaultError> {
+        self.change_rights("keeping a document of a file that failed", |tx, change| {
+            let Some(old) = content::document(tx, place.source, source_id)? else { return Ok(None) };
+            let container = self.stated(tx, change, place.source, container)?;
+            self.guard(tx, change, &old, &container, content::HELD_FOR_FAILURE)?;
+            sources::unfail(tx, place.source, source_id)?;
+            Ok(Some(old.no))
         })
     }
 
@@ -170,21 +189,51 @@ impl Vault {
         })
     }
 
+    /// Notes that a document hangs on another container, of which nothing else is known.
+    pub(crate) fn move_unread(&self, place: &In, source_id: &str, container: &str) -> Result<(), VaultError> {
+        self.change_rights("moving a document", |tx, change| {
+            let Some(old) = content::document(tx, place.source, source_id)? else { return Ok(()) };
+            let container = self.stated(tx, change, place.source, container)?;
+            self.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)
+        })
+    }
+
     /// Removes documents: at once for whoever asks, later from the engines.
     pub(crate) fn remove(&self, place: &In, source_ids: &[String]) -> Result<u64, VaultError> {
         self.change_rights("removing documents", |tx, change| {
             let mut removed = 0;
             for source_id in source_ids {
                 let Some(old) = content::document(tx, place.source, source_id)? else { continue };
-                for row in [old.published, old.waiting].into_iter().flatten() {
-                    outbox::push(tx, outbox::GONE, old.no, row, content::chunk_range(tx, row)?, None)?;
-                }
-                content::remove(tx, &old)?;
-                change.rights_mut().documents.remove(&old.no);
-                change.narrows();
+                take_out(tx, change, &old)?;
                 removed += 1;
             }
             Ok(removed)
         })
     }
+
+    /// Removes documents by their numbers, in a change that is under way. Gives how many there were.
+    pub(crate) fn remove_numbers(
+        &self,
+        tx: &Tx<'_>,
+        change: &mut RightsChange,
+        numbers: &[DocNo],
+    ) -> Result<u64, VaultError> {
+        let mut removed = 0;
+        for no in numbers {
+            let Some(old) = content::document_by_number(tx, *no)? else { continue };
+            take_out(tx, change, &old)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
+
+fn take_out(tx: &Tx<'_>, change: &mut RightsChange, old: &content::Document) -> Result<(), VaultError> {
+    for row in [old.published, old.waiting].into_iter().flatten() {
+        outbox::push(tx, outbox::GONE, old.no, row, content::chunk_range(tx, row)?, None)?;
+    }
+    content::remove(tx, old)?;
+    change.rights_mut().documents.remove(&old.no);
+    change.narrows();
+    Ok(())
 }

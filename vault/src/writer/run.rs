@@ -2,7 +2,7 @@
 //! [`Run::finish`], after a complete listing, removes and widens.
 
 use super::put::In;
-use super::{Failure, Known, NewDocument, RunSummary, publish::Ask};
+use super::{Failure, Known, NewDocument, RunSummary, Standing, Tried, publish::Ask};
 use crate::catalog::{content, rights, runs, sources};
 use crate::error::VaultError;
 use crate::runs::RunState;
@@ -19,9 +19,12 @@ pub struct Run {
     by: Operator,
     place: In,
     row: i64,
+    /// It was begun before, and came to no end.
+    gone_on: bool,
     started: Timestamp,
     known: HashMap<String, content::KnownDocument>,
-    failed_before: HashSet<String>,
+    /// What failed before, or in this run.
+    failed: HashMap<String, Standing>,
     seen: HashSet<String>,
     stated: HashSet<String>,
     ask: Ask,
@@ -57,28 +60,17 @@ impl Vault {
     /// [`VaultError::Name`] for an unknown source, or one that is being ingested already.
     pub fn begin_run(self: &Arc<Self>, by: &Operator, source: u32) -> Result<Run, VaultError> {
         let started = self.core.now();
-        let (spec, known, failed) = self.catalog.lock().transaction("beginning a run", |tx| {
-            let spec = sources::one(tx, source)?;
-            Ok((spec, content::known(tx, source)?, sources::failures(tx, source)?))
-        })?;
-        let Some(spec) = spec else {
-            return Err(VaultError::name("there is no such source", "see `kenward sources list`"));
-        };
-        if !self.running.lock().insert(source) {
-            return Err(VaultError::name(
-                format!("source `{}` is being ingested already", spec.name),
-                "wait for that run to end",
-            ));
-        }
+        let place = self.occupy(source)?;
         // From here on dropping the run lets the source go.
         let mut run = Run {
             vault: Arc::clone(self),
             by: by.clone(),
-            place: In { source, name: spec.name },
+            place,
             row: 0,
+            gone_on: false,
             started,
-            known,
-            failed_before: failed.into_iter().map(|f| f.path).collect(),
+            known: HashMap::new(),
+            failed: HashMap::new(),
             seen: HashSet::new(),
             stated: HashSet::new(),
             ask: Ask::default(),
@@ -86,11 +78,34 @@ impl Vault {
             progress: (0, 0),
             end: RunState::Interrupted,
         };
-        run.row =
-            self.catalog.lock().transaction("beginning a run", |tx| runs::begin(tx, source, started))?;
+        let (row, known, failed) = self.catalog.lock().transaction("beginning a run", |tx| {
+            let (known, failed) = (content::known(tx, source)?, sources::failures(tx, source)?);
+            Ok((runs::begin(tx, source, started)?, known, failed))
+        })?;
+        ((run.row, run.gone_on), run.known) = (row, known);
+        run.failed = failed.into_iter().map(|standing| (standing.failure.path.clone(), standing)).collect();
         self.core.note_run(&run.place.name, "began", serde_json::json!({ "known": run.known.len() }));
         self.sweep_retired()?;
         Ok(run)
+    }
+
+    /// Takes a source for a run, or for a reading of its rights, and gives where its documents stand. One at a time.
+    pub(crate) fn occupy(&self, source: u32) -> Result<In, VaultError> {
+        let found =
+            self.catalog.lock().transaction("beginning a run", |tx| match sources::one(tx, source)? {
+                Some(spec) => Ok(Some((spec.name, sources::born(tx, source)?))),
+                None => Ok(None),
+            })?;
+        let Some((name, born)) = found else {
+            return Err(VaultError::name("there is no such source", "see `kenward sources list`"));
+        };
+        if self.running.lock().insert(source) {
+            return Ok(In { source, name, born });
+        }
+        Err(VaultError::name(
+            format!("source `{name}` is being ingested already"),
+            "wait for that run to end",
+        ))
     }
 }
 
@@ -99,6 +114,12 @@ impl Run {
     #[must_use]
     pub fn started(&self) -> Timestamp {
         self.started
+    }
+
+    /// Whether this goes on with a run that came to no end.
+    #[must_use]
+    pub fn gone_on(&self) -> bool {
+        self.gone_on
     }
 
     /// What is known of a document.
@@ -187,7 +208,7 @@ impl Run {
             self.ask.ready.insert(known.no);
         }
         let same = known.known.container == container && known.known.modified == modified && !known.held;
-        if same && !self.failed_before.contains(source_id) {
+        if same && !self.failed.contains_key(source_id) {
             return Ok(());
         }
         if let Some(no) = self.vault.keep_unchanged(&self.place, source_id, container, modified)? {
@@ -196,7 +217,24 @@ impl Run {
         }
         container.clone_into(&mut known.known.container);
         known.known.modified = modified;
-        self.failed_before.remove(source_id);
+        self.failed.remove(source_id);
+        Ok(())
+    }
+
+    /// Notes that a document is listed, and was not looked at: nothing of it is published, and no rights
+    /// widen for it. If its container is another one now, it is under old AND new rights.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn unread(&mut self, source_id: &str, container: &str) -> Result<(), VaultError> {
+        self.seen.insert(source_id.to_owned());
+        self.summary.unchanged += 1;
+        let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
+        if known.known.container != container {
+            self.vault.move_unread(&self.place, source_id, container)?;
+            container.clone_into(&mut known.known.container);
+            known.held = true;
+        }
         Ok(())
     }
 
@@ -209,7 +247,7 @@ impl Run {
         let no = self.vault.keep(&self.place, &document, ingested)?;
         self.ask.ready.insert(no);
         self.summary.chunks += document.chunks.len() as u64;
-        self.failed_before.remove(&document.source_id);
+        self.failed.remove(&document.source_id);
         if self.known.contains_key(&document.source_id) {
             self.summary.changed += 1;
         } else {
@@ -219,23 +257,80 @@ impl Run {
         Ok(())
     }
 
-    /// Records a failed document. A version that is already published stays, under old AND new rights.
+    /// What is recorded of failed documents, in no order.
+    pub fn standings(&self) -> impl Iterator<Item = (&str, &Standing)> {
+        self.failed.iter().map(|(id, standing)| (id.as_str(), standing))
+    }
+
+    /// What is recorded as failed of a document, if anything is.
+    #[must_use]
+    pub fn standing(&self, source_id: &str) -> Option<&Standing> {
+        self.failed.get(source_id)
+    }
+
+    /// What would be recorded of a try that failed now.
+    #[must_use]
+    pub fn would_fail(&self, source_id: &str, tried: &Tried) -> Failure {
+        tried.after(source_id, self.failed.get(source_id), self.vault.core.now()).failure
+    }
+
+    /// Records a failed document, and gives what was recorded. A version that is already published stays,
+    /// under old AND new rights.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn failed(
+    pub fn failed(&mut self, source_id: &str, container: &str, tried: &Tried) -> Result<Failure, VaultError> {
+        let standing = tried.after(source_id, self.failed.get(source_id), self.vault.core.now());
+        self.keep_failed(container, standing)
+    }
+
+    /// Notes that a failure stands: the document was not tried again. `detail` is as of now.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn still_failed(
         &mut self,
         source_id: &str,
         container: &str,
-        reason: &str,
         detail: &str,
-    ) -> Result<(), VaultError> {
+    ) -> Result<Failure, VaultError> {
+        let Some(mut standing) = self.failed.get(source_id).cloned() else {
+            return self.failed(source_id, container, &Tried::of("unreadable", detail));
+        };
+        if standing.failure.detail == detail && !self.known.contains_key(source_id) {
+            // Nothing of it is kept that would have to be guarded, and what is recorded says it all.
+            self.summary.failed += 1;
+            self.seen.insert(source_id.to_owned());
+            return Ok(standing.failure);
+        }
+        detail.clone_into(&mut standing.failure.detail);
+        self.keep_failed(container, standing)
+    }
+
+    fn keep_failed(&mut self, container: &str, standing: Standing) -> Result<Failure, VaultError> {
         // What was read of it before, in this run or one that was cut off, is not what the source has now.
-        if let Some(no) = self.vault.keep_failure(&self.place, source_id, container, reason, detail)? {
+        if let Some(no) = self.vault.keep_failure(&self.place, container, &standing)? {
             self.ask.ready.remove(&no);
         }
         self.summary.failed += 1;
-        self.seen.insert(source_id.to_owned());
+        let failure = standing.failure.clone();
+        self.seen.insert(failure.path.clone());
+        self.failed.insert(failure.path.clone(), standing);
+        Ok(failure)
+    }
+
+    /// Keeps a document whose file could not be opened, an archive: what is published of it stays, under old
+    /// AND new rights. The failure is recorded for the file. Nothing for a document that this run was told of.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn keep(&mut self, source_id: &str, container: &str) -> Result<(), VaultError> {
+        if !self.seen.insert(source_id.to_owned()) {
+            return Ok(());
+        }
+        if let Some(no) = self.vault.keep_unread(&self.place, source_id, container)? {
+            self.ask.ready.remove(&no);
+        }
         Ok(())
     }
 
@@ -297,24 +392,44 @@ impl Run {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn finish_failing(mut self, removed: &[Failure]) -> Result<RunSummary, VaultError> {
+    pub fn finish_failing(self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
+        self.end_with(removed, true)
+    }
+
+    /// Ends a run that did not look at all documents: like [`Run::finish_failing`], but no rights widen, and
+    /// the source does not count as read.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn finish_partial(self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
+        self.end_with(removed, false)
+    }
+
+    fn end_with(mut self, removed: &[(String, Tried)], all: bool) -> Result<RunSummary, VaultError> {
         let unseen = self.unseen();
         if !unseen.is_empty() {
             self.summary.removed = self.vault.remove(&self.place, &unseen)?;
         }
-        self.ask.listed = Some((self.place.source, self.started));
+        if all {
+            self.ask.listed = Some((self.place.source, self.started));
+        }
         self.publish()?;
-        self.vault.widen(&self.by, &self.place, &self.stated)?;
+        // INVARIANT: a container widens only when every document in it was looked at.
+        if all {
+            self.vault.widen(&self.by, &self.place, &self.stated)?;
+        }
         self.vault.drop_replaced()?;
         let core = &self.vault.core;
         let (source, row, now, progress) = (self.place.source, self.row, core.now(), self.progress);
         let mut summary = self.summary.clone();
-        let gone: Vec<&String> = self.failed_before.iter().filter(|id| !self.seen.contains(*id)).collect();
+        let gone: Vec<&String> = self.failed.keys().filter(|id| !self.seen.contains(*id)).collect();
+        let removed: Vec<Standing> =
+            removed.iter().map(|(id, tried)| tried.after(id, self.failed.get(id), now)).collect();
         self.vault.catalog.lock().transaction("ending a run", |tx| {
             for source_id in gone {
                 sources::unfail(tx, source, source_id)?;
             }
-            removed.iter().try_for_each(|failure| sources::add_failure(tx, source, failure))?;
+            removed.iter().try_for_each(|standing| sources::fail(tx, source, standing))?;
             summary.failed += removed.len() as u64;
             summary.hidden_for_unresolved_rights = sources::hidden(tx, source)?;
             runs::note(tx, row, progress, &summary)?;

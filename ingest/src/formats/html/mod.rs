@@ -3,10 +3,12 @@
 //! to choose.
 
 mod css;
+mod main_content;
 mod walk;
 
-use super::{Extractor, FailReason, Meta, Sink, text};
+use super::{Extractor, FailReason, Meta, Sink, dates, text};
 use scraper::Html as Tree;
+use std::collections::HashSet;
 
 /// HTML.
 pub(super) struct Html;
@@ -62,8 +64,43 @@ pub(super) fn walk(
     }
     let tree = Tree::parse_document(source);
     let sheet = css::Sheet::of(&tree);
-    walk::Walk::new(&sheet, rendered, meta, sink).run(&tree);
+    // What was Markdown is all of it its author's.
+    let beside = if rendered { HashSet::new() } else { main_content::beside(&tree) };
+    meta.modified = if rendered { None } else { modified(&tree) };
+    walk::Walk::new(&sheet, &beside, rendered, meta, sink).run(&tree);
     Ok(())
+}
+
+/// When the page says that it was last changed, or else when it was published.
+fn modified(tree: &Tree) -> Option<i64> {
+    const CHANGED: [&str; 6] = [
+        "article:modified_time",
+        "og:updated_time",
+        "datemodified",
+        "last-modified",
+        "dcterms.modified",
+        "revised",
+    ];
+    const PUBLISHED: [&str; 6] =
+        ["article:published_time", "datepublished", "date", "dc.date", "dcterms.date", "dcterms.created"];
+    let (mut changed, mut published) = (None, None);
+    for element in tree.tree.nodes().filter_map(|node| node.value().as_element()) {
+        let keys = ["property", "name", "itemprop", "http-equiv"].map(|key| element.attr(key));
+        let value = match element.name() {
+            "meta" => element.attr("content"),
+            "time" => element.attr("datetime"),
+            _ => None,
+        };
+        let Some(value) = value else { continue };
+        for key in keys.into_iter().flatten().map(str::to_ascii_lowercase) {
+            if CHANGED.contains(&key.as_str()) {
+                changed = changed.or_else(|| dates::read(value));
+            } else if PUBLISHED.contains(&key.as_str()) {
+                published = published.or_else(|| dates::read(value));
+            }
+        }
+    }
+    changed.or(published)
 }
 
 /// Counts tags without parsing. One that stands in a comment or a script counts too: the limit is far

@@ -3,10 +3,10 @@
 
 mod layout;
 
-use super::{Extractor, FailReason, Meta, Signal, Sink};
+use super::{Extractor, FailReason, Meta, Signal, Sink, dates};
 use crate::doors::mint;
 use layout::Pages;
-use pdf_extract::{Document, Error, Object, ObjectId, output_doc};
+use pdf_extract::{Dictionary, Document, Error, Object, ObjectId, output_doc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// PDF.
@@ -30,6 +30,7 @@ impl Extractor for Pdf {
         let first_line = out.give(sink);
         let title = info_title(&document).or(first_line);
         meta.title = title.map(mint);
+        meta.modified = modified(&document);
         Ok(meta)
     }
 }
@@ -80,14 +81,23 @@ fn keep_only(document: &mut Document, pages: &[ObjectId]) -> bool {
     true
 }
 
-/// The title that the file states, unless a program made it up.
-fn info_title(document: &Document) -> Option<String> {
-    let info = document.trailer.get(b"Info").ok()?;
-    let info = match info {
+/// When the file says that it was last changed.
+fn modified(document: &Document) -> Option<i64> {
+    dates::read_pdf(&pdf_string(info(document)?.get(b"ModDate").ok()?.as_str().ok()?))
+}
+
+/// What the file says about itself.
+fn info(document: &Document) -> Option<&Dictionary> {
+    let info = match document.trailer.get(b"Info").ok()? {
         Object::Reference(id) => document.get_object(*id).ok()?,
         other => other,
     };
-    let bytes = info.as_dict().ok()?.get(b"Title").ok()?.as_str().ok()?;
+    info.as_dict().ok()
+}
+
+/// The title that the file states, unless a program made it up.
+fn info_title(document: &Document) -> Option<String> {
+    let bytes = info(document)?.get(b"Title").ok()?.as_str().ok()?;
     let title = pdf_string(bytes);
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
     let lower = title.to_lowercase();

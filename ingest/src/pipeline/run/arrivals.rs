@@ -3,11 +3,12 @@
 
 use super::Drive;
 use crate::doors::mint;
+use crate::formats::FailReason;
 use crate::pipeline::embed::{Busy, Embedded};
 use crate::pipeline::read::{Arrival, Outcome, Prepared};
 use crate::pipeline::{IngestError, PIPELINE, Progress};
-use crossbeam_channel::Receiver;
-use kenward_vault::writer::{NewChunk, NewDocument};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use kenward_vault::writer::{Again, NewChunk, NewDocument, Tried};
 use std::time::{Duration, Instant};
 
 /// What was put is published after this many documents, bytes of text, or this long.
@@ -20,16 +21,39 @@ const TELL: Duration = Duration::from_millis(100);
 impl Drive<'_> {
     /// Takes documents as they are ready. Returning early closes the channel, which ends all stages.
     pub(super) fn put_all(&mut self, documents: Receiver<Embedded>, busy: &Busy) -> Result<(), IngestError> {
-        for Embedded { read, vectors } in documents {
-            let Arrival { path, container, outcome, permit } = read;
+        loop {
+            let Embedded { read, vectors } = match documents.recv_timeout(TELL) {
+                Ok(document) => document,
+                // One long document may keep the embedder for minutes: its passages are progress, too.
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tell(busy, false);
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let Arrival { path, container, archive, outcome, permit } = read;
+            // Members were not counted when the source was listed.
+            self.tally.of += u64::from(archive);
             if !matches!(outcome, Outcome::Blank) {
                 self.blanked.remove(&path);
             }
             match outcome {
                 Outcome::Fatal(error) => return Err(error),
                 Outcome::Blank => self.blank(path, container)?,
-                Outcome::Failed(reason) => {
-                    self.fail(&path, &container, reason.code(), &reason.to_string())?
+                Outcome::Failed(FailReason::RightsInside, _) => self.hide_archive(&path, &container)?,
+                Outcome::Failed(reason, raw_hash) => {
+                    let by_a_look = raw_hash.is_none() && reason.again() == Again::WhenChanged;
+                    let tried = Tried { raw_hash, by_a_look, ..self.tried(reason) };
+                    self.fail(&path, &container, tried)?;
+                    self.keep_members(&path, &container)?;
+                }
+                Outcome::Unpacked { links } => {
+                    self.tally.done += 1;
+                    self.tally.links += links;
+                }
+                Outcome::StillFailed => {
+                    self.still_failed(&path, &container)?;
+                    self.keep_members(&path, &container)?;
                 }
                 Outcome::Unknown => {
                     self.tally.done += 1;
@@ -65,6 +89,7 @@ impl Drive<'_> {
             .into_iter()
             .map(|chunk| NewChunk {
                 span: chunk.span,
+                body: chunk.body_at,
                 page: chunk.page,
                 headings: chunk.headings.into_iter().map(mint).collect(),
                 vector: vectors.next(),
@@ -86,6 +111,8 @@ impl Drive<'_> {
             title: mint(prepared.title),
             kind: prepared.format.name(),
             modified: prepared.modified,
+            dated: prepared.dated,
+            language: prepared.language.map(str::to_owned),
             length: prepared.length,
             raw_hash: prepared.raw_hash,
             pipeline: PIPELINE,
@@ -100,15 +127,16 @@ impl Drive<'_> {
     }
 
     fn tell(&mut self, busy: &Busy, now: bool) {
-        if now || self.tally.told.is_none_or(|told| told.elapsed() >= TELL) {
-            self.tally.told = Some(Instant::now());
-            let embedded =
-                if self.options.embedder.is_some() { busy.chunks() } else { self.tally.summary.chunks };
+        let chunks = if self.options.embedder.is_some() { busy.chunks() } else { self.tally.summary.chunks };
+        let told = (self.tally.done, chunks);
+        let due = self.tally.told.is_none_or(|(at, before)| at.elapsed() >= TELL && before != told);
+        if now || due {
+            self.tally.told = Some((Instant::now(), told));
             (self.progress)(Progress::Documents {
                 done: self.tally.done,
                 of: self.tally.of,
                 failed: self.tally.summary.failed,
-                chunks: embedded,
+                chunks,
             });
         }
     }

@@ -3,8 +3,11 @@
 
 mod arrivals;
 mod failures;
+mod partial;
 mod report;
 mod stages;
+
+pub(super) use failures::above;
 
 use super::embed::Busy;
 use super::{IngestError, IngestOptions, Progress, RunReport};
@@ -14,7 +17,7 @@ use kenward_access::rights::{Origin, RightsSpec};
 use kenward_vault::Vault;
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Failure, Run, RunSummary, SourceSpec};
+use kenward_vault::writer::{Run, RunSummary, SourceSpec, Tried, Under};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,12 +42,14 @@ pub(super) fn drive(
     if unsaid > 0 && spec.default_allow.is_empty() {
         return Err(IngestError::NoDefault { source_name: spec.name.as_str().into(), files: unsaid as u64 });
     }
-    let attempts =
-        vault.failures(source)?.into_iter().map(|failure| (failure.path, failure.attempts)).collect();
     // Whose text is lost is read again, though its bytes are the same.
     vault.find_lost_texts()?;
+    let run = vault.begin_run(by, source)?;
+    // INVARIANT: asked for within the run: from here to its end the vault keeps to this embedder.
+    let embedder = options.embedder.as_ref().and_then(|_| vault.embedder());
+    let options = &IngestOptions { embedder, ..options.clone() };
     let mut drive = Drive {
-        run: vault.begin_run(by, source)?,
+        run,
         spec,
         options,
         connector,
@@ -52,12 +57,19 @@ pub(super) fn drive(
         listing: &listing,
         rights,
         tally: Tally { of: (listing.items.len() + listing.failures.len()) as u64, ..Tally::default() },
-        attempts,
+        under: failures::under(options),
         busy: Busy::default(),
+        memory_peak: 0,
+        only: None,
         stopped: None,
         blanked: BTreeMap::new(),
         again: false,
+        inside: BTreeSet::new(),
     };
+    let within = |id: &String| listing.file_of(id) != id;
+    drive.inside = drive.run.known_ids().into_iter().filter(within).collect();
+    // A run that is gone on with has to come to the end of all of it.
+    drive.only = options.only.clone().filter(|_| !drive.run.gone_on());
     progress(Progress::Listed { files: listing.items.len() as u64 });
     drive.count(0);
     drive.state_rights()?;
@@ -80,16 +92,23 @@ struct Drive<'a> {
     listing: &'a Listing,
     rights: Rights,
     tally: Tally,
-    attempts: BTreeMap<String, u32>,
+    /// What works on the documents.
+    under: Under,
     busy: Busy,
+    /// Of files that the listing shows unchanged, only these are read.
+    only: Option<Arc<BTreeSet<String>>>,
+    /// The most that documents under way held at once, in bytes.
+    memory_peak: u64,
     /// As what it was asked to end before its end.
     stopped: Option<RunState>,
-    /// Documents that had text and have no byte now: path, container and failure. The vault is not
-    /// told that they were seen, so the run's end removes what they were; their failures are recorded
-    /// after it.
-    blanked: BTreeMap<String, (String, Failure)>,
+    /// Documents that had text and have no byte now: path, container and what is to be recorded. The
+    /// vault is not told that they were seen, so the run's end removes what they were; their failures
+    /// are recorded after it.
+    blanked: BTreeMap<String, (String, Tried)>,
     /// A round after the first: what was put before may be read once more.
     again: bool,
+    /// Known documents that stand in files of the listing, archives, in order.
+    inside: BTreeSet<String>,
 }
 
 /// Counts of our own: for progress, and for a run that was cancelled.
@@ -97,9 +116,12 @@ struct Drive<'a> {
 struct Tally {
     of: u64,
     done: u64,
+    /// Left out of archives.
+    links: u64,
     unknown: BTreeSet<String>,
     summary: RunSummary,
-    told: Option<Instant>,
+    /// When progress was last told, and of how many documents and passages.
+    told: Option<(Instant, (u64, u64))>,
     put_documents: u64,
     put_bytes: usize,
     published: Option<Instant>,
@@ -108,8 +130,9 @@ struct Tally {
 }
 
 impl Drive<'_> {
+    /// The rights of a document: those of the file that it is, or that it stands in.
     fn rights_of(&self, path: &str) -> ItemRights {
-        self.rights.rules.of_file(path)
+        self.rights.rules.of_file(self.listing.file_of(path))
     }
 
     /// States the rights of every container that holds something. Narrowings act now.
@@ -132,6 +155,7 @@ impl Drive<'_> {
     /// Refuses before any work if the listing alone would remove too much.
     fn guard_listing(&self) -> Result<(), IngestError> {
         let listed = self.listing.items.iter().filter(|item| self.run.known(&item.path).is_some()).count();
+        let listed = listed + self.inside.len();
         let unreadable = self.below_unreadable().len();
         self.guard(self.run.known_count().saturating_sub(listed + unreadable))
     }
@@ -190,7 +214,7 @@ impl Drive<'_> {
 }
 
 /// The rights of a folder that cannot be read: nobody.
-fn unreadable(folder: &str) -> RightsSpec {
+pub(super) fn unreadable(folder: &str) -> RightsSpec {
     let origin = Origin { file: folder.to_owned(), line: 0 };
     RightsSpec { problem: Some(("the folder cannot be read".to_owned(), origin)), ..RightsSpec::default() }
 }

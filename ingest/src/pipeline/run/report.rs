@@ -7,7 +7,7 @@ use crate::pipeline::{IngestError, Progress, RunReport, fidelity};
 use kenward_access::acl::Effect;
 use kenward_vault::Vault;
 use kenward_vault::runs::RunState;
-use kenward_vault::writer::Failure;
+use kenward_vault::writer::Tried;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +23,7 @@ impl Drive<'_> {
         let rights_problems = self.rights_problems()?;
         let rules_unmatched = self.rules_unmatched();
         let fidelity = fidelity::of(vault, &self.rights.rules, self.listing);
+        let partial = self.only.is_some();
         let (run, state) = (self.run.number(), self.stopped.unwrap_or(RunState::Done));
         self.count(self.tally.done);
         let summary = if self.stopped.is_none() {
@@ -31,22 +32,28 @@ impl Drive<'_> {
                 return Err(refused);
             }
             (self.progress)(Progress::Publishing);
-            let blanked: Vec<Failure> = self.blanked.into_values().map(|(_, failure)| failure).collect();
-            self.run.finish_failing(&blanked)?
+            let blanked: Vec<(String, Tried)> =
+                self.blanked.into_iter().map(|(path, (_, tried))| (path, tried)).collect();
+            if self.only.is_some() {
+                self.run.finish_partial(&blanked)?
+            } else {
+                self.run.finish_failing(&blanked)?
+            }
         } else {
             self.keep_blanked()?;
             self.publish_if_rights_hold()?;
             self.run.stop(state);
-            self.tally.summary
+            self.tally.summary.clone()
         };
         Ok(RunReport {
             source: self.spec.name.clone(),
             run,
             state,
+            partial,
             summary,
             failures: vault.failures(source)?,
             skipped_unknown: self.tally.unknown.into_iter().collect(),
-            skipped_links: self.listing.links.len() as u64,
+            skipped_links: self.listing.links.len() as u64 + self.tally.links,
             rights_problems,
             rights_not_read: self.listing.near_rights.clone(),
             rules_unmatched,
@@ -57,6 +64,7 @@ impl Drive<'_> {
             }),
             seconds: begun.elapsed().as_secs_f64(),
             embedder_seconds: self.busy.seconds(),
+            memory_peak: self.memory_peak,
         })
     }
 

@@ -18,19 +18,27 @@ const READERS: usize = 2;
 impl Drive<'_> {
     /// Reads, embeds and puts these documents, all stages at once.
     pub(super) fn pass(&mut self, items: &[Item]) -> Result<(), IngestError> {
-        let tasks: Vec<Task> =
-            items.iter().map(|item| Task { item: item.clone(), known: self.run.known(&item.path) }).collect();
-        let rights = self.rights.clone();
+        let read = self.choose(items)?;
+        let task = |item: &Item| Task {
+            item: item.clone(),
+            known: self.run.known(&item.path),
+            failed: self.run.standing(&item.path).cloned(),
+        };
+        let tasks: Vec<Task> = read.iter().map(task).collect();
+        let (rights, members, failed) = (self.rights.clone(), self.members(), self.failed_members());
+        let under = self.under.clone();
         let sizer = Sizer::new(self.options.embedder.clone());
         let stop = AtomicBool::new(false);
+        let budget = Budget::new(self.options.memory_bytes);
         let busy = std::mem::take(&mut self.busy);
-        let (options, connector) = (self.options, self.connector);
+        let (options, connector, now) = (self.options, self.connector, self.run.started());
         let stopped = || stop.load(Ordering::Relaxed) || options.stop.asked().is_some();
         let result = std::thread::scope(|scope| {
             let (to_read, tasks_in) = bounded::<Task>(16);
             let (to_embed, batches_in) = bounded::<Batch>(32);
             let (to_put, documents_in) = bounded::<Embedded>(16);
-            let (stopped, busy, sizer, rights) = (&stopped, &busy, &sizer, &rights);
+            let (stopped, busy, sizer, rights, under) = (&stopped, &busy, &sizer, &rights, &under);
+            let (members, failed_members) = (&members, &failed);
             scope.spawn(move || {
                 for task in tasks {
                     if stopped() || to_read.send(task).is_err() {
@@ -38,7 +46,6 @@ impl Drive<'_> {
                     }
                 }
             });
-            let budget = Budget::new();
             for _ in 0..READERS {
                 let (tasks_in, to_embed, to_put) = (tasks_in.clone(), to_embed.clone(), to_put.clone());
                 let mut reader = Reader {
@@ -47,12 +54,18 @@ impl Drive<'_> {
                     options,
                     sizer: sizer.clone(),
                     budget: budget.clone(),
+                    members,
+                    now,
                     worker: Worker::new(options.worker.clone(), options.limits),
+                    under,
+                    failed_members,
+                    opener: Worker::new(options.worker.clone(), options.limits),
                 };
                 scope.spawn(move || {
                     let embeds = options.embedder.is_some();
                     for task in tasks_in {
-                        if stopped() || !dispatch(reader.read(&task), embeds, &to_embed, &to_put) {
+                        let mut give = |arrival| !stopped() && dispatch(arrival, embeds, &to_embed, &to_put);
+                        if stopped() || !reader.read(&task, &mut give) {
                             return;
                         }
                     }
@@ -78,6 +91,7 @@ impl Drive<'_> {
             result
         });
         self.busy = busy;
+        self.memory_peak = self.memory_peak.max(budget.peak());
         self.stopped = options.stop.asked();
         result
     }

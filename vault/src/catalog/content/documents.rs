@@ -4,7 +4,7 @@
 use super::versions::{PUBLISHED, RETIRED, set_state};
 use crate::catalog::Tx;
 use crate::error::VaultError;
-use crate::writer::Known;
+use crate::writer::{Known, Unsure};
 use kenward_access::ids::{ClassId, ContainerNo, DocNo, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
@@ -23,24 +23,28 @@ pub(crate) struct Document {
     pub(crate) waiting: Option<i64>,
 }
 
+const COLUMNS: &str = "SELECT no, container, held, published, waiting FROM documents";
+
+fn read(r: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
+    Ok(Document {
+        no: DocNo(r.get(0)?),
+        container: ContainerNo(r.get(1)?),
+        held: r.get::<_, Option<u32>>(2)?.map(ClassId),
+        published: r.get(3)?,
+        waiting: r.get(4)?,
+    })
+}
+
 /// The row of a document.
 pub(crate) fn document(tx: &Tx<'_>, source: u32, source_id: &str) -> Result<Option<Document>, VaultError> {
-    tx.sql(|c| {
-        c.query_row(
-            "SELECT no, container, held, published, waiting FROM documents WHERE source = ?1 AND source_id = ?2",
-            params![source, source_id],
-            |r| {
-                Ok(Document {
-                    no: DocNo(r.get(0)?),
-                    container: ContainerNo(r.get(1)?),
-                    held: r.get::<_, Option<u32>>(2)?.map(ClassId),
-                    published: r.get(3)?,
-                    waiting: r.get(4)?,
-                })
-            },
-        )
-        .optional()
-    })
+    let sql = format!("{COLUMNS} WHERE source = ?1 AND source_id = ?2");
+    tx.sql(|c| c.query_row(&sql, params![source, source_id], read).optional())
+}
+
+/// The row of a document, by its number.
+pub(crate) fn document_by_number(tx: &Tx<'_>, no: DocNo) -> Result<Option<Document>, VaultError> {
+    let sql = format!("{COLUMNS} WHERE no = ?1");
+    tx.sql(|c| c.query_row(&sql, [no.0], read).optional())
 }
 
 /// Adds a document without any version.
@@ -133,7 +137,7 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
     tx.sql(|c| {
         c.prepare(
             "SELECT d.source_id, d.held IS NOT NULL, v.raw_hash, v.modified, v.bytes, k.key, v.embedded, v.pipeline,
-                    d.no, d.waiting IS NOT NULL, d.published IS NOT NULL
+                    d.no, d.waiting IS NOT NULL, d.published IS NOT NULL, v.dated
              FROM documents d JOIN versions v ON v.no = coalesce(d.waiting, d.published)
              JOIN containers k ON k.no = d.container WHERE d.source = ?1",
         )?
@@ -152,9 +156,49 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
                         embedded: r.get(6)?,
                         pipeline: r.get(7)?,
                         published: r.get(10)?,
+                        dated: r.get(11)?,
                     },
                 },
             ))
+        })?
+        .collect()
+    })
+}
+
+/// Published documents of a source, without a waiting version, that old rights still guard.
+pub(crate) fn unsure(tx: &Tx<'_>, source: u32) -> Result<Vec<Unsure>, VaultError> {
+    tx.sql(|c| {
+        c.prepare(
+            "SELECT d.source_id, v.raw_hash, v.bytes FROM documents d
+             JOIN containers k ON k.no = d.container JOIN versions v ON v.no = d.published
+             WHERE d.source = ?1 AND d.waiting IS NULL AND (d.held IS NOT NULL OR k.class <> k.wanted)
+             ORDER BY d.source_id",
+        )?
+        .query_map([source], |r| {
+            let length = r.get::<_, i64>(2)?.cast_unsigned();
+            Ok(Unsure { source_id: r.get(0)?, raw_hash: r.get(1)?, length })
+        })?
+        .collect()
+    })
+}
+
+/// A document of a container.
+pub(crate) struct Inside {
+    pub(crate) no: DocNo,
+    pub(crate) source_id: String,
+    pub(crate) held: bool,
+    pub(crate) waits: bool,
+}
+
+/// All documents of a container.
+pub(crate) fn in_container(tx: &Tx<'_>, container: ContainerNo) -> Result<Vec<Inside>, VaultError> {
+    tx.sql(|c| {
+        c.prepare(
+            "SELECT no, source_id, held IS NOT NULL, waiting IS NOT NULL OR published IS NULL
+             FROM documents WHERE container = ?1 ORDER BY no",
+        )?
+        .query_map([container.0], |r| {
+            Ok(Inside { no: DocNo(r.get(0)?), source_id: r.get(1)?, held: r.get(2)?, waits: r.get(3)? })
         })?
         .collect()
     })

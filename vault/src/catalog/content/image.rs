@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Row};
 use std::sync::Arc;
 
 const META: &str = "SELECT d.no, d.key, d.source, v.path, v.title, v.kind, v.modified, v.ingested,
-  v.version, v.first, v.count, v.text, v.length, v.no
+  v.version, v.first, v.count, v.text, v.length, v.no, v.language
   FROM documents d JOIN versions v ON v.no = d.published";
 
 fn meta(r: &Row<'_>) -> rusqlite::Result<DocMeta> {
@@ -28,6 +28,7 @@ fn meta(r: &Row<'_>) -> rusqlite::Result<DocMeta> {
         text: text(11)?,
         length: r.get(12)?,
         row: r.get(13)?,
+        language: r.get::<_, Option<String>>(14)?.map(String::into_boxed_str),
     })
 }
 

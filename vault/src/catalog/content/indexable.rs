@@ -9,8 +9,17 @@ use rusqlite::OptionalExtension;
 pub(crate) struct Indexable {
     pub(crate) title: String,
     pub(crate) text: String,
-    /// Number, span, heading path.
-    pub(crate) chunks: Vec<(ChunkNo, (u32, u32), Vec<String>)>,
+    pub(crate) chunks: Vec<IndexableChunk>,
+}
+
+/// A chunk of it.
+pub(crate) struct IndexableChunk {
+    pub(crate) no: ChunkNo,
+    /// Span in Unicode scalars.
+    pub(crate) span: (u32, u32),
+    /// Where its own leading headings end, within the span.
+    pub(crate) body: u32,
+    pub(crate) headings: Vec<String>,
 }
 
 /// A version as the engines index it; `None` if it is retired or gone.
@@ -24,16 +33,19 @@ pub(crate) fn indexable(readers: &Readers, row: i64) -> Result<Option<Indexable>
         else {
             return Ok(None);
         };
-        let chunks: Vec<(u32, u32, u32, String)> = c
-            .prepare("SELECT no, start, stop, headings FROM chunks WHERE version = ?1 ORDER BY no")?
-            .query_map([row], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?
+        let chunks: Vec<(u32, u32, u32, u32, String)> = c
+            .prepare("SELECT no, start, stop, body, headings FROM chunks WHERE version = ?1 ORDER BY no")?
+            .query_map([row], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?
             .collect::<rusqlite::Result<_>>()?;
         Ok(Some((title, text, chunks)))
     })?;
     let Some((title, text, rows)) = found else { return Ok(None) };
     let chunks = rows
         .into_iter()
-        .map(|(no, start, stop, headings)| Ok((ChunkNo(no), (start, stop), json(&headings)?)))
+        .map(|(no, start, stop, body, headings)| {
+            let (no, headings) = (ChunkNo(no), json(&headings)?);
+            Ok(IndexableChunk { no, span: (start, stop), body: body.max(start).min(stop), headings })
+        })
         .collect::<Result<_, VaultError>>()?;
     Ok(Some(Indexable { title, text, chunks }))
 }
@@ -47,6 +59,26 @@ pub(crate) fn indexed_rows(readers: &Readers) -> Result<Vec<i64>, VaultError> {
              WHERE state <> 2 AND no NOT IN (SELECT version FROM outbox WHERE kind = 1) ORDER BY no",
         )?
         .query_map([], |r| r.get(0))?
+        .collect()
+    })
+}
+
+/// A version that an index of vectors holds chunks of.
+pub(crate) struct Embeddable {
+    pub(crate) row: i64,
+    pub(crate) first: u32,
+    pub(crate) count: u32,
+}
+
+/// All versions that are published or wait, have chunks, and whose text is not known to be lost.
+pub(crate) fn embeddable(readers: &Readers) -> Result<Vec<Embeddable>, VaultError> {
+    readers.with("listing versions", |c| {
+        c.prepare(
+            "SELECT no, first, count FROM versions WHERE state <> 2 AND count > 0 AND pipeline <> ?1 ORDER BY no",
+        )?
+        .query_map([crate::catalog::lost::TEXT_LOST], |r| {
+            Ok(Embeddable { row: r.get(0)?, first: r.get(1)?, count: r.get(2)? })
+        })?
         .collect()
     })
 }

@@ -8,13 +8,13 @@ mod places;
 mod versions;
 
 pub(crate) use documents::{
-    Document, HELD_FOR_CONTENT, HELD_FOR_FAILURE, KnownDocument, add_document, document, free, guard, known,
-    promote, remove,
+    Document, HELD_FOR_CONTENT, HELD_FOR_FAILURE, KnownDocument, add_document, document, document_by_number,
+    free, guard, in_container, known, promote, remove, unsure,
 };
 pub(crate) use image::{load, refresh};
-pub(crate) use indexable::{indexable, indexed_rows};
+pub(crate) use indexable::{Embeddable, embeddable, indexable, indexed_rows};
 pub(crate) use places::{find, place};
 pub(crate) use versions::{
     RETIRED, Stored, add_version, any_embedded, chunk_range, drop_waiting_vectors, forget, forget_embeddings,
-    retired, set_modified, set_state, waiting,
+    retired, set_embedded, set_modified, set_state, waiting,
 };

@@ -45,8 +45,8 @@ pub(crate) fn add_version(
     let row: i64 = tx.sql(|c| {
         c.query_row(
             "INSERT INTO versions (document, state, version, text, length, path, title, kind, modified, ingested,
-               bytes, raw_hash, pipeline, embedded, first, count, links, flags, removed)
-             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+               bytes, raw_hash, pipeline, embedded, first, count, links, flags, removed, dated, language)
+             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
              RETURNING no",
             params![
                 stored.document.0,
@@ -67,6 +67,8 @@ pub(crate) fn add_version(
                 links,
                 flags,
                 removed,
+                new.dated,
+                new.language,
             ],
             |r| r.get(0),
         )
@@ -78,7 +80,8 @@ pub(crate) fn add_version(
         .collect::<Result<Vec<_>, _>>()?;
     tx.sql(|c| {
         let mut insert = c.prepare(
-            "INSERT INTO chunks (no, version, ordinal, start, stop, page, headings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO chunks (no, version, ordinal, start, stop, page, headings, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         for ((ordinal, chunk), headings) in (0u32..).zip(&new.chunks).zip(&headings) {
             insert.execute(params![
@@ -88,7 +91,8 @@ pub(crate) fn add_version(
                 chunk.span.0,
                 chunk.span.1,
                 chunk.page,
-                headings
+                headings,
+                chunk.body
             ])?;
         }
         Ok(())
@@ -176,5 +180,14 @@ pub(crate) fn any_embedded(tx: &Tx<'_>) -> Result<bool, VaultError> {
             [],
             |r| r.get(0),
         )
+    })
+}
+
+/// States which versions have vectors of the current space: these, and those without chunks, and no others.
+pub(crate) fn set_embedded(tx: &Tx<'_>, rows: &[i64]) -> Result<(), VaultError> {
+    tx.sql(|c| {
+        c.execute("UPDATE versions SET embedded = (count = 0)", [])?;
+        let mut set = c.prepare("UPDATE versions SET embedded = 1 WHERE no = ?1")?;
+        rows.iter().try_for_each(|row| set.execute([row]).map(drop))
     })
 }

@@ -87,6 +87,7 @@ fn open(dir: &Path, clock: &Arc<TestClock>) -> Arc<Vault> {
         labels: vec!["public".into(), "internal".into()],
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(Fixed),
+        ledger: None,
     })
     .unwrap()
 }

@@ -3,7 +3,8 @@
 
 use super::Walk;
 use super::blocks::Table;
-use super::inline::{Anchor, url_of};
+use super::inline::Anchor;
+use crate::formats::links::url_of;
 use kenward_vault::sanitize::markup::{Shape, shape};
 use scraper::node::Element;
 

@@ -7,7 +7,7 @@ mod inline;
 #[cfg(test)]
 mod tests;
 
-use super::css::Sheet;
+use super::css::{NodeId, Sheet};
 use crate::doors::mint;
 use crate::formats::{Meta, Signal, Sink};
 use blocks::Table;
@@ -16,12 +16,14 @@ use ego_tree::iter::Edge;
 use inline::Anchor;
 use kenward_vault::sanitize::markup::{Shape, Style, shape};
 use scraper::{Html as Tree, Node};
+use std::collections::HashSet;
 
-/// Elements that a reader sees but does not read: what is on every page, and what is there to choose from.
-const BESIDE: [&str; 3] = ["nav", "map", "select"];
+/// Elements that a reader sees but does not read: what is there to choose from.
+const CHOICES: [&str; 2] = ["map", "select"];
 
 pub(super) struct Walk<'a, 's> {
     sheet: &'a Sheet,
+    beside: &'a HashSet<NodeId>,
     rendered: bool,
     meta: &'a mut Meta,
     sink: &'a mut Sink<'s>,
@@ -40,9 +42,16 @@ pub(super) struct Walk<'a, 's> {
 }
 
 impl<'a, 's> Walk<'a, 's> {
-    pub(super) fn new(sheet: &'a Sheet, rendered: bool, meta: &'a mut Meta, sink: &'a mut Sink<'s>) -> Self {
+    pub(super) fn new(
+        sheet: &'a Sheet,
+        beside: &'a HashSet<NodeId>,
+        rendered: bool,
+        meta: &'a mut Meta,
+        sink: &'a mut Sink<'s>,
+    ) -> Self {
         Self {
             sheet,
+            beside,
             rendered,
             meta,
             sink,
@@ -99,7 +108,8 @@ impl<'a, 's> Walk<'a, 's> {
                     }
                     return false;
                 }
-                if shape(name) == Some(Shape::Unseen) || BESIDE.contains(&name) {
+                let beside = self.beside.contains(&node.id()) || (self.rendered && name == "nav");
+                if shape(name) == Some(Shape::Unseen) || CHOICES.contains(&name) || beside {
                     return false;
                 }
                 let style = self.style().inside(name, |name| element.attr(name), self.sheet.get(node.id()));

@@ -142,3 +142,72 @@ fn nesting_beyond_the_limit_is_refused_at_once_and_up_to_it_is_read() {
     // Beside each other is not within each other.
     assert!(all(&"<div><p>wide</div>".repeat(20_000)).contains("wide"));
 }
+
+const PROSE: &str = "<p>Expense reports are due on the fifth of every month, unless that day is a holiday, and they go to the finance desk with all receipts; what comes later waits for the month after. Travel is booked early, by train where that takes less than six hours, and every trip longer than a week is agreed with the head of the department before it begins.</p>";
+
+fn page(body: &str) -> String {
+    let page = format!("<html><head><title>T</title></head><body>{body}</body></html>");
+    let (blocks, _) = extract_for_test(Format::Html, page.as_bytes()).unwrap();
+    blocks.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_stands_on_every_page_is_left_out() {
+    for beside in [
+        "<nav>SITE</nav>",
+        "<div><nav><ul><li>SITE</ul></nav></div>",
+        "<header><a href='/'>SITE</a></header>",
+        "<footer>SITE</footer>",
+        "<aside>SITE</aside>",
+        "<div role='navigation'>SITE</div>",
+        "<div role='contentinfo'>SITE</div>",
+        "<div role='search'>SITE</div>",
+        "<div id='cookie-banner'><p>SITE</p></div>",
+        "<div class='notice Consent'>SITE</div>",
+    ] {
+        for order in [format!("{beside}{PROSE}"), format!("<div>{PROSE}</div>{beside}")] {
+            let told = page(&order);
+            assert!(told.contains("six hours") && !told.contains("SITE"), "{order}: {told}");
+        }
+    }
+    let told = page(&format!(
+        "<div>SITE</div><header><h1>Travel</h1></header><div><div>SITE</div><main>{PROSE}<footer>Own</footer></main></div>"
+    ));
+    assert!(!told.contains("SITE") && told.contains("Travel") && told.contains("Own"), "{told}");
+}
+
+#[test]
+fn what_is_the_pages_own_stays() {
+    let list: String = (0..40).map(|n| format!("<li><a href='/{n}'>WORD {n}</a>")).collect();
+    for own in [
+        format!("<nav><ul>{list}</ul></nav>"),
+        format!("<p>Index</p><nav><ul>{list}</ul></nav>"),
+        format!("<ul>{list}</ul>"),
+        format!("<header><h1>WORD</h1></header>{PROSE}"),
+        format!("<main>{PROSE}<aside>WORD</aside></main>"),
+        format!("<article><header>WORD</header>{PROSE}<footer>x</footer></article>"),
+        format!("<article>{PROSE}</article><article>WORD {PROSE}</article>"),
+        format!("<main>short</main><div>WORD {PROSE}</div>"),
+        format!("<div class='cookie-policy'>WORD {PROSE}</div>"),
+        format!("<section>{PROSE}</section><section><header>WORD</header></section>"),
+    ] {
+        assert!(page(&own).contains("WORD"), "{own}: {}", page(&own));
+    }
+}
+
+#[test]
+fn pages_say_when_they_were_changed() {
+    let read = |head: &str| {
+        let page = format!("<html><head>{head}</head><body>x</body></html>");
+        extract_for_test(Format::Html, page.as_bytes()).unwrap().1.modified
+    };
+    let at = Some(1_790_928_000_000);
+    assert_eq!(
+        read(
+            "<meta name=date content=2026-01-01><meta property='article:modified_time' content='2026-10-02T08:00:00Z'>"
+        ),
+        at
+    );
+    assert_eq!(read("</head><time itemprop=dateModified datetime='2026-10-02T08:00Z'>then</time>"), at);
+    assert_eq!(read("</head><time datetime='2026-10-02T08:00Z'>of a meeting</time>"), None);
+}

@@ -1,7 +1,8 @@
-//! How long a text is for the embedder, and the prefix that goes before a chunk's body. Without an
-//! embedder a token counts as four characters.
+//! How long a text is for the embedder, and what is embedded of a chunk: title and heading path, then its body.
+//! Whoever embeds a chunk, when it comes or anew, makes its input here. Without an embedder a token counts as four
+//! characters.
 
-use kenward_indexes::embedding::Embedder;
+use super::Embedder;
 use std::sync::Arc;
 
 /// Chunks aim at this many tokens, or the embedder's length if that is less.
@@ -27,19 +28,20 @@ impl Sizer {
     }
 
     /// Most tokens of one input, special ones included.
-    #[cfg(test)]
-    pub(super) fn most(&self) -> usize {
+    #[must_use]
+    pub fn most(&self) -> usize {
         self.most
     }
 
     /// Tokens of an input, special ones included.
-    #[cfg(test)]
-    pub(super) fn count(&self, text: &str) -> usize {
+    #[must_use]
+    pub fn count(&self, text: &str) -> usize {
         self.tokens(text) + self.special
     }
 
     /// Tokens of a text, special ones left out.
-    pub(super) fn tokens(&self, text: &str) -> usize {
+    #[must_use]
+    pub fn tokens(&self, text: &str) -> usize {
         match &self.embedder {
             Some(embedder) => embedder.count_tokens(text).saturating_sub(self.special),
             None => text.chars().count().div_ceil(4),
@@ -47,12 +49,26 @@ impl Sizer {
     }
 
     /// Tokens that a body may have, whatever prefix goes before it.
-    pub(super) fn room_after_longest_prefix(&self) -> usize {
+    #[must_use]
+    pub fn room_after_longest_prefix(&self) -> usize {
         self.most.saturating_sub(self.special + self.most / PREFIX_SHARE + 1).max(8)
     }
 
+    /// What is embedded of a chunk. `body` is its text after its own leading headings, which stand in the heading
+    /// path. At most the embedder's length, if the body has the room that was kept for it.
+    #[must_use]
+    pub fn input(&self, title: &str, headings: &[String], body: &str) -> String {
+        let mut input = self.prefix(title, headings);
+        let body = body.trim();
+        if !input.is_empty() && !body.is_empty() {
+            input.push('\n');
+        }
+        input.push_str(body);
+        input
+    }
+
     /// Title and headings on one line, at most a fifth of the length: the innermost headings stay.
-    pub(super) fn prefix(&self, title: &str, headings: &[String]) -> String {
+    fn prefix(&self, title: &str, headings: &[String]) -> String {
         let most = self.most / PREFIX_SHARE;
         let mut parts: Vec<&str> =
             headings.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();

@@ -1,0 +1,174 @@
+//! Which question it answers: do the two embedders agree, and how fast are they beside each other and beside Python's
+//! fastembed with its defaults, on the same texts in the same run?
+//!
+//! `cargo bench -p kenward-indexes --bench embed`; writes `target/bench/embed.json`. Needs both models in the cache
+//! (`kenward models pull`); `KENWARD_PYTHON` names a python3 that has `fastembed` for the peer. `KENWARD_TEXTS`
+//! changes the number of texts (2,000).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench: it stops loudly and prints what it measured"
+)]
+
+mod support;
+
+use kenward_indexes::embedding::{self, Embedder, Sizer};
+use kenward_indexes::models::{self, Artifact};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use support::corpus;
+
+/// One way of embedding them all: wall and CPU seconds.
+struct Measured {
+    who: String,
+    cores: usize,
+    wall: f64,
+    cpu: f64,
+    cosine: f64,
+}
+
+fn main() {
+    let Some(eval) = support::eval() else {
+        eprintln!("no evaluation folder: nothing is measured (set KENWARD_EVAL)");
+        return;
+    };
+    let cache = models::cache_dir();
+    let here = |artifact| models::installed(&cache, artifact);
+    let (Some(model), Some(library)) = (here(Artifact::MiniLm), here(Artifact::OnnxRuntime)) else {
+        eprintln!("no model: nothing is measured (run `kenward models pull`)");
+        return;
+    };
+    let engines = [embedding::fastembed(&model, &library).unwrap(), embedding::builtin(&model).unwrap()];
+    let texts = texts(&eval, &engines[1]);
+    let tokens: usize = texts.iter().map(|text| engines[1].count_tokens(text).min(256)).sum();
+    println!("{} texts, {tokens} tokens, {:.0} a text", texts.len(), tokens as f64 / texts.len() as f64);
+
+    let (reference, first) = run(&engines[0], &texts, 1);
+    let mut measured = vec![first];
+    for (engine, cores) in [(0, 2), (1, 1), (1, 2)] {
+        let (vectors, mut one) = run(&engines[engine], &texts, cores);
+        one.cosine = lowest(&reference, &vectors);
+        measured.push(one);
+    }
+    measured.extend(python(&model, &texts, &reference));
+    println!("{:<42}{:>6}{:>12}{:>18}{:>16}", "", "cores", "tokens/s", "tokens/CPU-second", "lowest cosine");
+    let mut json = Vec::new();
+    for Measured { who, cores, wall, cpu, cosine } in measured {
+        let (of_wall, of_cpu) = (tokens as f64 / wall, tokens as f64 / cpu);
+        println!("{who:<42}{cores:>6}{of_wall:>12.0}{of_cpu:>18.0}{cosine:>16.7}");
+        json.push(serde_json::json!({ "who": who, "cores": cores, "wall_seconds": wall, "cpu_seconds": cpu,
+            "tokens_per_second": of_wall, "tokens_per_cpu_second": of_cpu, "lowest_cosine": cosine }));
+    }
+    let json = serde_json::json!({ "bench": "embed", "texts": texts.len(), "tokens": tokens, "runs": json });
+    std::fs::write(support::results().join("embed.json"), serde_json::to_string_pretty(&json).unwrap())
+        .unwrap();
+}
+
+/// Chunks of real pages, as many from each collection, at most the model's length.
+fn texts(eval: &Path, embedder: &Arc<dyn Embedder>) -> Vec<String> {
+    let wanted = std::env::var("KENWARD_TEXTS").map_or(2_000, |n| n.parse().unwrap());
+    let sizer = Sizer::new(Some(Arc::clone(embedder)));
+    let mut texts = Vec::new();
+    let folders = ["kb/sourcegraph-handbook", "kb/govuk-developer-docs", "kb/k8s-community"];
+    for (left, folder) in (1..=folders.len()).rev().zip(folders) {
+        let pages = corpus::pages(&eval.join(folder));
+        let chunks: Vec<_> =
+            pages.iter().enumerate().flat_map(|(n, page)| corpus::cut(n, page, 900)).collect();
+        let take = (wanted - texts.len()) / left;
+        let step = (chunks.len() / take.max(1)).max(1);
+        texts.extend(chunks.iter().step_by(step).take(take).map(|chunk| {
+            let headings: Vec<String> = chunk.headings.lines().map(str::to_owned).collect();
+            sizer.input(&chunk.title, &headings, &chunk.body)
+        }));
+    }
+    texts
+}
+
+fn run(embedder: &Arc<dyn Embedder>, texts: &[String], cores: usize) -> (Vec<Vec<f32>>, Measured) {
+    let next = AtomicUsize::new(0);
+    let warm = || drop(embedder.embed(&[&texts[0]]).unwrap());
+    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(warm))));
+    let (begun, cpu) = (Instant::now(), cpu_seconds());
+    let mut vectors: Vec<(usize, Vec<f32>)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut own = Vec::new();
+                    while let Some((at, text)) = {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        texts.get(at).map(|text| (at, text))
+                    } {
+                        own.push((at, embedder.embed(&[text]).unwrap().remove(0)));
+                    }
+                    own
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let (wall, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    vectors.sort_by_key(|(at, _)| *at);
+    let who = format!("kenward, {}", embedder.space().engine);
+    let vectors = vectors.into_iter().map(|(_, vector)| vector).collect();
+    (vectors, Measured { who, cores, wall, cpu, cosine: 1.0 })
+}
+
+fn lowest(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
+    let cosine = |(a, b): (&Vec<f32>, &Vec<f32>)| -> f64 {
+        a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+    };
+    a.iter().zip(b).map(cosine).fold(1.0, f64::min)
+}
+
+/// Python's fastembed as its users have it: its own batches, threads and ONNX Runtime, on the same graph and weights.
+fn python(model: &Path, texts: &[String], reference: &[Vec<f32>]) -> Vec<Measured> {
+    let Some(python) = std::env::var_os("KENWARD_PYTHON") else {
+        eprintln!("no peer: KENWARD_PYTHON names no python3 with fastembed");
+        return Vec::new();
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.onnx"), embedding::onnx_graph(model).unwrap()).unwrap();
+    for file in std::fs::read_dir(model).unwrap() {
+        let path = file.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let list = folder.path().join("texts.json");
+    std::fs::write(&list, serde_json::to_string(texts).unwrap()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/fastembed_peer.py");
+    let mut measured = Vec::new();
+    for cores in [1, 2] {
+        let output = Command::new(&python)
+            .arg(&script)
+            .args([folder.path(), &list])
+            .arg(cores.to_string())
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the peer's figures");
+        let vectors: Vec<Vec<f32>> = serde_json::from_value(said["vectors"].clone()).unwrap();
+        measured.push(Measured {
+            who: said["who"].as_str().unwrap().to_owned(),
+            cores,
+            wall: said["wall"].as_f64().unwrap(),
+            cpu: said["cpu"].as_f64().unwrap(),
+            cosine: lowest(reference, &vectors),
+        });
+    }
+    measured
+}
+
+/// CPU time of this process so far (Linux).
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let ticks: Vec<f64> = rest.split(' ').skip(12).take(2).filter_map(|t| t.parse().ok()).collect();
+    ticks.iter().sum::<f64>() / 100.0
+}

@@ -1,0 +1,122 @@
+//! A tiny model for tests: weights from a counter, sixteen words, two layers. It stands for nothing; but an engine
+//! that reads it wrong, or computes it wrong, gives other numbers than the reference that was made apart.
+
+use std::path::Path;
+
+/// The words that it knows.
+const WORDS: [&str; 16] = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "harbour", "master", "signs", "rope", "anchor", "tide",
+    "night", "##s", "un", "##tie", ".",
+];
+const HIDDEN: usize = 32;
+const WIDE: usize = 64;
+
+/// Numbers from a counter.
+struct Numbers(u64);
+
+impl Numbers {
+    fn tensor(&mut self, count: usize, scale: f32, base: f32) -> Vec<f32> {
+        let mut next = || {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            base + ((self.0 >> 40) as f32 / (1 << 24) as f32 - 0.5) * scale
+        };
+        (0..count).map(|_| next()).collect()
+    }
+}
+
+/// Takes a tensor's name, shape, and the scale and base of its numbers.
+type Add<'a> = dyn FnMut(String, &[usize], f32, f32) + 'a;
+
+/// Tensors by name, in the order in which their numbers are drawn.
+pub(super) fn tensors() -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let mut numbers = Numbers(20_251_117);
+    let mut all = Vec::new();
+    let mut add = |name: String, shape: &[usize], scale: f32, base: f32| {
+        let drawn = numbers.tensor(shape.iter().product(), scale, base);
+        all.push((name, shape.to_vec(), drawn));
+    };
+    add("embeddings.word_embeddings.weight".into(), &[WORDS.len(), HIDDEN], 2.0, 0.0);
+    add("embeddings.position_embeddings.weight".into(), &[256, HIDDEN], 1.0, 0.0);
+    add("embeddings.token_type_embeddings.weight".into(), &[2, HIDDEN], 1.0, 0.0);
+    let norm = |add: &mut Add<'_>, name: String| {
+        add(format!("{name}.weight"), &[HIDDEN], 0.5, 1.0);
+        add(format!("{name}.bias"), &[HIDDEN], 0.2, 0.0);
+    };
+    let linear = |add: &mut Add<'_>, name: String, out: usize, input: usize| {
+        add(format!("{name}.weight"), &[out, input], 0.5, 0.0);
+        add(format!("{name}.bias"), &[out], 0.2, 0.0);
+    };
+    norm(&mut add, "embeddings.LayerNorm".into());
+    for layer in 0..2 {
+        let layer = format!("encoder.layer.{layer}");
+        for part in ["self.query", "self.key", "self.value", "output.dense"] {
+            linear(&mut add, format!("{layer}.attention.{part}"), HIDDEN, HIDDEN);
+        }
+        norm(&mut add, format!("{layer}.attention.output.LayerNorm"));
+        linear(&mut add, format!("{layer}.intermediate.dense"), WIDE, HIDDEN);
+        linear(&mut add, format!("{layer}.output.dense"), HIDDEN, WIDE);
+        norm(&mut add, format!("{layer}.output.LayerNorm"));
+    }
+    all
+}
+
+/// A safetensors file of these tensors.
+pub(super) fn safetensors(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    let mut data = Vec::new();
+    for (name, shape, numbers) in tensors {
+        let start = data.len();
+        data.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
+        let entry =
+            serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] });
+        header.insert(name.clone(), entry);
+    }
+    let mut header = serde_json::to_string(&header).unwrap();
+    header.extend(std::iter::repeat_n(' ', (8 - header.len() % 8) % 8));
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header.as_bytes());
+    file.extend_from_slice(&data);
+    file
+}
+
+/// Writes the whole model.
+pub(super) fn write(folder: &Path) {
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("model.safetensors", &safetensors(&tensors()));
+    let config = serde_json::json!({
+        "hidden_size": HIDDEN, "num_attention_heads": 4, "num_hidden_layers": 2, "layer_norm_eps": 1e-12,
+        "hidden_act": "gelu", "position_embedding_type": "absolute", "pad_token_id": 0,
+    });
+    write("config.json", config.to_string().as_bytes());
+    let special = |at: usize| {
+        serde_json::json!({ "id": at, "content": WORDS[at], "single_word": false, "lstrip": false,
+            "rstrip": false, "normalized": false, "special": true })
+    };
+    let vocabulary: serde_json::Map<_, _> =
+        WORDS.iter().enumerate().map(|(at, word)| ((*word).to_owned(), at.into())).collect();
+    let one = |token: &str| serde_json::json!({ "SpecialToken": { "id": token, "type_id": 0 } });
+    let text = serde_json::json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    // Cuts and pads at 128, as the real one's file says, and wrongly so.
+    let tokenizer = serde_json::json!({
+        "version": "1.0",
+        "truncation": { "direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0 },
+        "padding": { "strategy": { "Fixed": 128 }, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]" },
+        "added_tokens": [special(0), special(1), special(2), special(3)],
+        "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true },
+        "pre_tokenizer": { "type": "BertPreTokenizer" },
+        "post_processor": { "type": "TemplateProcessing", "single": [one("[CLS]"), text, one("[SEP]")],
+            "pair": [one("[CLS]"), text, one("[SEP]"), { "Sequence": { "id": "B", "type_id": 1 } }, one("[SEP]")],
+            "special_tokens": {
+                "[CLS]": { "id": "[CLS]", "ids": [2], "tokens": ["[CLS]"] },
+                "[SEP]": { "id": "[SEP]", "ids": [3], "tokens": ["[SEP]"] } } },
+        "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": true },
+        "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary },
+    });
+    write("tokenizer.json", tokenizer.to_string().as_bytes());
+    write("tokenizer_config.json", br#"{"model_max_length": 512, "pad_token": "[PAD]"}"#);
+    let map = r#"{"cls_token": "[CLS]", "pad_token": "[PAD]", "sep_token": "[SEP]", "unk_token": "[UNK]"}"#;
+    write("special_tokens_map.json", map.as_bytes());
+}

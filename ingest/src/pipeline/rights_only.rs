@@ -1,0 +1,190 @@
+//! A reading of the rights of a source alone: every folder is listed and every rights file read, and of the
+//! documents nothing but those whose rights would widen. It must never let a widening act for a file that may
+//! have changed since it was last read: it may have been redacted together with its folder's opening.
+
+use super::run::{above, unreadable};
+use super::{IngestError, Stop};
+use crate::acl_mapping::place;
+use crate::connectors::{FilesConnector, Item, Listing, Rights, SourceConnector};
+use kenward_vault::Vault;
+use kenward_vault::vault::Operator;
+use kenward_vault::writer::{RightsNow, SourceSpec, Unsure};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How often it begins again because the rights changed while it looked.
+const ROUNDS: usize = 3;
+
+/// What a reading of rights came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is named by what it counts")]
+pub struct RightsReport {
+    pub source: String,
+    /// Known documents.
+    pub documents: u64,
+    /// Containers and documents whose rights are others now.
+    pub changed: u64,
+    /// Files that were hashed.
+    pub looked_at: u64,
+    /// Documents that came out from under old rights.
+    pub widened: u64,
+    /// Documents that stay under old AND new rights until their content is read.
+    pub waiting: u64,
+    /// Documents whose files are gone: hidden until a run removes them or finds them again.
+    pub gone: u64,
+    /// More than half of the files are gone: nothing was hidden for it.
+    pub gone_too_many: bool,
+    /// The rights kept changing: only what narrows acts.
+    pub unsettled: bool,
+    /// It was asked to stop before its end.
+    pub stopped: bool,
+    /// Why rights hide documents: (place, what).
+    pub rights_problems: Vec<(String, String)>,
+    /// Files that were meant as rights files by their names, and are none.
+    pub rights_not_read: Vec<String>,
+    pub seconds: f64,
+}
+
+/// Reads the rights of a source, and puts them into force.
+///
+/// # Errors
+/// [`IngestError::Root`], [`IngestError::Vault`].
+pub fn sync_rights(
+    vault: &Arc<Vault>,
+    by: &Operator,
+    source: u32,
+    spec: &SourceSpec,
+    stop: &Stop,
+) -> Result<RightsReport, IngestError> {
+    let connector = FilesConnector::of(spec);
+    over(&connector, vault, by, source, spec, stop)
+}
+
+fn over(
+    connector: &dyn SourceConnector,
+    vault: &Arc<Vault>,
+    by: &Operator,
+    source: u32,
+    spec: &SourceSpec,
+    stop: &Stop,
+) -> Result<RightsReport, IngestError> {
+    let begun = Instant::now();
+    let mut sync = vault.begin_rights(by, source)?;
+    let known = sync.known();
+    let mut report =
+        RightsReport { source: spec.name.clone(), documents: known.len() as u64, ..RightsReport::default() };
+    for round in 0..ROUNDS {
+        let listing = connector.list().map_err(|error| IngestError::root(spec, &error))?;
+        let rights = connector.rights(&listing);
+        let mut now = found(&listing, &rights, &known);
+        report.gone = now.gone.len() as u64;
+        // Rather a source that is not there than one that was emptied: a run refuses that, too.
+        report.gone_too_many = now.gone.len() * 2 > known.len();
+        if report.gone_too_many {
+            stay(&mut now, &rights);
+        }
+        let (unsure, changed) = sync.state(&now)?;
+        report.changed += changed;
+        let items: BTreeMap<&str, &Item> =
+            listing.items.iter().map(|item| (item.path.as_str(), item)).collect();
+        let mut verified = BTreeSet::new();
+        for unsure in &unsure {
+            report.stopped = stop.asked().is_some();
+            if report.stopped {
+                break;
+            }
+            let Some(item) = items.get(unsure.source_id.as_str()) else { continue };
+            report.looked_at += 1;
+            if same(connector, item, &rights, unsure) {
+                verified.insert(unsure.source_id.clone());
+            }
+        }
+        report.waiting = (unsure.len() - verified.len()) as u64;
+        report.rights_problems = problems(&rights, sync.problems(&now)?);
+        report.rights_not_read.clone_from(&listing.near_rights);
+        // INVARIANT: rights, content, rights again. What widens was read under rights that still hold.
+        report.unsettled = connector.rights(&listing).raw != rights.raw;
+        if !report.unsettled {
+            report.widened = sync.widen(&verified)?;
+        }
+        if report.stopped || !report.unsettled || round + 1 == ROUNDS {
+            break;
+        }
+    }
+    if !report.unsettled && !report.stopped {
+        sync.done()?;
+    }
+    report.seconds = begun.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Where the known documents are now, and the rights there.
+fn found(listing: &Listing, rights: &Rights, known: &[String]) -> RightsNow {
+    let listed: BTreeSet<&str> = listing
+        .items
+        .iter()
+        .map(|item| item.path.as_str())
+        .chain(listing.failures.iter().map(|failure| failure.path.as_str()))
+        .collect();
+    let mut now = RightsNow::default();
+    for id in known {
+        if let Some(folder) = above(&listing.unreadable_folders, id) {
+            // INVARIANT (I3): of a folder that cannot be read the rights are unknown.
+            now.documents.insert(id.clone(), folder.clone());
+            now.containers.insert(folder.clone(), unreadable(&folder));
+        } else if listed.contains(listing.file_of(id)) {
+            put(&mut now, rights, id, listing.file_of(id));
+        } else {
+            now.gone.insert(id.clone());
+        }
+    }
+    now
+}
+
+/// What is gone stays where it was, under the rights that its place has now.
+fn stay(now: &mut RightsNow, rights: &Rights) {
+    for id in std::mem::take(&mut now.gone) {
+        put(now, rights, &id, &id);
+    }
+}
+
+/// A document hangs where its file hangs: what stands in an archive has the archive's rights. It cannot be told
+/// to be what is published without unpacking it, so what widens for it waits for a run.
+fn put(now: &mut RightsNow, rights: &Rights, id: &str, file: &str) {
+    let of_file = rights.rules.of_file(file);
+    now.documents.insert(id.to_owned(), of_file.container.clone());
+    now.containers.entry(of_file.container).or_insert(of_file.spec);
+}
+
+/// Whether a file still has the bytes that the published version came from.
+fn same(connector: &dyn SourceConnector, item: &Item, rights: &Rights, unsure: &Unsure) -> bool {
+    if item.length != unsure.length {
+        return false;
+    }
+    let Ok(mut fetched) = connector.fetch(item, rights) else { return false };
+    let mut hash = Sha256::new();
+    let mut left = unsure.length;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match fetched.file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                let Some(less) = left.checked_sub(read as u64) else { return false };
+                left = less;
+                hash.update(buffer.get(..read).unwrap_or_default());
+            }
+            Err(_) => return false,
+        }
+    }
+    left == 0 && connector.still(&fetched) && <[u8; 32]>::from(hash.finalize()) == unsure.raw_hash
+}
+
+fn problems(rights: &Rights, unresolved: Vec<(String, String)>) -> Vec<(String, String)> {
+    let files = rights.rules.problems().into_iter().map(|(file, line, what)| (place(&file, line), what));
+    let all: BTreeSet<(String, String)> = files.chain(unresolved).collect();
+    all.into_iter().collect()
+}

@@ -1,0 +1,169 @@
+//! Which embedder runs: the one that the documents here were embedded by, if it can be had; where there are none
+//! yet, the one that the configuration asks for. It must never put vectors of two engines side by side: where the
+//! engine that an index names cannot be had, words alone are searched, and it is said.
+
+use crate::config::{Config, Engine};
+use crate::owner::ops::{EmbeddingState, Otherwise};
+use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace};
+use kenward_indexes::models::{self, Artifact};
+use std::sync::Arc;
+
+/// Numbers per vector of the hashing embedder, which is for tests.
+const HASHING_DIMENSION: usize = 256;
+
+/// What was chosen.
+pub(super) struct Chosen {
+    pub embedder: Option<Arc<dyn Embedder>>,
+    pub state: EmbeddingState,
+    /// What would have to come for one to run.
+    pub lacking: Vec<Artifact>,
+}
+
+/// An embedder that is not the one the documents here were embedded by.
+const ANEW: &str = "`kenward ingest --re-embed` embeds the documents anew by what there is";
+
+/// Chooses, given the space that the documents here are embedded in, if any is.
+///
+/// # Errors
+/// [`EmbedError`] if the configuration insists on an engine that cannot be had.
+pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Result<Chosen, EmbedError> {
+    if config.engine == Engine::None {
+        let reason = "`embedding.engine` is `none`".to_owned();
+        let state = EmbeddingState::LexicalOnly { reason, hint: None };
+        return Ok(Chosen { embedder: None, state, lacking: Vec::new() });
+    }
+    let Some(recorded) = recorded else { return wanted(config) };
+    let Some(engine) =
+        Engine::of_space(&recorded.engine).filter(|e| *e != Engine::Hashing || config.engine == *e)
+    else {
+        return Ok(cannot_go_on(&recorded, "which the configuration does not ask for"));
+    };
+    match load(config, engine) {
+        Ok(embedder) if *embedder.space() == recorded => {
+            let otherwise = (config.engine != Engine::Auto && config.engine != engine).then(|| Otherwise {
+                what: format!(
+                    "`embedding.engine` is `{}`, and the documents are embedded by this one",
+                    config.engine.name()
+                ),
+                hint: ANEW.to_owned(),
+            });
+            Ok(running(embedder, otherwise))
+        }
+        Ok(_) => Ok(cannot_go_on(&recorded, "of which there is another edition here")),
+        Err(error) if config.engine == engine => Err(error),
+        Err(error) => {
+            let (reason, _) = crate::owner::words(&error);
+            let reason = format!("the documents were embedded by `{}`: {reason}", recorded.engine);
+            let hint = Some(format!("{}; or {ANEW}", way_to_an_embedder(&error)));
+            Ok(Chosen {
+                embedder: None,
+                state: EmbeddingState::LexicalOnly { reason, hint },
+                lacking: needs(engine).to_vec(),
+            })
+        }
+    }
+}
+
+fn cannot_go_on(recorded: &EmbeddingSpace, what: &str) -> Chosen {
+    let reason = format!("the documents were embedded by `{}` {}, {what}", recorded.engine, recorded.model);
+    let state = EmbeddingState::LexicalOnly { reason, hint: Some(ANEW.to_owned()) };
+    Chosen { embedder: None, state, lacking: Vec::new() }
+}
+
+fn running(embedder: Arc<dyn Embedder>, otherwise: Option<Otherwise>) -> Chosen {
+    let engine = named(embedder.space());
+    let state = EmbeddingState::Running { engine, otherwise };
+    Chosen { embedder: Some(embedder), state, lacking: Vec::new() }
+}
+
+/// Engine and model, for people.
+pub(super) fn named(space: &EmbeddingSpace) -> String {
+    format!("{} {}", space.engine, space.model)
+}
+
+/// What the configuration asks for, whatever the documents here are embedded by.
+fn wanted(config: &Config) -> Result<Chosen, EmbedError> {
+    if config.engine != Engine::Auto {
+        return load(config, config.engine).map(|embedder| running(embedder, None));
+    }
+    let first = match load(config, Engine::Fastembed) {
+        Ok(embedder) => return Ok(running(embedder, None)),
+        Err(error) => error,
+    };
+    let (reason, _) = crate::owner::words(&first);
+    let hint = way_to_an_embedder(&first);
+    match load(config, Engine::Builtin) {
+        Ok(embedder) => {
+            let what = format!("the slower engine, because fastembed cannot be used: {reason}");
+            Ok(running(embedder, Some(Otherwise { what, hint })))
+        }
+        Err(_) => Ok(Chosen {
+            embedder: None,
+            state: EmbeddingState::LexicalOnly { reason, hint: Some(hint) },
+            lacking: needs(Engine::Builtin).to_vec(),
+        }),
+    }
+}
+
+/// What documents are to be embedded anew by: what the configuration asks for, whatever embedded them before.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn target(config: &Config) -> Result<Arc<dyn Embedder>, (String, String)> {
+    if config.engine == Engine::None {
+        let hint = "set it to `auto`, `fastembed` or `builtin`".to_owned();
+        return Err(("`embedding.engine` is `none`: there is nothing to embed by".to_owned(), hint));
+    }
+    match wanted(config) {
+        Ok(Chosen { embedder: Some(embedder), .. }) => Ok(embedder),
+        Ok(Chosen { state: EmbeddingState::LexicalOnly { reason, hint }, .. }) => {
+            Err((reason, hint.unwrap_or_default()))
+        }
+        Ok(Chosen { .. }) => Err(("no embedder can be had".to_owned(), "see `kenward doctor`".to_owned())),
+        Err(error) => Err((crate::owner::words(&error).0, way_to_an_embedder(&error))),
+    }
+}
+
+/// What to do about an embedder that cannot be had.
+#[must_use]
+pub fn way_to_an_embedder(error: &EmbedError) -> String {
+    let named = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|value| !value.is_empty());
+    let of_library = matches!(error, EmbedError::RuntimeMissing { .. } | EmbedError::RuntimeUnusable { .. });
+    // A library that the environment names goes before ours: fetching one would change nothing.
+    if named && of_library {
+        return "unset `ORT_DYLIB_PATH`, or set it to an ONNX Runtime of version 1.24 or newer".to_owned();
+    }
+    "fetch what is missing with `kenward models pull`".to_owned()
+}
+
+fn load(config: &Config, engine: Engine) -> Result<Arc<dyn Embedder>, EmbedError> {
+    if engine == Engine::Hashing {
+        return Ok(embedding::hashing(HASHING_DIMENSION));
+    }
+    let here = |artifact| models::installed(&config.models_dir, artifact);
+    let model =
+        here(Artifact::MiniLm).ok_or_else(|| EmbedError::ModelMissing { name: "all-MiniLM-L6-v2".into() });
+    if engine == Engine::Builtin {
+        return embedding::builtin(&model?);
+    }
+    let runtime = here(Artifact::OnnxRuntime)
+        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() });
+    embedding::fastembed(&model?, &runtime?)
+}
+
+/// What an engine is made of.
+fn needs(engine: Engine) -> &'static [Artifact] {
+    match engine {
+        Engine::None | Engine::Hashing => &[],
+        Engine::Builtin => &[Artifact::MiniLm],
+        Engine::Auto | Engine::Fastembed => &[Artifact::OnnxRuntime, Artifact::MiniLm],
+    }
+}
+
+/// What has still to be pulled for the engine that the configuration asks for; empty if it asks for none.
+/// [`Engine::Auto`] does without the library if it cannot be had.
+#[must_use]
+pub fn missing_artifacts(config: &Config) -> Vec<Artifact> {
+    let missing = |artifact: &Artifact| models::installed(&config.models_dir, *artifact).is_none();
+    needs(config.engine).iter().copied().filter(missing).collect()
+}

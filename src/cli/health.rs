@@ -1,0 +1,187 @@
+//! How the owner says that it is doing, as lines that say what to do. It words; it looks at nothing itself.
+
+use super::checks::{Check, State, ok, wrong};
+use super::ingest::{how_to_fix, tried_again};
+use super::out;
+use crate::owner::ops::{EmbeddingState, Health};
+use kenward_access::ids::Timestamp;
+use kenward_vault::lost::ReadAgain;
+use kenward_vault::writer::Failure;
+use std::collections::BTreeMap;
+
+/// Milliseconds.
+const CLOCK_MAY_BE_BEHIND: u64 = 5_000;
+
+pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
+    let stats = &health.stats;
+    let who = if own { "nobody else runs".to_owned() } else { format!("process {}", health.pid) };
+    let mut checks = vec![
+        ok("owner", format!("{who}; version {}", health.version)),
+        ok(
+            "catalog",
+            format!(
+                "{} documents, {} passages, {} vectors in {} sources; {} people, {} groups, {} tokens",
+                stats.documents,
+                stats.chunks,
+                stats.vectors,
+                stats.sources,
+                stats.users,
+                stats.groups,
+                stats.tokens
+            ),
+        ),
+        match &health.audit {
+            Ok(records) => ok("audit", format!("{records} records, the chain holds")),
+            Err(what) => wrong(
+                "audit",
+                State::Failed,
+                what.clone(),
+                "keep a copy of the folder `audit`, and find out who wrote to it",
+            ),
+        },
+    ];
+    checks.push(match &health.ledger {
+        Ok(entries) => ok("ledger", format!("{entries} entries, the chain holds")),
+        Err(what) => wrong(
+            "ledger",
+            State::Failed,
+            what.clone(),
+            "put back the newest copy; without it, a restore hides everything until it is read again",
+        ),
+    });
+    if health.clock_behind > CLOCK_MAY_BE_BEHIND {
+        checks.push(wrong(
+            "clock",
+            State::Failed,
+            format!(
+                "the clock is {} s behind what is recorded; time stands still here until it has caught up, so that nothing that has \
+                 ended begins again",
+                health.clock_behind / 1_000
+            ),
+            "set the clock right; if it is right, and was in the future before: `kenward doctor --accept-clock`",
+        ));
+    }
+    checks.push(match &health.embedding {
+        EmbeddingState::Running { engine, otherwise: None } => ok("embedder", engine.clone()),
+        EmbeddingState::Running { engine, otherwise: Some(other) } => {
+            let detail = format!("{engine}; {}", other.what);
+            wrong("embedder", State::Warning, detail, other.hint.clone())
+        }
+        EmbeddingState::LexicalOnly { reason, hint: None } => {
+            ok("embedder", format!("none, as asked for: {reason}; only words are searched (BM25)"))
+        }
+        EmbeddingState::LexicalOnly { reason, hint: Some(hint) } => wrong(
+            "embedder",
+            State::Warning,
+            format!("none: {reason}; only words are searched (BM25), not meaning"),
+            hint.clone(),
+        ),
+    });
+    if let Some(anew) = &stats.anew {
+        checks.push(wrong(
+            "embedder",
+            State::Warning,
+            format!(
+                "the documents are being embedded anew by {}: {} of {} passages; searches use the old vectors until it is done",
+                anew.engine, anew.passages, anew.of
+            ),
+            "`kenward ingest --re-embed` goes on with it, if it is not under way",
+        ));
+    }
+    if stats.outbox_waiting > 0 {
+        let detail = format!("{} changes are not published yet", stats.outbox_waiting);
+        checks.push(wrong("publication", State::Warning, detail, "run `kenward ingest` again"));
+    }
+    let embeds = matches!(health.embedding, EmbeddingState::Running { .. });
+    checks.extend(health.read_again.iter().flat_map(|again| read_again(again, embeds)));
+    if stats.rights_unresolved > 0 {
+        checks.push(wrong(
+            "rights",
+            State::Warning,
+            format!("{} folders or files are hidden from everybody: their rights name somebody or a label that is unknown, or cannot be read", stats.rights_unresolved),
+            "`kenward ingest` lists them; correct the rights file, or add the person or group",
+        ));
+    }
+    for source in &health.freshness {
+        let time = |at: Option<Timestamp>| at.map_or_else(|| "no time yet".to_owned(), out::time);
+        let (all, rights) = (time(source.listed), time(source.rights_as_of));
+        checks.push(ok(
+            "freshness",
+            format!("source `{}`: all read at {all}, its rights at {rights}", source.source),
+        ));
+    }
+    for source in &health.failures {
+        let mut reasons: BTreeMap<&str, Vec<&Failure>> = BTreeMap::new();
+        for failure in &source.failures {
+            reasons.entry(failure.reason.as_str()).or_default().push(failure);
+        }
+        for (reason, failures) in reasons {
+            let tries = failures.iter().map(|failure| failure.attempts).max().unwrap_or_default();
+            let again = tried_again(failures.iter().copied()).unwrap_or_default();
+            let detail = format!(
+                "source `{}`: {} failed: {}; tried up to {tries} times, {again}",
+                source.source,
+                failures.len(),
+                reason.replace('_', " ")
+            );
+            checks.push(wrong("documents", State::Warning, detail, how_to_fix(reason)));
+        }
+    }
+    checks
+}
+
+/// What the next run of a source mends.
+fn read_again(again: &ReadAgain, embeds: bool) -> Vec<Check> {
+    let run = format!("`kenward ingest {}`", quoted(&again.source));
+    let mut checks = Vec::new();
+    if again.text_lost > 0 {
+        checks.push(wrong(
+            "texts",
+            State::Warning,
+            format!(
+                "source `{}`: the stored text of {} is lost or damaged and cannot be read by anybody",
+                again.source,
+                documents(again.text_lost)
+            ),
+            format!("{run} reads them again"),
+        ));
+    }
+    if embeds && again.not_embedded > 0 {
+        checks.push(wrong(
+            "embeddings",
+            State::Warning,
+            format!(
+                "source `{}`: {} not embedded by this model: only their words are searched, not their meaning",
+                again.source,
+                match again.not_embedded {
+                    1 => "1 document is".to_owned(),
+                    n => format!("{n} documents are"),
+                }
+            ),
+            format!("{run} embeds them"),
+        ));
+    }
+    if again.waiting > 0 {
+        checks.push(wrong(
+            "runs",
+            State::Warning,
+            format!(
+                "source `{}`: a run was cut off: what it read of {} is not shown yet",
+                again.source,
+                documents(again.waiting)
+            ),
+            format!("{run} goes on with it"),
+        ));
+    }
+    checks
+}
+
+fn documents(n: u64) -> String {
+    if n == 1 { "1 document".to_owned() } else { format!("{n} documents") }
+}
+
+/// A source's name as a shell takes it for one word.
+fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "._-/".contains(c);
+    if name.chars().all(plain) { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,99 @@
+//! `kenward ingest --rights-only`: the rights of sources are read and act, their content is left alone. It
+//! must say what still waits for content, and what is hidden because its file is gone.
+
+use super::super::fail::{self, Fix, want};
+use super::super::{Outcome, out};
+use crate::owner::Backend;
+use crate::owner::ops::{Op, Reply};
+use kenward_ingest::pipeline::RightsReport;
+use kenward_vault::writer::SourceSpec;
+
+/// Reads the rights of all of these.
+pub(super) async fn all(specs: Vec<SourceSpec>, json: bool, backend: &Backend) -> anyhow::Result<Outcome> {
+    let recorded = want!(backend.ask(Op::Sources).await?, Reply::Sources(sources) => sources);
+    let mut reports = Vec::new();
+    for spec in specs {
+        if recorded.iter().all(|known| known.name != spec.name) {
+            let hint = format!("`kenward ingest {}` does, and reads its rights, too", spec.name);
+            return Err(Fix::new(format!("the source `{}` was never ingested", spec.name), hint).into());
+        }
+        // What the configuration says of it now counts: its default is a right like others.
+        want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
+        let reply = tokio::select! {
+            reply = backend.ask(Op::SyncRights { source: spec.name.clone() }) => reply?,
+            _ = tokio::signal::ctrl_c() => {
+                out::say("stopped: what narrows acts; the rest waits for the next reading");
+                return Ok(Outcome::SomeFailed);
+            }
+        };
+        match reply {
+            Reply::RightsRead(report) => reports.push(report),
+            other => return Err(fail::unexpected(other)),
+        }
+    }
+    if json {
+        out::json(&reports)?;
+    } else {
+        out::print(&table(&reports))?;
+    }
+    reports.iter().for_each(tell);
+    Ok(if reports.iter().any(needs_attention) { Outcome::SomeFailed } else { Outcome::Done })
+}
+
+/// Whether something was not as it should be: exit code 1.
+fn needs_attention(report: &RightsReport) -> bool {
+    report.gone_too_many
+        || report.unsettled
+        || report.stopped
+        || !report.rights_problems.is_empty()
+        || !report.rights_not_read.is_empty()
+}
+
+fn table(reports: &[RightsReport]) -> String {
+    let row = |r: &RightsReport| {
+        let counts = [r.documents, r.changed, r.looked_at, r.widened, r.waiting, r.gone];
+        let counts = counts.into_iter().map(|count| count.to_string());
+        let seconds = format!("{:.1}", r.seconds);
+        std::iter::once(r.source.clone()).chain(counts).chain([seconds]).collect()
+    };
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    out::table(&["source", "documents", "changed", "hashed", "widened", "waiting", "gone", "seconds"], &rows)
+}
+
+fn tell(report: &RightsReport) {
+    let say = |text: String| out::say(&out::line(&text));
+    let source = &report.source;
+    for (place, what) in &report.rights_problems {
+        say(format!("hidden from everybody: {source}/{place}: {what}"));
+    }
+    for path in &report.rights_not_read {
+        say(format!("NOT READ, so what it should guard is open: {source}/{path}"));
+    }
+    if report.waiting > 0 {
+        say(format!(
+            "{source}: {} stay under their old rights, too, until their content is read",
+            documents(report.waiting)
+        ));
+        out::hint(&format!("`kenward ingest {source}` reads it"));
+    }
+    if report.gone_too_many {
+        say(format!(
+            "{source}: {} are gone, more than half: nothing was hidden for it",
+            documents(report.gone)
+        ));
+        out::hint(&format!("`kenward ingest {source} --allow-mass-delete`, if that is right"));
+    } else if report.gone > 0 {
+        say(format!(
+            "{source}: {} are gone, and hidden until `kenward ingest` looks",
+            documents(report.gone)
+        ));
+    }
+    if report.unsettled {
+        say(format!("{source}: its rights kept changing: only what narrows acts"));
+        out::hint("run this again when nobody writes to them");
+    }
+}
+
+fn documents(n: u64) -> String {
+    if n == 1 { "1 document".to_owned() } else { format!("{n} documents") }
+}

@@ -1,0 +1,103 @@
+//! What a look at everything found, as lines that say what to do. It words; it looks at nothing itself.
+
+use super::checks::{Check, State, ok, wrong};
+use crate::owner::ops::Verification;
+use kenward_vault::verify::EngineCheck;
+
+/// A line for each thing that was looked at.
+pub(super) fn checks(found: &Verification) -> Vec<Check> {
+    let stored = &found.stored;
+    let mended = |what: &str, hint: &str| match stored.repaired {
+        true => format!("{what}: it was built again"),
+        false => hint.to_owned(),
+    };
+    let mut checks = Vec::new();
+    for source in &found.files {
+        let name = &source.source;
+        let counts = format!(
+            "source `{name}`: {} files as they were read, {} changed, {} new, {} gone, {} unreadable",
+            source.same, source.changed, source.added, source.removed, source.failed
+        );
+        match &source.error {
+            Some(what) => checks.push(wrong(
+                "files",
+                State::Failed,
+                format!("source `{name}`: {what}"),
+                "see to its folder, or `kenward sources move`",
+            )),
+            None if source.is_same() => checks.push(ok("files", counts)),
+            None => checks.push(wrong(
+                "files",
+                State::Failed,
+                counts,
+                format!("`kenward ingest {name}` reads what differs"),
+            )),
+        }
+    }
+    if stored.catalog.is_empty() {
+        checks.push(ok("catalog", "the file is whole"));
+    }
+    for what in &stored.catalog {
+        checks.push(wrong(
+            "catalog",
+            State::Failed,
+            what.clone(),
+            "restore a backup: `kenward restore --help`",
+        ));
+    }
+    let wrong_texts: u64 = stored.texts_wrong.values().sum();
+    if wrong_texts == 0 {
+        checks.push(ok("texts", format!("{} texts are what was written", stored.texts)));
+    }
+    for (source, count) in &stored.texts_wrong {
+        let detail =
+            format!("source `{source}`: {count} stored texts are missing or damaged; they are marked");
+        checks.push(wrong(
+            "texts",
+            State::Failed,
+            detail,
+            format!("`kenward ingest {source}` reads them again"),
+        ));
+    }
+    if stored.passages_wrong > 0 {
+        let detail = format!(
+            "the passages of {} documents do not fit their text; they are marked",
+            stored.passages_wrong
+        );
+        checks.push(wrong("passages", State::Failed, detail, "`kenward ingest` reads them again"));
+    }
+    let repair = "`kenward sources verify --repair` builds it anew from catalog and text";
+    checks.push(engine("lexical", &stored.lexical, mended("the index differed", repair)));
+    let repair = "`kenward sources verify --repair` marks what is missing; `kenward ingest` then embeds it";
+    checks.push(engine(
+        "vectors",
+        &stored.vectors,
+        mended("the vectors differed; `kenward ingest` embeds what is missing", repair),
+    ));
+    checks.push(match (&stored.audit, &stored.audit_wrong) {
+        (Some(records), None) => ok("audit", format!("{records} records, the chain holds")),
+        (_, what) => wrong(
+            "audit",
+            State::Failed,
+            what.clone().unwrap_or_default(),
+            "keep a copy of the folder `audit`, and find out who wrote to it",
+        ),
+    });
+    checks.push(match (&stored.ledger, &stored.ledger_wrong) {
+        (Some(entries), None) => ok("ledger", format!("{entries} entries, the chain holds")),
+        (_, what) => {
+            wrong("ledger", State::Failed, what.clone().unwrap_or_default(), "put back the newest copy")
+        }
+    });
+    checks
+}
+
+fn engine(name: &'static str, found: &EngineCheck, hint: String) -> Check {
+    let counts = format!("{} passages", found.passages);
+    if found.holds() {
+        return ok(name, format!("{counts}, as the catalog says"));
+    }
+    let damaged = found.damaged.as_ref().map(|what| format!("; {what}")).unwrap_or_default();
+    let detail = format!("{counts}: {} are missing, {} too many{damaged}", found.missing, found.stray);
+    wrong(name, State::Failed, detail, hint)
+}

@@ -1,0 +1,250 @@
+//! The one door for connections that this program makes to other machines. It calls the places in its list, and
+//! nothing else: what a place points on to must be in the list, too. No document, query or token ever goes through
+//! it; today it fetches model files.
+//!
+//! (Besides it, pip is started to fetch wheels, and calls whatever its own settings say.)
+
+use crate::config::{Config, Engine};
+use kenward_indexes::models::{Hub, HubError, HubPart};
+use reqwest::Url;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::http::{Response, StatusCode};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+/// How long a place may take until it is reached: `auto` has another way, and should soon go it.
+const REACHED: Duration = Duration::from_secs(4);
+/// How long it may take until it answers.
+const ANSWERED: Duration = Duration::from_secs(10);
+/// How long it may be silent in the middle.
+const SILENT: Duration = Duration::from_secs(30);
+/// How often it may point on.
+const MOST_HOPS: usize = 5;
+
+/// Where the hub that is named by default keeps large files: below these names.
+const KEPT_BY_HUGGING_FACE: [&str; 2] = ["huggingface.co", "hf.co"];
+
+/// What may be called, and over which protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// This host and port, over the protocol of the address that was configured.
+    Origin(Url),
+    /// Any host below this name, over HTTPS.
+    Below(&'static str),
+}
+
+impl Place {
+    fn covers(&self, url: &Url) -> bool {
+        match self {
+            Self::Origin(place) => place.origin() == url.origin(),
+            Self::Below(name) => {
+                let below = |host: &str| host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+                url.scheme() == "https" && url.port().is_none() && url.host_str().is_some_and(below)
+            }
+        }
+    }
+}
+
+/// Whether an address may be put into the list: HTTPS, or a service of this machine.
+#[must_use]
+pub fn may_be_asked(url: &Url) -> bool {
+    let own = match url.host_str() {
+        Some("localhost" | "[::1]") => true,
+        Some(host) => host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback()),
+        None => return false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && own)
+}
+
+/// The door.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    hub: Option<Url>,
+    places: Arc<[Place]>,
+}
+
+impl Outgoing {
+    /// What a configuration lets through.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let wanted = !matches!(config.engine, Engine::None | Engine::Hashing);
+        Self::to_hub(config.hub.clone().filter(|_| wanted))
+    }
+
+    fn to_hub(hub: Option<Url>) -> Self {
+        let mut places: Vec<Place> = hub.iter().cloned().map(Place::Origin).collect();
+        if hub.as_ref().and_then(Url::host_str) == Some("huggingface.co") {
+            places.extend(KEPT_BY_HUGGING_FACE.map(Place::Below));
+        }
+        Self { hub, places: places.into() }
+    }
+
+    /// The list, for people.
+    #[must_use]
+    pub fn places(&self) -> Vec<String> {
+        let Some(hub) = &self.hub else { return Vec::new() };
+        let below = self.places.iter().filter_map(|place| match place {
+            Place::Origin(_) => None,
+            Place::Below(name) => Some(format!("*.{name}")),
+        });
+        let mut all = vec![hub.origin().ascii_serialization()];
+        all.extend(below);
+        vec![format!("the model hub ({}), for models that are not here", all.join(", "))]
+    }
+
+    /// The way to the model hub, if one may be called.
+    #[must_use]
+    pub fn hub(&self) -> Option<HubDoor> {
+        self.hub.clone().map(|base| HubDoor { base, places: Arc::clone(&self.places) })
+    }
+}
+
+/// The way to the model hub.
+pub struct HubDoor {
+    base: Url,
+    places: Arc<[Place]>,
+}
+
+impl Hub for HubDoor {
+    fn fetch(
+        &self,
+        path: &str,
+        from: u64,
+        take: &mut dyn FnMut(HubPart<'_>) -> io::Result<()>,
+    ) -> Result<(), HubError> {
+        let response = self.ask(path, from)?;
+        let begins = if response.status() == StatusCode::PARTIAL_CONTENT { from } else { 0 };
+        take(HubPart::Begins(begins)).map_err(HubError::Kept)?;
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let count = body.read(&mut buffer).map_err(|error| self.broken(path, error))?;
+            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+            take(HubPart::Bytes(bytes)).map_err(HubError::Kept)?;
+        }
+    }
+}
+
+impl HubDoor {
+    fn broken(&self, path: &str, error: io::Error) -> HubError {
+        HubError::Broken { host: place_of(&self.base), path: path.into(), source: error.into() }
+    }
+
+    fn unreachable(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HubError {
+        HubError::Unreachable { host: place_of(&self.base), source: source.into() }
+    }
+
+    fn ask(&self, path: &str, from: u64) -> Result<Response<Body>, HubError> {
+        let base = self.base.as_str().trim_end_matches('/');
+        let mut url = Url::parse(&format!("{base}/{path}")).map_err(|error| self.unreachable(error))?;
+        let agent = agent();
+        for _ in 0..=MOST_HOPS {
+            // INVARIANT: nothing that is not in the list is called, at the first step or at a later one.
+            if !allowed(&self.places, &url) {
+                return Err(HubError::NotAllowed { place: place_of(&url) });
+            }
+            let mut request = agent.get(url.as_str());
+            if from > 0 {
+                request = request.header("Range", format!("bytes={from}-"));
+            }
+            let response = request.call().map_err(|error| self.unreachable(error))?;
+            let status = response.status();
+            let next = response.headers().get("Location").filter(|_| status.is_redirection());
+            if let Some(next) = next.and_then(|to| to.to_str().ok()).and_then(|to| url.join(to).ok()) {
+                url = next;
+                continue;
+            }
+            if !status.is_success() {
+                let (host, path) = (place_of(&url), path.into());
+                return Err(HubError::Status { host, status: status.as_u16(), path });
+            }
+            return Ok(response);
+        }
+        Err(self.unreachable("it points on and on"))
+    }
+}
+
+/// A client that follows nothing by itself, and waits for nobody for long. A proxy is taken from the environment.
+fn agent() -> Agent {
+    // A provider is named here, so that none has to be set for the whole process.
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .timeout_resolve(Some(REACHED))
+        .timeout_connect(Some(REACHED))
+        .timeout_recv_response(Some(ANSWERED))
+        .timeout_per_read(Some(SILENT))
+        .user_agent(concat!("kenward/", env!("CARGO_PKG_VERSION")))
+        .build();
+    config.into()
+}
+
+fn allowed(places: &[Place], url: &Url) -> bool {
+    places.iter().any(|place| place.covers(url))
+}
+
+/// Host and port of an address, for people: never its path, which may be signed.
+fn place_of(url: &Url) -> Box<str> {
+    url.origin().ascii_serialization().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_list_covers_the_hub_and_where_it_keeps_its_files_and_nothing_else() {
+        let places = Outgoing::to_hub(Some(url("https://huggingface.co"))).places;
+        for good in [
+            "https://huggingface.co/a/b",
+            "https://cdn-lfs.huggingface.co/x",
+            "https://cas-bridge.xethub.hf.co/x?y",
+        ] {
+            assert!(allowed(&places, &url(good)), "{good}");
+        }
+        for bad in [
+            "http://huggingface.co/a",
+            "https://huggingface.co:8443/a",
+            "https://huggingface.co.evil.example/a",
+            "https://nothf.co/a",
+            "https://hf.co/a",
+            "http://cdn.hf.co/a",
+            "https://cdn.hf.co:444/a",
+            "https://127.0.0.1/a",
+            "file:///etc/passwd",
+        ] {
+            assert!(!allowed(&places, &url(bad)), "{bad}");
+        }
+        let own = Outgoing::to_hub(Some(url("https://models.harbor.example/hf"))).places;
+        assert!(allowed(&own, &url("https://models.harbor.example/other")));
+        assert!(!allowed(&own, &url("https://huggingface.co/a")));
+        assert!(Outgoing::to_hub(None).places.is_empty() && Outgoing::to_hub(None).places().is_empty());
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_alone() {
+        for (text, may) in [
+            ("https://models.harbor.example", true),
+            ("http://models.harbor.example", false),
+            ("http://127.0.0.1:8080", true),
+            ("http://127.9.9.9", true),
+            ("http://localhost:1", true),
+            ("http://[::1]:1", true),
+            ("http://127.0.0.1.evil.example", false),
+            ("ftp://127.0.0.1", false),
+        ] {
+            assert_eq!(may_be_asked(&url(text)), may, "{text}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What each operation on the data as a whole does. All of them are for operators only, and who asks is settled before
+//! anything else.
+
+#![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
+
+use super::operations::{Operate, Operated};
+use super::operations::{SourceFiles, Verification};
+use super::ops::Reply;
+use super::perform::{self, Asked, failed};
+use super::status;
+use kenward_ingest::pipeline::{Stop, plan};
+use kenward_vault::VaultError;
+use kenward_vault::vault::Operator;
+
+/// Performs one of them.
+pub(super) fn operate(asked: &Asked<'_>, operate: Operate) -> Result<Reply, Reply> {
+    // INVARIANT: for operators only, whichever it is.
+    let by = asked.operator()?;
+    let vault = &asked.opened.vault;
+    let done = match operate {
+        Operate::Backup { to, id } => vault.backup(&by, &to, &id).map(Operated::BackedUp),
+        Operate::Keys => Ok(Operated::Keys(vault.keys())),
+        Operate::RotateKey { name, from } => vault.rotate_key(&by, &name, &from).map(|()| Operated::Done),
+        Operate::ExportKeys { file } => vault.export_keys(&by, &file).map(Operated::Exported),
+        Operate::Sources => vault.source_infos().map(Operated::Sources),
+        Operate::RenameSource { id, new } => vault.rename_source(&by, &id, &new).map(|()| Operated::Done),
+        Operate::MoveSource { id, root } => vault.move_source(&by, &id, &root).map(|()| Operated::Done),
+        Operate::RemoveSource { id } => vault.remove_source(&by, &id).map(Operated::Removed),
+        Operate::Verify { sources, repair } => verify(asked, &by, &sources, repair).map(Operated::Verified),
+        Operate::Metrics => status::status(asked).map(|status| {
+            // A text in memory can always be written.
+            Operated::Metrics(asked.metrics.text(&status).unwrap_or_default())
+        }),
+        Operate::AcceptClock => vault.accept_clock(&by).map(|()| Operated::Done),
+        Operate::Ready => Ok(Operated::Ready { audit: vault.audit_is_writable() }),
+        Operate::Status => status::status(asked).map(|status| Operated::Status(Box::new(status))),
+    };
+    done.map(|done| Reply::Operated(Box::new(done))).map_err(|error| failed(&error))
+}
+
+/// Looks at everything that is kept, then at the files of the sources that are named.
+fn verify(
+    asked: &Asked<'_>,
+    by: &Operator,
+    names: &[String],
+    repair: bool,
+) -> Result<Verification, VaultError> {
+    let vault = &asked.opened.vault;
+    let stored = vault.verify(repair)?;
+    let mut files = Vec::new();
+    for (number, spec) in vault.sources()? {
+        if !names.contains(&spec.name) {
+            continue;
+        }
+        let options = perform::options(asked, Stop::default());
+        let planned = plan::plan(vault, by, Some(number), &spec, &options);
+        files.push(match planned {
+            Ok(plan) => SourceFiles {
+                source: spec.name,
+                same: plan.unchanged,
+                changed: plan.changed.count,
+                added: plan.added.count,
+                removed: plan.removed.count,
+                failed: plan.failed.len() as u64,
+                error: None,
+            },
+            Err(error) => SourceFiles {
+                source: spec.name,
+                error: Some(perform::words(&error, None).0),
+                ..SourceFiles::default()
+            },
+        });
+    }
+    Ok(Verification { stored, files })
+}

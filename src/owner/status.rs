@@ -1,0 +1,54 @@
+//! How it is doing, for one screen and for metrics: counts, sizes, last times. For operators only, since it counts everything;
+//! it names sources, and nothing of documents or people.
+
+use super::operations::{SourceStatus, Status};
+use super::perform::Asked;
+use kenward_vault::VaultError;
+use std::path::Path;
+
+/// Folders and files of the data, by store.
+const STORES: [(&str, &[&str]); 6] = [
+    ("catalog", &["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"]),
+    ("text", &["text"]),
+    ("lexical", &["lexical"]),
+    ("vectors", &["vectors"]),
+    ("audit", &["audit"]),
+    ("keys", &["keys"]),
+];
+
+pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
+    let vault = &asked.opened.vault;
+    let mut sources = Vec::new();
+    for source in vault.source_infos()? {
+        let mut rows = vault.runs(Some(&source.spec.name), 1)?;
+        asked.opened.live.overlay(&mut rows);
+        sources.push(SourceStatus { source, last_run: rows.into_iter().next() });
+    }
+    let dir = &asked.config.data_dir;
+    let size = |names: &[&str]| names.iter().map(|name| bytes(&dir.join(name))).sum();
+    Ok(Status {
+        version: super::wire::VERSION.to_owned(),
+        pid: std::process::id(),
+        uptime_seconds: asked.opened.since.elapsed().as_secs(),
+        data_dir: dir.clone(),
+        tenant: asked.config.tenant.as_str().to_owned(),
+        embedding: asked.opened.embedding(),
+        stats: vault.stats()?,
+        sources,
+        disk: STORES.iter().map(|(name, parts)| ((*name).to_owned(), size(parts))).collect(),
+        free: rustix::fs::statvfs(dir).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        last_verify: vault.last_verify()?,
+        last_backup: vault.last_backup()?,
+        clock_behind: vault.clock_behind(),
+    })
+}
+
+/// Bytes of a file, or of all files below a folder. What goes meanwhile is not counted.
+fn bytes(path: &Path) -> u64 {
+    let Ok(found) = path.symlink_metadata() else { return 0 };
+    if !found.is_dir() {
+        return found.len();
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| bytes(&entry.path())).sum()
+}

@@ -1,0 +1,62 @@
+//! Rights alone and failures, with the real program.
+
+use crate::machine::Machine;
+
+#[test]
+fn rights_are_read_alone_and_say_what_waits_for_content() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.run(&["users", "add", "ben@acorn.example"]).done();
+    machine.write("handbook/pay/bands.md", "# Bands\n\nThe quillfeather band.\n");
+    machine.write("handbook/travel.md", "# Travel\n\nThe quillfeather train.\n");
+    machine.run(&["ingest", "handbook", "--rights-only"]).refused(&["never ingested"]);
+    machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    let ben = || {
+        let args = ["search", "quillfeather", "--as", "ben@acorn.example", "--reason", "a test", "--json"];
+        let out = machine.run(&args).done().out;
+        (out.contains("The quillfeather band"), out.contains("The quillfeather train"))
+    };
+    assert_eq!(ben(), (true, true));
+    machine.write("handbook/pay/.access.toml", "inherit = false\nallow = [\"user:olga@acorn.example\"]\n");
+    let ran = machine.run(&["ingest", "handbook", "--rights-only"]).done();
+    assert!(ran.out.contains("WIDENED") && ran.err.is_empty(), "{ran:?}");
+    assert_eq!(ben(), (false, true));
+    // Opened, and changed.
+    machine.write("handbook/pay/.access.toml", "allow = [\"everyone\"]\n");
+    machine.write("handbook/pay/bands.md", "# Bands\n\nThe quillfeather range.\n");
+    let ran = machine.run(&["ingest", "--rights-only"]).done();
+    assert!(ran.err.contains("1 document stay under their old rights, too"), "{ran:?}");
+    assert_eq!(ben(), (false, true));
+    let ran = machine.run(&["ingest", "--rights-only", "--json"]).done();
+    assert_eq!(ran.json()[0]["waiting"], 1);
+    let runs = machine.run(&["runs", "list", "--json"]).done().json();
+    assert_eq!(runs.as_array().unwrap().len(), 1, "it is no run");
+    let doctor = machine.run(&["doctor"]).done();
+    assert!(
+        doctor.out.contains("source `handbook`: all read at") && doctor.out.contains("its rights at"),
+        "{doctor:?}"
+    );
+}
+
+#[test]
+fn what_failed_says_how_often_and_when_again() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.write("handbook/good.md", "# Good\n\nwords\n");
+    machine.write("handbook/broken.pdf", b"%PDF-1.7\n1 0 obj\n<< /Type");
+    let first = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]);
+    assert_eq!(first.code, Some(1), "{first:?}");
+    assert!(first.err.contains("not tried again until they change"), "{first:?}");
+    let second = machine.run(&["ingest"]);
+    assert!(second.code == Some(1) && !second.err.contains("tried 2 times"), "{second:?}");
+    let third = machine.run(&["ingest", "--retry-failed"]);
+    assert!(third.code == Some(1) && third.err.contains("broken.pdf (tried 2 times)"), "{third:?}");
+    let shown = machine.run(&["runs", "show", "handbook"]).done();
+    assert!(shown.out.contains("broken, 2 tries, not tried again until they change"), "{shown:?}");
+    let doctor = machine.run(&["doctor"]).done();
+    assert!(doctor.out.contains("tried up to 2 times, not tried again until they change"), "{doctor:?}");
+    let json = machine.run(&["ingest", "--json"]);
+    let line =
+        json.out.lines().find(|line| line.contains("\"failed\"") && line.contains("broken.pdf")).unwrap();
+    assert!(line.contains("\"attempts\":2") && line.contains("\"next\":null"), "{line}");
+}

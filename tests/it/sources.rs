@@ -1,0 +1,135 @@
+//! Sources and the state of everything with the real program: listed, renamed, moved, removed, verified, shown on one screen.
+
+use crate::machine::Machine;
+use serde_json::Value;
+use std::path::PathBuf;
+
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    for n in 0..5 {
+        machine.write(&format!("handbook/{n}.md"), format!("# Page {n}\n\nThe quillfeather number{n}.\n"));
+    }
+    machine.write("notes/one.md", "# One\n\nThe quillfeather note.\n");
+    machine.run(&["ingest", "handbook", "notes", "--default-allow", "everyone"]).done();
+    machine
+}
+
+fn found(machine: &Machine) -> Vec<(String, String)> {
+    let answer = machine.run(&["search", "quillfeather", "--json", "--limit", "40"]).done().json();
+    let text = |r: &Value, at: &str| r.pointer(at).unwrap().as_str().unwrap().to_owned();
+    let results = answer["results"].as_array().unwrap().iter();
+    let mut found: Vec<_> = results.map(|r| (text(r, "/provenance/source"), text(r, "/id"))).collect();
+    found.sort();
+    found
+}
+
+fn counted(machine: &Machine) -> Vec<(String, u64)> {
+    let list = machine.run(&["sources", "list", "--json"]).done().json();
+    let row = |s: &Value| (s["spec"]["name"].as_str().unwrap().to_owned(), s["documents"].as_u64().unwrap());
+    list.as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn a_source_is_renamed_moved_and_removed() {
+    let machine = machine();
+    let before = found(&machine);
+    assert_eq!(counted(&machine), [("handbook".to_owned(), 5), ("notes".to_owned(), 1)]);
+    machine.run(&["sources", "rename", "handbook", "manual"]).done();
+    let after = found(&machine);
+    assert_eq!(after.len(), 6);
+    let ids = |all: &[(String, String)]| {
+        let mut ids: Vec<_> = all.iter().map(|(_, id)| id.clone()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(&after), ids(&before), "ids stay");
+    assert!(after.iter().all(|(source, _)| source != "handbook"));
+    machine.run(&["ingest", "manual"]).done();
+    assert_eq!(ids(&found(&machine)), ids(&before));
+
+    std::fs::rename(machine.path("handbook"), machine.path("elsewhere")).unwrap();
+    machine.run(&["ingest", "manual"]).refused(&["handbook"]);
+    machine.run(&["sources", "move", "manual", "elsewhere"]).done();
+    let run = machine.run(&["ingest", "manual"]).done();
+    assert!(run.out.contains('5') && ids(&found(&machine)) == ids(&before), "{run:?}");
+
+    machine.run(&["sources", "remove", "manual"]).refused(&["its 5 documents", "--yes"]);
+    assert_eq!(found(&machine).len(), 6);
+    machine.run(&["sources", "remove", "manual", "--yes"]).done();
+    assert_eq!(found(&machine), before.iter().filter(|(s, _)| s == "notes").cloned().collect::<Vec<_>>());
+    assert_eq!(counted(&machine), [("notes".to_owned(), 1)]);
+    assert!(machine.path("elsewhere/1.md").exists(), "its folder is not touched");
+    let verified = machine.run(&["sources", "verify"]).done();
+    assert!(verified.out.contains("1 texts are what was written"), "{verified:?}");
+
+    machine.run(&["sources", "rename", "none", "other"]).refused(&["there is no source `none`"]);
+    machine.run(&["sources", "rename", "notes", "a/b"]).refused(&["cannot name a source"]);
+    machine.run(&["sources", "move", "notes", "none"]).refused(&["is not a folder"]);
+    machine.run(&["sources", "verify", "none"]).refused(&["there is no source `none`"]);
+}
+
+fn texts(machine: &Machine) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(machine.data().join("text")).unwrap();
+    let mut all: Vec<PathBuf> = folders
+        .flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn what_differs_is_told_by_counts_with_the_way_to_mend_it() {
+    let machine = machine();
+    let whole = machine.run(&["sources", "verify", "--json"]).done().json();
+    assert_eq!(whole["files"][0]["same"], 5);
+    assert_eq!(whole["stored"]["texts"], 6);
+    machine.write("handbook/1.md", "# Page 1\n\nOther words.\n");
+    machine.write("handbook/new.md", "# New\n\nWords.\n");
+    std::fs::remove_file(machine.path("handbook/2.md")).unwrap();
+    let told = machine.run(&["sources", "verify"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    for words in ["3 files as they were read, 1 changed, 1 new, 1 gone", "hint: "] {
+        assert!(told.out.contains(words), "`{words}` is not in {told:?}");
+    }
+    let text = texts(&machine).remove(0);
+    let mut bytes = std::fs::read(&text).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&text, bytes).unwrap();
+    let told = machine.run(&["sources", "verify"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.out.contains("1 stored texts are missing or damaged"), "{told:?}");
+    assert!(!told.out.contains("quillfeather"), "no content is told");
+    let deep = machine.run(&["doctor", "--deep", "--repair"]);
+    assert!(deep.code == Some(1) && deep.out.contains("1 stored texts"), "{deep:?}");
+    machine.run(&["ingest"]).done();
+    machine.run(&["doctor", "--deep"]).done();
+    assert_eq!(machine.run(&["sources", "verify"]).done().code, Some(0));
+    assert_eq!(machine.run(&["doctor", "--repair"]).code, Some(1), "it needs --deep");
+}
+
+#[test]
+fn status_is_one_screen() {
+    let machine = machine();
+    let shown = machine.run(&["status"]).done();
+    for words in
+        ["holds     6 documents", "backup    never", "verified  never", "no server runs", "handbook", "done"]
+    {
+        assert!(shown.out.contains(words), "`{words}` is not in {shown:?}");
+    }
+    assert!(shown.out.lines().count() <= 24, "{shown:?}");
+    machine.run(&["backup", "copy"]).done();
+    machine.run(&["doctor", "--deep"]).done();
+    let shown = machine.run(&["status"]).done();
+    assert!(shown.out.contains("6 documents, ") && shown.out.contains("nothing was wrong"), "{shown:?}");
+    let status = machine.run(&["status", "--json"]).done().json();
+    assert_eq!(status["stats"]["documents"], 6);
+    assert_eq!(status["sources"][0]["last_run"]["state"], "done");
+    assert!(
+        status["disk"].as_array().unwrap().iter().all(|store| store[1].as_u64().unwrap() > 0),
+        "{status}"
+    );
+    assert!(status["free"].as_u64().unwrap() > 0);
+}

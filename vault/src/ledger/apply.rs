@@ -1,0 +1,198 @@
+//! What a restore does with the ledger: whatever narrowed since the backup is narrowed again, at once; where that
+//! cannot be told by ids, it is hidden until its source is read anew. It must never widen, and never reckon
+//! with what the ledger does not say: without one, everything is hidden and everybody is out.
+
+use super::{Membership, Narrowed, UserState};
+use crate::catalog::{Tx, people, rights as rights_sql, sources, to_json};
+use crate::directory::DirectoryChange;
+use crate::error::VaultError;
+use crate::published::Rights;
+use crate::vault::{Operator, Vault};
+use crate::writer::change::RightsChange;
+use kenward_access::acl::{Clearance, Level};
+use kenward_access::groups::Member;
+use kenward_access::ids::{ContainerNo, DocNo, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of the time since the backup.
+pub(crate) enum After {
+    /// What narrowed.
+    Ledger(Box<Narrowed>),
+    /// Nothing.
+    Nothing,
+}
+
+/// What was narrowed after a restore.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hidden {
+    /// Documents that are hidden until their source is ingested anew.
+    pub documents: u64,
+    /// Documents that are gone since.
+    pub removed: u64,
+    /// People who were removed, disabled or lost clearance.
+    pub people: u64,
+    /// Groups that were removed.
+    pub groups: u64,
+    /// Memberships that came or went.
+    pub memberships: u64,
+    /// Tokens that were revoked.
+    pub tokens: u64,
+    /// Sources whose record changed.
+    pub sources: u64,
+}
+
+impl Vault {
+    /// Narrows a restored vault. Nobody asks it yet.
+    pub(crate) fn narrow_restored(&self, by: &Operator, after: &After) -> Result<Hidden, VaultError> {
+        let hidden = self.change_rights("narrowing what was restored", |tx, change| {
+            // It is what the ledger says, or all there is.
+            change.is_told();
+            change.narrows();
+            let mut hidden = Hidden::default();
+            match after {
+                After::Ledger(since) => self.as_since(tx, change, since, &mut hidden)?,
+                After::Nothing => everything(tx, change.rights_mut(), self.core.now(), &mut hidden)?,
+            }
+            people::load(tx, change.rights_mut())?;
+            tx.set_meta("ledger", &to_json(&self.ledger.lock().place())?)?;
+            let ledger = matches!(after, After::Ledger(_));
+            self.core.record_deed(
+                by,
+                "restored",
+                serde_json::json!({ "ledger": ledger, "narrowed": hidden }),
+            )?;
+            Ok(hidden)
+        })?;
+        self.publish(&crate::writer::publish::Ask::default())?;
+        self.drop_replaced()?;
+        Ok(hidden)
+    }
+
+    fn as_since(
+        &self,
+        tx: &Tx<'_>,
+        change: &mut RightsChange,
+        since: &Narrowed,
+        hidden: &mut Hidden,
+    ) -> Result<(), VaultError> {
+        for hash in &since.tokens {
+            let id = hash.get(..12).unwrap_or_default();
+            hidden.tokens += people::revoke_token(tx, id, self.core.now())? as u64;
+        }
+        let changes = directory_changes(change.rights(), since, &self.core.labels, hidden);
+        self.apply_changes(tx, change, &changes)?;
+        for (no, spec) in &since.sources {
+            let Some(now) = sources::one(tx, *no)? else { continue };
+            match spec {
+                Some(spec) if *spec == now => continue,
+                Some(spec) => sources::set(tx, *no, spec)?,
+                None => hidden.removed += self.take_source(tx, change, *no)?,
+            }
+            hidden.sources += 1;
+        }
+        let gone: Vec<DocNo> = since.gone.clone();
+        hidden.removed += self.remove_numbers(tx, change, &gone)?;
+        let containers: BTreeSet<ContainerNo> = since.containers.iter().copied().collect();
+        let documents: BTreeSet<DocNo> = since.documents.iter().copied().collect();
+        hidden.documents += rights_sql::hide_until_read(tx, change.rights_mut(), &|no, container| {
+            documents.contains(&no) || containers.contains(&container)
+        })?;
+        Ok(())
+    }
+}
+
+/// Nothing is known: all documents wait for their sources, and nobody is let in before an operator says so.
+fn everything(
+    tx: &Tx<'_>,
+    rights: &mut Rights,
+    now: Timestamp,
+    hidden: &mut Hidden,
+) -> Result<(), VaultError> {
+    hidden.documents = rights_sql::hide_until_read(tx, rights, &|_, _| true)?;
+    let people: Vec<UserId> = rights.users.values().filter(|u| !u.disabled).map(|u| u.id.clone()).collect();
+    for id in &people {
+        people::set_disabled(tx, id, true)?;
+    }
+    hidden.people = people.len() as u64;
+    hidden.tokens = people::revoke_all(tx, now)? as u64;
+    for (no, spec) in sources::all(tx)? {
+        // Who may read what carries no rights of its own may have been narrowed, too: it is asked again.
+        sources::set(tx, no, &crate::writer::SourceSpec { default_allow: Vec::new(), ..spec })?;
+        hidden.sources += 1;
+    }
+    Ok(())
+}
+
+/// The changes of the directory that bring it to what the ledger says, in an order in which each can be made.
+fn directory_changes(
+    rights: &Rights,
+    since: &Narrowed,
+    labels: &[String],
+    hidden: &mut Hidden,
+) -> Vec<DirectoryChange> {
+    let groups: BTreeMap<_, _> = rights.group_handles.iter().map(|(handle, id)| (id, handle)).collect();
+    let edges: BTreeSet<_> = rights.groups.edges().collect();
+    let mut changes = Vec::new();
+    // Of a membership or a person the last word counts.
+    let mut last: Vec<&Membership> = Vec::new();
+    for one in &since.members {
+        last.retain(|before| (&before.group, &before.member) != (&one.group, &one.member));
+        last.push(one);
+    }
+    for one in last {
+        let member = Member::from(&one.member);
+        let name = match &member {
+            Member::User(id) => rights.users.get(id).map(|user| format!("user:{}", user.handle)),
+            Member::Group(id) => groups.get(id).map(|handle| format!("group:{handle}")),
+        };
+        let (Some(group), Some(name)) = (groups.get(&one.group), name) else { continue };
+        let group = (*group).clone();
+        match (edges.contains(&(&one.group, &member)), one.there) {
+            (true, false) => changes.push(DirectoryChange::RemoveMember { group, member: name }),
+            (false, true) => changes.push(DirectoryChange::AddMember { group, member: name }),
+            _ => continue,
+        }
+        hidden.memberships += 1;
+    }
+    let people: BTreeMap<&UserId, &Option<UserState>> =
+        since.users.iter().map(|(id, now)| (id, now)).collect();
+    for (id, now) in people {
+        let Some(user) = rights.users.get(id) else { continue };
+        let handle = user.handle.clone();
+        let before = changes.len();
+        match now {
+            None => changes.push(DirectoryChange::RemoveUser { handle }),
+            Some(now) => {
+                if now.disabled && !user.disabled {
+                    changes.push(DirectoryChange::SetDisabled { handle: handle.clone(), disabled: true });
+                }
+                let clearance = lower(&user.clearance, now, labels);
+                if clearance != user.clearance {
+                    changes.push(DirectoryChange::SetClearance { handle, clearance });
+                }
+            }
+        }
+        hidden.people += u64::from(changes.len() > before);
+    }
+    for id in since.groups.iter().collect::<BTreeSet<_>>() {
+        if let Some(handle) = groups.get(id) {
+            changes.push(DirectoryChange::RemoveGroup { handle: (*handle).clone() });
+            hidden.groups += 1;
+        }
+    }
+    changes
+}
+
+/// What both clearances allow. A label that the list does not have any more is the lowest.
+fn lower(was: &Clearance, now: &UserState, labels: &[String]) -> Clearance {
+    let place = |label: &String| labels.iter().position(|known| known == label);
+    let level = match &now.label {
+        Some(label) => Level(place(label).and_then(|at| u16::try_from(at).ok()).unwrap_or_default()),
+        None => now.clearance.level,
+    };
+    Clearance {
+        level: was.level.min(level),
+        compartments: was.compartments.intersection(&now.clearance.compartments).cloned().collect(),
+    }
+}
