@@ -100,8 +100,28 @@ impl VaultError {
 
     /// An engine's error; a full disk, however deep it lies, becomes [`VaultError::DiskFull`].
     pub(crate) fn or_full(self, path: &std::path::Path) -> Self {
-        if chain_is_full(&self) { Self::DiskFull { path: path.to_owned() } } else { self }
+        let full = chain_is_full(&self) || (cause_is_lost(&self) && has_no_space(path));
+        if full { Self::DiskFull { path: path.to_owned() } } else { self }
     }
+}
+
+/// Whether the lexical index says that one of its threads ended, and not why: whichever thread meets a full disk
+/// first decides which of two errors comes out.
+fn cause_is_lost(error: &VaultError) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.to_string().contains("worker thread encountered an error") {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// Whether hardly anything more can be written there. What was half written may have been given back already.
+fn has_no_space(path: &std::path::Path) -> bool {
+    const HARDLY_ANY: u64 = 16 << 20;
+    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < HARDLY_ANY)
 }
 
 /// Whether the system says that a disk or a quota is full.
