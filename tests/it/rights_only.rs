@@ -38,6 +38,48 @@ fn rights_are_read_alone_and_say_what_waits_for_content() {
     );
 }
 
+/// What stands in an archive has the archive's rights, and is no file that is gone.
+#[test]
+fn members_of_an_archive_follow_its_rights_and_widen_with_a_run() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.run(&["users", "add", "ben@acorn.example"]).done();
+    machine.write("packed/bands.md", "# Bands\n\nThe quillfeather band.\n");
+    std::fs::create_dir(machine.path("handbook")).unwrap();
+    let pack = || {
+        let mut tar = std::process::Command::new("tar");
+        let tar = tar.arg("-C").arg(machine.path("packed")).arg("-cf").arg(machine.path("handbook/pay.tar"));
+        assert!(tar.arg("bands.md").status().unwrap().success());
+    };
+    pack();
+    machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    let sees = |who: &str| {
+        let args = ["search", "quillfeather", "--as", who, "--reason", "a test", "--json"];
+        machine.run(&args).done().out.contains("The quillfeather")
+    };
+    let both = || (sees("olga@acorn.example"), sees("ben@acorn.example"));
+    let rights_only = || machine.run(&["ingest", "handbook", "--rights-only", "--json"]).done().json();
+    assert_eq!(both(), (true, true));
+    assert_eq!(rights_only()[0]["gone"], 0);
+    assert_eq!(both(), (true, true));
+    let rule = "[[file]]\nmatch = \"pay.tar\"\nonly = true\nallow = [\"user:olga@acorn.example\"]\n";
+    machine.write("handbook/.access.toml", format!("allow = [\"everyone\"]\n{rule}"));
+    rights_only();
+    assert_eq!(both(), (true, false));
+    // Opened again, and redacted meanwhile: nobody can tell without unpacking it.
+    machine.write("handbook/.access.toml", "allow = [\"everyone\"]\n");
+    machine.write("packed/bands.md", "# Bands\n\nThe redacted band.\n");
+    pack();
+    assert_eq!(rights_only()[0]["waiting"], 1);
+    assert_eq!(both(), (true, false));
+    machine.run(&["ingest", "handbook"]).done();
+    assert_eq!(both(), (false, false), "the old text is gone");
+    std::fs::remove_file(machine.path("handbook/pay.tar")).unwrap();
+    machine.write("handbook/other.md", "# Other\n\nwords\n");
+    machine.run(&["ingest", "handbook", "--allow-mass-delete"]).done();
+    assert!(!machine.run(&["search", "band", "--json"]).done().out.contains("redacted"));
+}
+
 #[test]
 fn what_failed_says_how_often_and_when_again() {
     let machine = Machine::new();
