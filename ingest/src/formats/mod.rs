@@ -202,7 +202,8 @@ impl FailReason {
             Self::Timeout => "timeout",
             Self::OutOfMemory => "out_of_memory",
             Self::CrashedParser => "crashed_parser",
-            Self::RightsChanging | Self::RightsInside => "rights_unresolved",
+            Self::RightsChanging => "rights_unresolved",
+            Self::RightsInside => "rights_inside",
         }
     }
 

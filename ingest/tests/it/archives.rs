@@ -150,7 +150,7 @@ fn a_rights_file_that_comes_into_an_archive_hides_what_was_read_of_it() {
     world.write("year.zip", zip(&[("one.md", "one"), ("pay/bands.md", "bands")]));
     world.write("new.zip", zip(&[("one.md", "one"), (".access.toml", "allow = [\"everyone\"]")]));
     let report = world.ingest().unwrap();
-    assert_eq!(World::failures(&report), [("new.zip".to_owned(), "rights_unresolved".to_owned())]);
+    assert_eq!(World::failures(&report), [("new.zip".to_owned(), "rights_inside".to_owned())]);
     assert_eq!(world.may("ann", "new.zip/one.md"), None);
     world.write(
         "year.zip",

@@ -40,7 +40,12 @@ pub(super) async fn all(
         })?;
         out::say(&format!("the page is {}", file.display()));
     }
-    out::say("nothing was written; the same command without `--plan` does it");
+    let refused = plans.iter().any(|plan| !refusals(plan).is_empty());
+    out::say(if refused {
+        "nothing was written; without `--plan` it would be refused, as told above"
+    } else {
+        "nothing was written; the same command without `--plan` does it"
+    });
     Ok(if plans.iter().any(needs_attention) { Outcome::SomeFailed } else { Outcome::Done })
 }
 

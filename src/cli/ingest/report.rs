@@ -228,6 +228,7 @@ pub(crate) fn how_to_fix(reason: &str) -> &'static str {
         "crashed_parser" => "they may be damaged or made to do harm; convert them to another format",
         "empty" => "fill them or remove them",
         "broken" => "open and save them again in the program that made them, texts as UTF-8",
+        "rights_inside" => "unpack them into the source, or take the rights file out of them",
         "rights_unresolved" => "correct the rights file, or add the person or group that it names",
         _ => "see the detail with `--json`",
     }

@@ -16,7 +16,7 @@ pub struct Failure {
     /// Path within its source.
     pub path: String,
     /// From the fixed taxonomy (`unreadable`, `encrypted`, `too_large`, `timeout`, `crashed_parser`, `empty`,
-    /// `broken`, `rights_unresolved`, …).
+    /// `broken`, `rights_unresolved`, `rights_inside`, …).
     pub reason: String,
     /// More, for an operator. Never text of the document.
     pub detail: String,
