@@ -9,9 +9,10 @@ use crate::error::VaultError;
 use crate::published::Rights;
 use crate::vault::{Operator, Vault};
 use crate::writer::change::RightsChange;
-use kenward_access::acl::{Clearance, Level};
+use kenward_access::acl::{Acl, AclLayer, Clearance, Effect, Level};
 use kenward_access::groups::Member;
-use kenward_access::ids::{ContainerNo, DocNo, Timestamp, UserId};
+use kenward_access::ids::{ContainerNo, DocNo, GroupId, Timestamp, UserId};
+use kenward_access::principal::Principal;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,6 +81,7 @@ impl Vault {
             let id = hash.get(..12).unwrap_or_default();
             hidden.tokens += people::revoke_token(tx, id, self.core.now())? as u64;
         }
+        let wider = Wider::of(change.rights(), &since.members).documents(change.rights());
         let changes = directory_changes(change.rights(), since, &self.core.labels, hidden);
         self.apply_changes(tx, change, &changes)?;
         for (no, spec) in &since.sources {
@@ -96,9 +98,65 @@ impl Vault {
         let containers: BTreeSet<ContainerNo> = since.containers.iter().copied().collect();
         let documents: BTreeSet<DocNo> = since.documents.iter().copied().collect();
         hidden.documents += rights_sql::hide_until_read(tx, change.rights_mut(), &|no, container| {
-            documents.contains(&no) || containers.contains(&container)
+            documents.contains(&no) || containers.contains(&container) || wider.contains(&no)
         })?;
         Ok(())
+    }
+}
+
+/// Groups by which memberships that changed since may show more than at the backup's moment. What a backup holds
+/// may have been redacted since, before somebody was let in: it is not for them.
+#[derive(Default)]
+struct Wider {
+    /// Somebody came into these, or into a group within them: an allow for them may reach further.
+    allows: BTreeSet<GroupId>,
+    /// Somebody went from these: a deny for them may reach less far.
+    denies: BTreeSet<GroupId>,
+}
+
+impl Wider {
+    fn of(rights: &Rights, changed: &[Membership]) -> Self {
+        let mut wider = Self::default();
+        for one in changed {
+            let groups = if one.there { &mut wider.allows } else { &mut wider.denies };
+            groups.insert(one.group.clone());
+        }
+        let nested: Vec<(GroupId, GroupId)> = rights
+            .groups
+            .edges()
+            .map(|(group, member)| (group.clone(), member.clone()))
+            .chain(changed.iter().map(|one| (one.group.clone(), Member::from(&one.member))))
+            .filter_map(|(group, member)| match member {
+                Member::Group(inner) => Some((inner, group)),
+                Member::User(_) => None,
+            })
+            .collect();
+        for groups in [&mut wider.allows, &mut wider.denies] {
+            // What is within a group is within those that it is in.
+            while nested.iter().any(|(inner, outer)| groups.contains(inner) && groups.insert(outer.clone())) {
+            }
+        }
+        wider
+    }
+
+    /// The documents whose rights name such a group.
+    fn documents(&self, rights: &Rights) -> BTreeSet<DocNo> {
+        if self.allows.is_empty() && self.denies.is_empty() {
+            return BTreeSet::new();
+        }
+        let reached = |acl: &Acl| {
+            let entries = acl.layers().iter().filter_map(|layer| match layer {
+                AclLayer::FirstMatch(entries) => Some(entries),
+                AclLayer::Label { .. } => None,
+            });
+            entries.flatten().any(|entry| match (&entry.principal, entry.effect) {
+                (Principal::Group(group), Effect::Allow) => self.allows.contains(group),
+                (Principal::Group(group), Effect::Deny) => self.denies.contains(group),
+                _ => false,
+            })
+        };
+        let of = |no: &DocNo| rights.class_of(*no).and_then(|class| rights.classes.get(class));
+        rights.documents.iter().map(|(no, _)| no).filter(|no| of(no).is_some_and(reached)).collect()
     }
 }
 

@@ -204,6 +204,41 @@ fn a_membership_that_a_deny_hangs_on_comes_along() {
     assert_eq!(sees(&copy, "dana"), paths(&[]));
 }
 
+/// The backup has the text before it was redacted: whoever was let in after that never sees it.
+#[test]
+fn whoever_was_let_in_since_does_not_get_what_the_backup_still_holds() {
+    for freed in [false, true] {
+        let yard = Yard::new();
+        let vault = yard.open("data");
+        people(&vault, &["dana", "ben"]);
+        for group in ["contractors", "outer"] {
+            change(&vault, DirectoryChange::AddGroup { handle: group.into() });
+        }
+        join(&vault, "outer", "group:contractors");
+        if freed {
+            join(&vault, "contractors", "user:dana");
+            run_denying(&vault).finish().unwrap();
+        } else {
+            let mut run = run_under(&vault, &[("a", &["group:outer"])]);
+            run.put(document("a/one.txt", "a", "berth number1\n")).unwrap();
+            run.finish().unwrap();
+        }
+        assert_eq!(sees(&vault, "dana"), paths(&[]), "{freed}");
+        let backup = yard.backup(&vault, "backup");
+        let (group, member) = ("contractors".into(), "user:dana".into());
+        change(
+            &vault,
+            match freed {
+                true => DirectoryChange::RemoveMember { group, member },
+                false => DirectoryChange::AddMember { group, member },
+            },
+        );
+        assert_eq!(sees(&vault, "dana"), paths(&["a/one.txt"]), "{freed}");
+        let (_, copy) = yard.restore(&backup, "copy");
+        assert_eq!(sees(&copy, "dana"), paths(&[]), "{freed}");
+    }
+}
+
 fn run_denying(vault: &Arc<Vault>) -> Run {
     let mut run = vault.begin_run(&by(), source(vault)).unwrap();
     let mut spec = allow(&["everyone"]);
