@@ -99,6 +99,7 @@ pub(super) async fn tend(what: Tended, backend: &Backend, tell: &(dyn Fn(Told<'_
         heard: what.watch.then_some(heard),
         rights_at: what.rights_every.map(|_| now),
         full_at: now,
+        whole: None,
         watch_at: now,
         listed_at: now,
         retry_at: None,
@@ -125,6 +126,9 @@ struct Tending<'a> {
     rights_at: Option<Instant>,
     /// When it is next asked whether a run is due.
     full_at: Instant,
+    /// When the last run ended that read all of the source, by the clock: what is heard of single files never moves
+    /// the time of the next one, which everybody sees (`fresh`).
+    whole: Option<i64>,
     /// When the watch is next tried.
     watch_at: Instant,
     /// When the folder is next listed without one.
@@ -228,13 +232,16 @@ impl Tending<'_> {
             return;
         }
         let paused = last.as_ref().is_some_and(|last| last.state == RunState::Paused);
-        let due = self.what.every.is_some_and(|every| due(last.as_ref(), every, clock()));
+        if self.whole.is_none() {
+            self.whole = last.as_ref().map(|last| last.ended.unwrap_or(last.started).0);
+        }
+        let due = self.what.every.is_some_and(|every| due(last.as_ref(), self.whole, every, clock()));
         self.full_at = now + LOOK.min(self.what.every.unwrap_or(LOOK));
         let heard = self.heard.take();
         if !(due || retry || rights || heard.is_some()) {
             return;
         }
-        let done = self.pass(last, heard.clone(), due || retry, paused).await;
+        let done = self.pass(last, heard.clone(), Timed { due, retry }, paused).await;
         if let Some(every) = self.what.rights_every {
             self.rights_at = Some(Instant::now() + every);
         }
@@ -282,7 +289,7 @@ impl Tending<'_> {
         &mut self,
         last: Option<RunRow>,
         heard: Option<Seen>,
-        timed: bool,
+        timed: Timed,
         paused: bool,
     ) -> Result<bool, String> {
         self.record().await?;
@@ -293,15 +300,17 @@ impl Tending<'_> {
                 other => return Err(refused(other)),
             }
         }
-        if paused || (heard.is_none() && !timed) {
+        if paused || (heard.is_none() && !timed.due && !timed.retry) {
             return Ok(false);
         }
         let settled = last.is_some_and(|last| last.state == RunState::Done);
         let only = match heard {
-            // A run of its time, or after one that came to no end, reads all of it.
-            Some(heard) if settled && !heard.everything => Some(heard.paths),
-            None if settled && self.what.every.is_none() => Some(Default::default()),
-            _ => None,
+            // A run of its time, or after one that came to no end, reads all of it; a failure that is tried again
+            // does not make it one.
+            _ if timed.due || !settled => None,
+            Some(heard) if !heard.everything => Some(heard.paths),
+            Some(_) => None,
+            None => Some(Default::default()),
         };
         let order = RunOrder {
             source: self.what.name().to_owned(),
@@ -322,6 +331,9 @@ impl Tending<'_> {
                     let ahead = u64::try_from(next.0.saturating_sub(clock())).unwrap_or(0);
                     Instant::now() + Duration::from_millis(ahead.clamp(1_000, 24 * 3_600_000))
                 });
+                if !report.partial {
+                    self.whole = Some(clock());
+                }
                 (self.tell)(Told::Run(&report));
                 // What it found changed of rights widens with the next reading of them.
                 Ok(report.partial && report.summary.rights_changed > 0)
@@ -356,14 +368,23 @@ fn refused(reply: Reply) -> String {
     }
 }
 
-/// Whether a source whose last run is this one is to be run over now.
-fn due(last: Option<&RunRow>, every: Duration, now: i64) -> bool {
+/// Why a pass is made without anything having been heard.
+#[derive(Clone, Copy)]
+struct Timed {
+    /// Its time has come.
+    due: bool,
+    /// A failure is to be tried again.
+    retry: bool,
+}
+
+/// Whether a source whose last run is this one, and whose last whole run ended then, is to be run over now.
+fn due(last: Option<&RunRow>, whole: Option<i64>, every: Duration, now: i64) -> bool {
     let Some(last) = last else { return true };
     let since = |at: i64| u64::try_from(now.saturating_sub(at)).unwrap_or(0);
     match last.state {
         RunState::Running | RunState::Paused => false,
         RunState::Done | RunState::Cancelled | RunState::Interrupted => {
-            let ended = last.ended.unwrap_or(last.started).0;
+            let ended = whole.unwrap_or_else(|| last.ended.unwrap_or(last.started).0);
             Duration::from_millis(since(ended)) >= every
         }
     }
@@ -398,15 +419,17 @@ mod tests {
     #[test]
     fn what_ended_long_enough_ago_is_due_and_what_was_paused_never() {
         let every = Duration::from_secs(10);
-        assert!(due(None, every, 0));
+        assert!(due(None, None, every, 0));
+        // What was read since of single files moves nothing.
+        assert!(due(Some(&row(RunState::Done, Some(11_000))), Some(2_000), every, 12_000));
         for state in [RunState::Done, RunState::Cancelled, RunState::Interrupted] {
-            assert!(due(Some(&row(state, Some(2_000))), every, 12_000));
-            assert!(!due(Some(&row(state, Some(2_000))), every, 11_999));
+            assert!(due(Some(&row(state, Some(2_000))), None, every, 12_000));
+            assert!(!due(Some(&row(state, Some(2_000))), None, every, 11_999));
         }
         // A clock that was set back makes nothing due.
-        assert!(!due(Some(&row(RunState::Done, Some(2_000))), every, -99_000));
+        assert!(!due(Some(&row(RunState::Done, Some(2_000))), None, every, -99_000));
         for state in [RunState::Running, RunState::Paused] {
-            assert!(!due(Some(&row(state, Some(2_000))), every, i64::MAX));
+            assert!(!due(Some(&row(state, Some(2_000))), None, every, i64::MAX));
         }
     }
 }
