@@ -24,7 +24,10 @@ pub(super) fn operate(asked: &Asked<'_>, operate: Operate) -> Result<Reply, Repl
         Operate::ExportKeys { file } => vault.export_keys(&by, &file).map(Operated::Exported),
         Operate::Sources => vault.source_infos().map(Operated::Sources),
         Operate::RenameSource { id, new } => vault.rename_source(&by, &id, &new).map(|()| Operated::Done),
-        Operate::MoveSource { id, root } => vault.move_source(&by, &id, &root).map(|()| Operated::Done),
+        Operate::MoveSource { id, root } => {
+            perform::apart(asked, &root)?;
+            vault.move_source(&by, &id, &root).map(|()| Operated::Done)
+        }
         Operate::RemoveSource { id } => vault.remove_source(&by, &id).map(Operated::Removed),
         Operate::Verify { sources, repair } => verify(asked, &by, &sources, repair).map(Operated::Verified),
         Operate::Metrics => status::status(asked).map(|status| {

@@ -74,7 +74,11 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
             asked.operator()?;
             vault.sources().map(|all| Reply::Sources(all.into_iter().map(|(_, spec)| spec).collect()))
         }
-        Op::AddSource { spec } => vault.source(&asked.operator()?, spec).map(|_| Reply::Done),
+        Op::AddSource { spec } => {
+            let by = asked.operator()?;
+            apart(asked, &spec.root)?;
+            vault.source(&by, spec).map(|_| Reply::Done)
+        }
         Op::Plan { spec } => return plan(asked, &spec),
         Op::Runs { source, limit } => {
             asked.operator()?;
@@ -97,6 +101,23 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::Ping | Op::Ingest(_) | Op::SyncRights { .. } | Op::ReEmbed => return Ok(internal()),
     };
     reply.map_err(|error| failed(&error))
+}
+
+/// Refuses a source whose folder holds the data, or lies in it: the audit log and the keys are no documents.
+pub(super) fn apart(asked: &Asked<'_>, root: &str) -> Result<(), Reply> {
+    let real = |path: &std::path::Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (root, data) = (real(std::path::Path::new(root)), real(&asked.config.data_dir));
+    if !root.starts_with(&data) && !data.starts_with(&root) {
+        return Ok(());
+    }
+    Err(Reply::Failed {
+        message: format!(
+            "the source's folder `{}` and the data folder `{}` overlap",
+            root.display(),
+            data.display()
+        ),
+        hint: Some("keep the data elsewhere: set `data_dir`, or give `--data-dir`".to_owned()),
+    })
 }
 
 fn run(asked: &Asked<'_>, no: i64) -> Result<Reply, Reply> {

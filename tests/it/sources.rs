@@ -67,6 +67,15 @@ fn a_source_is_renamed_moved_and_removed() {
     machine.run(&["sources", "rename", "notes", "a/b"]).refused(&["cannot name a source"]);
     machine.run(&["sources", "move", "notes", "none"]).refused(&["is not a folder"]);
     machine.run(&["sources", "verify", "none"]).refused(&["there is no source `none`"]);
+    // The audit log is no document, whichever way the folder comes in.
+    for folder in ["data", "."] {
+        machine.run(&["sources", "move", "notes", folder]).refused(&["and the data folder", "overlap"]);
+    }
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&format!(
+        "{config}[[source]]\nname = \"all\"\npath = \".\"\ndefault_allow = [\"everyone\"]\n"
+    ));
+    machine.run(&["ingest", "all"]).refused(&["and the data folder", "overlap"]);
 }
 
 fn texts(machine: &Machine) -> Vec<PathBuf> {
