@@ -8,6 +8,7 @@
 //! under way is sent again. Nothing here decides who may see what: `crate::identity` proves who
 //! asks, the vault decides.
 
+mod apart;
 mod client;
 mod listen;
 mod live;

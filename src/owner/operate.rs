@@ -7,7 +7,7 @@ use super::operations::{Operate, Operated};
 use super::operations::{SourceFiles, Verification};
 use super::ops::Reply;
 use super::perform::{self, Asked, failed};
-use super::status;
+use super::{apart, status};
 use kenward_ingest::pipeline::{Stop, plan};
 use kenward_vault::VaultError;
 use kenward_vault::vault::Operator;
@@ -18,14 +18,20 @@ pub(super) fn operate(asked: &Asked<'_>, operate: Operate) -> Result<Reply, Repl
     let by = asked.operator()?;
     let vault = &asked.opened.vault;
     let done = match operate {
-        Operate::Backup { to, id } => vault.backup(&by, &to, &id).map(Operated::BackedUp),
+        Operate::Backup { to, id } => {
+            apart::output(asked, &to)?;
+            vault.backup(&by, &to, &id).map(Operated::BackedUp)
+        }
         Operate::Keys => Ok(Operated::Keys(vault.keys())),
         Operate::RotateKey { name, from } => vault.rotate_key(&by, &name, &from).map(|()| Operated::Done),
-        Operate::ExportKeys { file } => vault.export_keys(&by, &file).map(Operated::Exported),
+        Operate::ExportKeys { file } => {
+            apart::output(asked, &file)?;
+            vault.export_keys(&by, &file).map(Operated::Exported)
+        }
         Operate::Sources => vault.source_infos().map(Operated::Sources),
         Operate::RenameSource { id, new } => vault.rename_source(&by, &id, &new).map(|()| Operated::Done),
         Operate::MoveSource { id, root } => {
-            perform::apart(asked, &root)?;
+            apart::source(asked, &root)?;
             vault.move_source(&by, &id, &root).map(|()| Operated::Done)
         }
         Operate::RemoveSource { id } => vault.remove_source(&by, &id).map(Operated::Removed),

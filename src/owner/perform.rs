@@ -3,9 +3,9 @@
 
 #![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
 
-use super::BackendError;
 use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RunOrder, SourceFailures};
 use super::stages::Stages;
+use super::{BackendError, apart};
 use crate::app::Opened;
 use crate::config::Config;
 use crate::identity::{self, Refusal};
@@ -76,7 +76,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         }
         Op::AddSource { spec } => {
             let by = asked.operator()?;
-            apart(asked, &spec.root)?;
+            apart::source(asked, &spec.root)?;
             vault.source(&by, spec).map(|_| Reply::Done)
         }
         Op::Plan { spec } => return plan(asked, &spec),
@@ -101,23 +101,6 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::Ping | Op::Ingest(_) | Op::SyncRights { .. } | Op::ReEmbed => return Ok(internal()),
     };
     reply.map_err(|error| failed(&error))
-}
-
-/// Refuses a source whose folder holds the data, or lies in it: the audit log and the keys are no documents.
-pub(super) fn apart(asked: &Asked<'_>, root: &str) -> Result<(), Reply> {
-    let real = |path: &std::path::Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let (root, data) = (real(std::path::Path::new(root)), real(&asked.config.data_dir));
-    if !root.starts_with(&data) && !data.starts_with(&root) {
-        return Ok(());
-    }
-    Err(Reply::Failed {
-        message: format!(
-            "the source's folder `{}` and the data folder `{}` overlap",
-            root.display(),
-            data.display()
-        ),
-        hint: Some("keep the data elsewhere: set `data_dir`, or give `--data-dir`".to_owned()),
-    })
 }
 
 fn run(asked: &Asked<'_>, no: i64) -> Result<Reply, Reply> {
@@ -356,7 +339,14 @@ pub(super) fn re_embed(asked: &Asked<'_>, stop: &Stop, tell: &(dyn Fn(Progress) 
     }
 }
 
+/// The source of this name, if it may be read: nothing of ours lies in its folder.
 fn recorded(asked: &Asked<'_>, name: &str) -> Result<(u32, SourceSpec), Reply> {
+    let found = named(asked, name)?;
+    apart::source(asked, &found.1.root)?;
+    Ok(found)
+}
+
+fn named(asked: &Asked<'_>, name: &str) -> Result<(u32, SourceSpec), Reply> {
     let sources = asked.opened.vault.sources().map_err(|error| failed(&error))?;
     let known = sources.iter().map(|(_, spec)| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
     sources.into_iter().find(|(_, spec)| spec.name == name).ok_or_else(|| Reply::Failed {

@@ -71,11 +71,18 @@ fn a_source_is_renamed_moved_and_removed() {
     for folder in ["data", "."] {
         machine.run(&["sources", "move", "notes", folder]).refused(&["and the data folder", "overlap"]);
     }
+    // Nor are backups and keys, which the next run would read.
+    for verb in [&["backup", "notes/copy"][..], &["keys", "export", "notes/keys.json"]] {
+        machine.run(verb).refused(&["would lie in the source", "outside of all sources"]);
+    }
+    assert!(!machine.path("notes/copy").exists() && !machine.path("notes/keys.json").exists());
     let config = std::fs::read_to_string(machine.config()).unwrap();
     machine.configure(&format!(
         "{config}[[source]]\nname = \"all\"\npath = \".\"\ndefault_allow = [\"everyone\"]\n"
     ));
     machine.run(&["ingest", "all"]).refused(&["and the data folder", "overlap"]);
+    machine.configure(&format!("{config}[backup]\nledger = \"notes/led\"\n"));
+    machine.run(&["ingest", "notes"]).refused(&["the rights ledger", "lies in the source's folder"]);
 }
 
 fn texts(machine: &Machine) -> Vec<PathBuf> {
