@@ -15,8 +15,10 @@ impl FixedClock {
     pub fn at(now: i64) -> Self {
         Self(AtomicI64::new(now))
     }
+    /// Never backwards: both worlds would see the later time for as long as only one of them had.
     pub fn set(&self, now: i64) {
-        self.0.store(now, Ordering::SeqCst);
+        let before = self.0.swap(now, Ordering::SeqCst);
+        assert!(before <= now, "the harness sets its clock back by {} ms", before - now);
     }
     pub fn advance(&self, by: i64) {
         self.0.fetch_add(by, Ordering::SeqCst);

@@ -253,7 +253,7 @@ impl Stage {
         for (id, op) in ops {
             if self.only.is_none() {
                 // Only here does time pass within a run, and content come out in pieces.
-                self.clock.advance(1 + i64::try_from(self.troubles.below(2_000)).unwrap());
+                self.passes(run.ops.len());
                 if self.troubles.percent(15) {
                     going.publish().unwrap();
                 }
@@ -266,6 +266,12 @@ impl Stage {
             // How far its content came out is a question of time; the third act asks in the middle.
             going.publish().unwrap();
         }
+    }
+
+    /// Lets a part of the time pass that a run of so many documents has before the next step begins.
+    fn passes(&mut self, documents: usize) {
+        let most = usize::try_from(crate::world::MINUTE).unwrap() / (documents + 1);
+        self.clock.advance(1 + i64::try_from(self.troubles.below(most.min(2_000))).unwrap());
     }
 
     fn tell(&self, going: &mut kenward_vault::writer::Run, id: &str, op: &Op) {
@@ -302,7 +308,7 @@ impl Stage {
                 going.publish().unwrap();
             }
             if self.only.is_none() {
-                self.clock.advance(1 + i64::try_from(self.troubles.below(2_000)).unwrap());
+                self.passes(run.ops.len());
             }
             if shown(id) {
                 self.tell(&mut going, id, op);
