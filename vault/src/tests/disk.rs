@@ -122,3 +122,21 @@ fn a_full_disk_stops_an_embedding_anew_and_the_next_goes_on() {
     vault.embed_anew(&by(), &smaller, &|| false, &|_| ()).unwrap();
     assert_eq!(vault.embedder().unwrap().space().dimension, 64);
 }
+
+#[test]
+fn what_is_put_together_onto_a_full_disk_leaves_nothing() {
+    let Some(mount) = Mount::small() else { return };
+    let data = mount.0.path().join("data");
+    let vault = open(&data);
+    people(&vault, &["dana"]);
+    let mut run = open_run(&vault);
+    let many: Vec<_> = (0..60).map(|n| document(&format!("{n}.txt"), ".", &noise(n, 150_000))).collect();
+    assert!(matches!(run.put_all(&many), Err(VaultError::DiskFull { .. })));
+    assert_eq!(vault.stats().unwrap().documents, 0);
+    let folders = std::fs::read_dir(data.join("text")).unwrap();
+    let texts = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+    assert_eq!(texts.count(), 0, "no text is left over");
+    run.put_all(many.get(..3).unwrap()).unwrap();
+    run.finish().unwrap();
+    assert_eq!(sees(&vault, "dana").len(), 3);
+}

@@ -345,3 +345,35 @@ fn a_source_has_one_run_at_a_time_and_one_root() {
     let published = vault.core.published.load();
     assert_eq!(published.image.sources[0].url_template, changed.url_template.map(Into::into));
 }
+
+#[test]
+fn documents_that_are_put_together_are_kept_all_or_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana"]);
+    let texts = || -> usize {
+        let folders = std::fs::read_dir(dir.path().join("text")).unwrap();
+        folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum()
+    };
+    let mut run = open_run(&vault);
+    let three = ["a", "b", "c"].map(|name| document(name, ".", &format!("{name} stands here\n")));
+    // The second one finds no number for its passage any more.
+    let next = |number: u32| {
+        let set = |tx: &crate::catalog::Tx<'_>| tx.set_meta("next_chunk", &number.to_string());
+        vault.catalog.lock().transaction("a test", set).unwrap();
+    };
+    next(u32::MAX - 1);
+    assert!(matches!(run.put_all(&three), Err(VaultError::Mismatch { .. })));
+    assert_eq!((texts(), vault.stats().unwrap().documents), (0, 0));
+    next(0);
+    run.put_all(&three).unwrap();
+    // One that was put already is put once more, beside itself.
+    let again = ["c", "d", "c"].map(|name| document(name, ".", &format!("{name} stands there\n")));
+    run.put_all(&again).unwrap();
+    let summary = run.finish().unwrap();
+    assert_eq!((summary.added, summary.chunks), (6, 6));
+    assert_eq!(sees(&vault, "dana"), paths(&["a", "b", "c", "d"]));
+    assert_eq!(finds(&vault, "there"), paths(&["c", "d"]));
+    vault.sweep_retired().unwrap();
+    assert_eq!(texts(), 4);
+}

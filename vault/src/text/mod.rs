@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 /// Ending of the mark beside a text that was found damaged.
 const DAMAGED: &str = ".damaged";
 
+/// So many texts of one batch are on their way to the disk at once.
+const WRITERS: usize = 8;
+
 /// The folder of canonical texts.
 pub(crate) struct TextStore {
     dir: PathBuf,
@@ -31,6 +34,8 @@ pub(crate) struct TextStore {
 pub(crate) struct Written {
     /// Its name in the store.
     pub(crate) name: String,
+    /// What it is a version of, as [`version_of`] says.
+    pub(crate) version: String,
     /// Its length in Unicode scalars.
     pub(crate) length: u32,
 }
@@ -66,11 +71,9 @@ impl TextStore {
     /// so a name in the catalog always has its text; a text without a name is swept at the next start.
     #[expect(clippy::disallowed_methods, reason = "text is stored here")]
     pub(crate) fn write(&self, key: &[u8; 32], text: &UntrustedText) -> Result<Written, VaultError> {
-        let stem = format!(
-            "{}-{}",
-            data_encoding::HEXLOWER.encode(key.get(..8).unwrap_or_default()),
-            version_of(text)
-        );
+        let version = version_of(text);
+        let of = data_encoding::HEXLOWER.encode(key.get(..8).unwrap_or_default());
+        let stem = format!("{of}-{version}");
         let folder = self.dir.join(stem.get(..2).unwrap_or("__"));
         let fresh = !folder.is_dir();
         fs::DirBuilder::new()
@@ -104,7 +107,7 @@ impl TextStore {
             Ok(length)
         };
         match write() {
-            Ok(length) => Ok(Written { name, length }),
+            Ok(length) => Ok(Written { name, version, length }),
             Err(error) => {
                 // Best effort: what cannot be removed now is swept at the next start.
                 let _ = fs::remove_file(&path);
@@ -141,6 +144,45 @@ impl TextStore {
             Ok(Some(text)) => Ok(version_of(&text) == version && scalars(&text) == length),
             Ok(None) | Err(VaultError::Damaged { .. }) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Writes texts like [`TextStore::write`], several at once, so that the disk is waited for together. All
+    /// of them, or none.
+    pub(crate) fn write_all(&self, texts: &[([u8; 32], &UntrustedText)]) -> Result<Vec<Written>, VaultError> {
+        let share = texts.len().div_ceil(WRITERS).max(1);
+        let write = |(key, text): &([u8; 32], &UntrustedText)| self.write(key, text);
+        let results: Vec<Result<Written, VaultError>> = std::thread::scope(|scope| {
+            let mut shares = texts.chunks(share);
+            let first = shares.next().unwrap_or_default();
+            let others: Vec<_> = shares
+                .map(|share| scope.spawn(move || share.iter().map(write).collect::<Vec<_>>()))
+                .collect();
+            let mut results: Vec<_> = first.iter().map(write).collect();
+            for other in others {
+                match other.join() {
+                    Ok(more) => results.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            results
+        });
+        let (mut written, mut failed) = (Vec::with_capacity(texts.len()), None);
+        for result in results {
+            match result {
+                Ok(one) => written.push(one),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let Some(error) = failed else { return Ok(written) };
+        self.give_up(&written);
+        Err(error)
+    }
+
+    /// Removes texts that no row names. What cannot be removed now is swept at the next start.
+    pub(crate) fn give_up(&self, written: &[Written]) {
+        for one in written {
+            let _ = self.remove(&one.name);
         }
     }
 

@@ -1,10 +1,11 @@
-//! Keeping one document: its text durably, then one transaction with everything else. What guards
-//! it meanwhile is never wider than both its old and its new rights.
+//! Keeping documents: their texts durably, then one transaction with everything else. What guards
+//! them meanwhile is never wider than both their old and their new rights.
 
 use super::change::RightsChange;
 use super::{NewDocument, Standing, engines};
 use crate::catalog::{Tx, content, outbox, rights as rights_sql, sources};
 use crate::error::VaultError;
+use crate::text::Written;
 use crate::vault::Vault;
 use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::rights::{Origin, RightsSpec};
@@ -19,53 +20,78 @@ pub(crate) struct In {
     pub(crate) born: String,
 }
 
+/// A document whose text is written, on its way into the catalog.
+struct New<'a> {
+    document: &'a NewDocument,
+    key: &'a [u8; 32],
+    vectors: Option<&'a [u8]>,
+    text: &'a Written,
+    ingested: Timestamp,
+}
+
 impl Vault {
-    /// Keeps a new or changed document; it waits for publication. Gives its number.
+    /// Keeps new or changed documents, all of them or none; they wait for publication. Gives their numbers.
     pub(crate) fn keep(
         &self,
         place: &In,
-        document: &NewDocument,
+        documents: &[NewDocument],
         ingested: Timestamp,
-    ) -> Result<DocNo, VaultError> {
+    ) -> Result<Vec<DocNo>, VaultError> {
         let core = &self.core;
-        let key = core.keys.document_key(&core.tenant, &place.born, &document.source_id);
-        let vectors = self.vectors_of(document)?;
-        let written = core.text.write(&key, &document.text)?;
-        let version = crate::text::version_of(&document.text);
-        let kept = self.change_rights("keeping a document", |tx, change| {
-            let container = self.stated(tx, change, place.source, &document.container)?;
-            let old = content::document(tx, place.source, &document.source_id)?;
-            let no = match &old {
-                Some(old) => {
-                    self.guard(tx, change, old, &container, content::HELD_FOR_CONTENT)?;
-                    if let Some(waiting) = old.waiting {
-                        content::set_state(tx, waiting, content::RETIRED)?;
-                        let range = content::chunk_range(tx, waiting)?;
-                        outbox::push(tx, outbox::DROP, old.no, waiting, range, None)?;
-                    }
-                    old.no
-                }
-                None => content::add_document(tx, place.source, &document.source_id, &key, container.no)?,
-            };
-            let stored = content::Stored {
-                document: no,
-                version: &version,
-                text: &written.name,
-                length: written.length,
-                ingested,
-                embedded: vectors.is_some() || document.chunks.is_empty(),
-            };
-            let (row, first) = content::add_version(tx, document, &stored)?;
-            let count = u32::try_from(document.chunks.len()).unwrap_or(u32::MAX);
-            outbox::push(tx, outbox::PUT, no, row, (first, count), vectors.as_deref())?;
-            sources::unfail(tx, place.source, &document.source_id)?;
-            Ok(no)
+        let key = |new: &NewDocument| core.keys.document_key(&core.tenant, &place.born, &new.source_id);
+        let keys: Vec<[u8; 32]> = documents.iter().map(key).collect();
+        let vectors = documents.iter().map(|new| self.vectors_of(new)).collect::<Result<Vec<_>, _>>()?;
+        let texts: Vec<_> = keys.iter().copied().zip(documents.iter().map(|new| &new.text)).collect();
+        let written = core.text.write_all(&texts)?;
+        let kept = self.change_rights("keeping documents", |tx, change| {
+            let parts = keys.iter().zip(&vectors).zip(&written);
+            let each = documents.iter().zip(parts).map(|(document, ((key, vectors), text))| {
+                let new = New { document, key, vectors: vectors.as_deref(), text, ingested };
+                self.keep_one(tx, change, place, &new)
+            });
+            each.collect::<Result<Vec<_>, _>>()
         });
         if kept.is_err() {
-            // No row names it; if it cannot be removed now, the next start does.
-            let _ = core.text.remove(&written.name);
+            core.text.give_up(&written);
         }
         kept
+    }
+
+    fn keep_one(
+        &self,
+        tx: &Tx<'_>,
+        change: &mut RightsChange,
+        place: &In,
+        new: &New<'_>,
+    ) -> Result<DocNo, VaultError> {
+        let document = new.document;
+        let container = self.stated(tx, change, place.source, &document.container)?;
+        let old = content::document(tx, place.source, &document.source_id)?;
+        let no = match &old {
+            Some(old) => {
+                self.guard(tx, change, old, &container, content::HELD_FOR_CONTENT)?;
+                if let Some(waiting) = old.waiting {
+                    content::set_state(tx, waiting, content::RETIRED)?;
+                    let range = content::chunk_range(tx, waiting)?;
+                    outbox::push(tx, outbox::DROP, old.no, waiting, range, None)?;
+                }
+                old.no
+            }
+            None => content::add_document(tx, place.source, &document.source_id, new.key, container.no)?,
+        };
+        let stored = content::Stored {
+            document: no,
+            version: &new.text.version,
+            text: &new.text.name,
+            length: new.text.length,
+            ingested: new.ingested,
+            embedded: new.vectors.is_some() || document.chunks.is_empty(),
+        };
+        let (row, first) = content::add_version(tx, document, &stored)?;
+        let count = u32::try_from(document.chunks.len()).unwrap_or(u32::MAX);
+        outbox::push(tx, outbox::PUT, no, row, (first, count), new.vectors)?;
+        sources::unfail(tx, place.source, &document.source_id)?;
+        Ok(no)
     }
 
     /// All vectors of a document, or none: half a document is as good as not embedded.

@@ -238,22 +238,32 @@ impl Run {
         Ok(())
     }
 
-    /// Keeps a new or changed document: one transaction.
+    /// Keeps a new or changed document, as [`Run::put_all`] does.
     ///
     /// # Errors
     /// [`VaultError`]; [`VaultError::DiskFull`] stops the run.
     pub fn put(&mut self, document: NewDocument) -> Result<(), VaultError> {
+        self.put_all(&[document])
+    }
+
+    /// Keeps new or changed documents, all of them or none: one transaction, and one wait for the disk.
+    ///
+    /// # Errors
+    /// [`VaultError`]; [`VaultError::DiskFull`] stops the run.
+    pub fn put_all(&mut self, documents: &[NewDocument]) -> Result<(), VaultError> {
         let ingested = crate::faults::ingested(self.started, &self.vault.core);
-        let no = self.vault.keep(&self.place, &document, ingested)?;
-        self.ask.ready.insert(no);
-        self.summary.chunks += document.chunks.len() as u64;
-        self.failed.remove(&document.source_id);
-        if self.known.contains_key(&document.source_id) {
-            self.summary.changed += 1;
-        } else {
-            self.summary.added += 1;
+        let numbers = self.vault.keep(&self.place, documents, ingested)?;
+        self.ask.ready.extend(numbers);
+        for document in documents {
+            self.summary.chunks += document.chunks.len() as u64;
+            self.failed.remove(&document.source_id);
+            if self.known.contains_key(&document.source_id) {
+                self.summary.changed += 1;
+            } else {
+                self.summary.added += 1;
+            }
+            self.seen.insert(document.source_id.clone());
         }
-        self.seen.insert(document.source_id);
         Ok(())
     }
 

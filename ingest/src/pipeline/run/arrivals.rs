@@ -2,13 +2,12 @@
 //! when enough was put. It must never publish under rights that moved while the content was read.
 
 use super::Drive;
-use crate::doors::mint;
 use crate::formats::FailReason;
 use crate::pipeline::embed::{Busy, Embedded};
-use crate::pipeline::read::{Arrival, Outcome, Prepared};
-use crate::pipeline::{IngestError, PIPELINE, Progress};
+use crate::pipeline::read::{Arrival, Outcome};
+use crate::pipeline::{IngestError, Progress};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use kenward_vault::writer::{Again, NewChunk, NewDocument, Tried};
+use kenward_vault::writer::{Again, Tried};
 use std::time::{Duration, Instant};
 
 /// What was put is published after this many documents, bytes of text, or this long.
@@ -22,6 +21,11 @@ impl Drive<'_> {
     /// Takes documents as they are ready. Returning early closes the channel, which ends all stages.
     pub(super) fn put_all(&mut self, documents: Receiver<Embedded>, busy: &Busy) -> Result<(), IngestError> {
         loop {
+            if documents.is_empty() {
+                // Nobody is ready but those who wait.
+                self.put_waiting()?;
+                self.publish_if_due()?;
+            }
             let Embedded { read, vectors } = match documents.recv_timeout(TELL) {
                 Ok(document) => document,
                 // One long document may keep the embedder for minutes: its passages are progress, too.
@@ -36,6 +40,10 @@ impl Drive<'_> {
             self.tally.of += u64::from(archive);
             if !matches!(outcome, Outcome::Blank) {
                 self.blanked.remove(&path);
+            }
+            if !matches!(outcome, Outcome::Ready(_) | Outcome::Unchanged(_)) {
+                // What is said of an archive holds for those of its members of which nothing was told.
+                self.put_waiting()?;
             }
             match outcome {
                 Outcome::Fatal(error) => return Err(error),
@@ -64,65 +72,13 @@ impl Drive<'_> {
                     self.tally.done += 1;
                     self.tally.summary.unchanged += 1;
                 }
-                Outcome::Ready(prepared) => self.put(path, container, *prepared, vectors)?,
+                Outcome::Ready(prepared) => self.ready(path, container, *prepared, vectors, permit)?,
             }
-            drop(permit);
             self.tell(busy, false);
             self.publish_if_due()?;
         }
+        self.put_waiting()?;
         self.tell(busy, true);
-        Ok(())
-    }
-
-    fn put(
-        &mut self,
-        path: String,
-        container: String,
-        prepared: Prepared,
-        vectors: Vec<Vec<f32>>,
-    ) -> Result<(), IngestError> {
-        let new = self.run.known(&path).is_none();
-        let size = prepared.text.len();
-        let mut vectors = vectors.into_iter();
-        let chunks: Vec<NewChunk> = prepared
-            .chunks
-            .into_iter()
-            .map(|chunk| NewChunk {
-                span: chunk.span,
-                body: chunk.body_at,
-                page: chunk.page,
-                headings: chunk.headings.into_iter().map(mint).collect(),
-                vector: vectors.next(),
-            })
-            .collect();
-        let summary = &mut self.tally.summary;
-        summary.chunks += chunks.len() as u64;
-        if new {
-            summary.added += 1
-        } else {
-            summary.changed += 1
-        }
-        self.tally.done += 1;
-        self.tally.put_documents += 1;
-        self.tally.put_bytes += size;
-        self.run.put(NewDocument {
-            source_id: path.clone(),
-            path,
-            title: mint(prepared.title),
-            kind: prepared.format.name(),
-            modified: prepared.modified,
-            dated: prepared.dated,
-            language: prepared.language.map(str::to_owned),
-            length: prepared.length,
-            raw_hash: prepared.raw_hash,
-            pipeline: PIPELINE,
-            container,
-            text: mint(prepared.text),
-            chunks,
-            links: prepared.links,
-            flags: prepared.flags,
-            removed: prepared.removed,
-        })?;
         Ok(())
     }
 
@@ -154,6 +110,7 @@ impl Drive<'_> {
             return Ok(());
         }
         (tally.put_documents, tally.put_bytes, tally.published) = (0, 0, None);
+        self.put_waiting()?;
         self.publish_if_rights_hold()
     }
 

@@ -6,6 +6,7 @@ mod failures;
 mod partial;
 mod report;
 mod stages;
+mod waiting;
 
 pub(super) use failures::above;
 
@@ -64,6 +65,7 @@ pub(super) fn drive(
         stopped: None,
         blanked: BTreeMap::new(),
         again: false,
+        waiting: waiting::Waiting::default(),
         inside: BTreeSet::new(),
     };
     let within = |id: &String| listing.file_of(id) != id;
@@ -107,6 +109,8 @@ struct Drive<'a> {
     blanked: BTreeMap<String, (String, Tried)>,
     /// A round after the first: what was put before may be read once more.
     again: bool,
+    /// Documents that are ready to be put.
+    waiting: waiting::Waiting,
     /// Known documents that stand in files of the listing, archives, in order.
     inside: BTreeSet<String>,
 }

@@ -2,6 +2,7 @@
 //! and this thread, which puts. No stage may outlive the pass.
 
 use super::Drive;
+use super::waiting::DOCUMENTS;
 use crate::chunking::Sizer;
 use crate::connectors::Item;
 use crate::pipeline::IngestError;
@@ -36,7 +37,7 @@ impl Drive<'_> {
         let result = std::thread::scope(|scope| {
             let (to_read, tasks_in) = bounded::<Task>(16);
             let (to_embed, batches_in) = bounded::<Batch>(32);
-            let (to_put, documents_in) = bounded::<Embedded>(16);
+            let (to_put, documents_in) = bounded::<Embedded>(DOCUMENTS);
             let (stopped, busy, sizer, rights, under) = (&stopped, &busy, &sizer, &rights, &under);
             let (members, failed_members) = (&members, &failed);
             scope.spawn(move || {
