@@ -119,7 +119,7 @@ fn cause_is_lost(error: &VaultError) -> bool {
 }
 
 /// Whether hardly anything more can be written there. What was half written may have been given back already.
-fn has_no_space(path: &std::path::Path) -> bool {
+pub(crate) fn has_no_space(path: &std::path::Path) -> bool {
     const HARDLY_ANY: u64 = 16 << 20;
     rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < HARDLY_ANY)
 }

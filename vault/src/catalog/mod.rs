@@ -18,9 +18,9 @@ pub(crate) mod sources;
 
 pub(crate) use readers::{Readers, json};
 
-use crate::error::VaultError;
+use crate::error::{VaultError, has_no_space};
 use kenward_access::ids::RightsEpoch;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 use std::path::{Path, PathBuf};
 
 /// The one writing connection. Whoever holds it may change rights: the swap of
@@ -103,8 +103,23 @@ impl Tx<'_> {
 pub(crate) fn failed(action: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> VaultError {
     move |source| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => VaultError::DiskFull { path: path.to_owned() },
+        Some(rusqlite::ErrorCode::SystemIoFailure) if grows(&source) && has_no_space(path) => {
+            VaultError::DiskFull { path: path.to_owned() }
+        }
         _ => VaultError::Catalog { action, source },
     }
+}
+
+/// Whether a file could not be made larger or durable: of a full disk SQLite has a word of its own only for some files.
+fn grows(error: &rusqlite::Error) -> bool {
+    const GROWS: [std::ffi::c_int; 5] = [
+        ffi::SQLITE_IOERR_WRITE,
+        ffi::SQLITE_IOERR_FSYNC,
+        ffi::SQLITE_IOERR_TRUNCATE,
+        ffi::SQLITE_IOERR_SHMSIZE,
+        ffi::SQLITE_IOERR_SHMMAP,
+    ];
+    error.sqlite_error().is_some_and(|error| GROWS.contains(&error.extended_code))
 }
 
 /// A number as the meta table keeps it.

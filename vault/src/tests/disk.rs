@@ -140,3 +140,31 @@ fn what_is_put_together_onto_a_full_disk_leaves_nothing() {
     run.finish().unwrap();
     assert_eq!(sees(&vault, "dana").len(), 3);
 }
+
+#[test]
+fn opened_on_a_full_disk_it_says_so() {
+    let Some(mount) = Mount::small() else { return };
+    let data = mount.0.path().join("data");
+    let filled = || {
+        let mut run = open_run(&open(&data));
+        run.put(document("a.txt", ".", "harbor\n")).unwrap();
+        run.finish().unwrap();
+    };
+    filled();
+    let ballast = mount.0.path().join("ballast");
+    let mut full = 0;
+    for free in [0, 8, 16, 24, 32, 48, 64, 96] {
+        let _ = std::fs::write(&ballast, vec![0; 6 << 20]);
+        let length = std::fs::metadata(&ballast).unwrap().len();
+        std::fs::File::options().write(true).open(&ballast).unwrap().set_len(length - (free << 10)).unwrap();
+        match Vault::open(options(&data, Some(hashing(32)))) {
+            Ok(_) => {}
+            Err(VaultError::DiskFull { .. }) => full += 1,
+            Err(other) => panic!("with {free} KiB: {other:?}"),
+        }
+        std::fs::remove_file(&ballast).unwrap();
+        // Nothing is lost by it.
+        filled();
+    }
+    assert!(full > 1, "a full disk stops it");
+}
