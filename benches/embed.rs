@@ -1,7 +1,7 @@
 //! Which question it answers: do the two embedders agree, and how fast are they beside each other and beside Python's
 //! fastembed with its defaults, on the same texts in the same run?
 //!
-//! `cargo bench -p kenward-indexes --bench embed`; writes `target/bench/embed.json`. Needs both models in the cache
+//! `cargo bench -p kenward-indexes --bench embed`; writes `target/bench/embed.json` and `.svg`. Needs both models in the cache
 //! (`kenward models pull`); `KENWARD_PYTHON` names a python3 that has `fastembed` for the peer. `KENWARD_TEXTS`
 //! changes the number of texts (2,000).
 
@@ -24,6 +24,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use support::bars::{self, Bar};
 use support::corpus;
 
 /// One way of embedding them all: wall and CPU seconds.
@@ -60,16 +61,28 @@ fn main() {
     }
     measured.extend(python(&model, &texts, &reference));
     println!("{:<42}{:>6}{:>12}{:>18}{:>16}", "", "cores", "tokens/s", "tokens/CPU-second", "lowest cosine");
-    let mut json = Vec::new();
+    let (mut json, mut bars) = (Vec::new(), Vec::new());
     for Measured { who, cores, wall, cpu, cosine } in measured {
         let (of_wall, of_cpu) = (tokens as f64 / wall, tokens as f64 / cpu);
         println!("{who:<42}{cores:>6}{of_wall:>12.0}{of_cpu:>18.0}{cosine:>16.7}");
         json.push(serde_json::json!({ "who": who, "cores": cores, "wall_seconds": wall, "cpu_seconds": cpu,
             "tokens_per_second": of_wall, "tokens_per_cpu_second": of_cpu, "lowest_cosine": cosine }));
+        bars.push(Bar {
+            class: if who.starts_with("python") { "stock" } else { "ours" },
+            name: format!(
+                "{}, {cores} core{}",
+                who.split(", onnx").next().unwrap(),
+                if cores == 1 { "" } else { "s" }
+            ),
+            value: of_wall,
+            label: format!("{of_wall:.0} tokens/s"),
+        });
     }
     let json = serde_json::json!({ "bench": "embed", "texts": texts.len(), "tokens": tokens, "runs": json });
     std::fs::write(support::results().join("embed.json"), serde_json::to_string_pretty(&json).unwrap())
         .unwrap();
+    let under = format!("{} passages of real pages, {tokens} tokens; tokens per second", texts.len());
+    std::fs::write(support::results().join("embed.svg"), bars::draw("Embedders", &under, &bars)).unwrap();
 }
 
 /// Chunks of real pages, as many from each collection, at most the model's length.

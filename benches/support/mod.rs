@@ -13,6 +13,7 @@
     reason = "a bench: it stops loudly, prints, and uses a part of this module each"
 )]
 
+pub mod bars;
 pub mod chart;
 pub mod corpus;
 
