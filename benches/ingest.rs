@@ -96,7 +96,11 @@ fn write<'t>(folder: &Path, texts: impl Iterator<Item = (String, &'t str)>) -> V
 /// Cold, unchanged, and with every hundredth file changed.
 fn measure(program: &Path, dir: &Path, name: &str, engine: &str, files: &[PathBuf], runs: &mut Vec<Ran>) {
     let config = dir.join("kenward.toml");
-    std::fs::write(&config, format!("data_dir = \"data\"\n[embedding]\nengine = \"{engine}\"\n")).unwrap();
+    let mut init = Command::new(program);
+    init.args(["init", "--user", "olga@acorn.example", "--data-dir"])
+        .arg(dir.join("data"))
+        .env("KENWARD_CONFIG", &config);
+    assert!(init.stdout(Stdio::null()).status().unwrap().success());
     let begun = Instant::now();
     for file in files {
         std::hint::black_box(Sha256::digest(std::fs::read(file).unwrap()));
@@ -111,7 +115,7 @@ fn measure(program: &Path, dir: &Path, name: &str, engine: &str, files: &[PathBu
                 std::fs::write(file, format!("{text}\nAmended under number {}.\n", numbers.next())).unwrap();
             }
         }
-        let mut ran = run(program, &config, &dir.join(name));
+        let mut ran = run(program, &config, engine, &dir.join(name));
         (ran.what, ran.files, ran.ratio) = (format!("{name}, {what}"), files.len(), ran.wall / least);
         println!(
             "{:<26}{:>9} files{:>9.2} s{:>7.2} cores{:>9} chunks{:>9.1} chunks/s{:>6.0} % embedder{:>8.0} MiB + {:.0} MiB{:>9.1} x reading",
@@ -131,13 +135,15 @@ fn measure(program: &Path, dir: &Path, name: &str, engine: &str, files: &[PathBu
 }
 
 /// Runs the program over a folder and looks at it meanwhile.
-fn run(program: &Path, config: &Path, folder: &Path) -> Ran {
+fn run(program: &Path, config: &Path, engine: &str, folder: &Path) -> Ran {
     let (begun, cpu) = (Instant::now(), children_seconds());
     let out = tempfile::tempfile().unwrap();
     let mut child = Command::new(program)
         .args(["ingest", "--json", "--default-allow", "everyone"])
         .arg(folder)
         .env("KENWARD_CONFIG", config)
+        .env("KENWARD__EMBEDDING__ENGINE", engine)
+        .env("KENWARD__EMBEDDING__HUB", "off")
         .stdout(out.try_clone().unwrap())
         .stderr(Stdio::inherit())
         .spawn()
