@@ -23,6 +23,9 @@ pub struct RightsNow {
     pub documents: BTreeMap<String, String>,
     /// Known documents that are not there any more: nobody's, until a run removes them or finds them again.
     pub gone: BTreeSet<String>,
+    /// Known documents that are not there, and so many that it is not believed: they stay where they are, and these
+    /// containers guard them as well until they are found again.
+    pub missing: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A document whose rights widen if its content is what is published.
@@ -96,6 +99,12 @@ impl RightsSync {
         ids
     }
 
+    /// The container that a document hangs on.
+    #[must_use]
+    pub fn container(&self, id: &str) -> Option<&str> {
+        self.known.get(id).map(String::as_str)
+    }
+
     /// States the rights as they are now. What narrows acts, and this returns when no answer with the old
     /// rights can be given; what would widen is under old AND new. Gives what is to be looked at for it to
     /// widen, and how many containers and documents changed their rights.
@@ -125,6 +134,15 @@ impl RightsSync {
                 {
                     documents.push(id.clone());
                 }
+            }
+            for (id, guards) in &now.missing {
+                let mut narrowed = false;
+                for key in guards {
+                    let Some(old) = content::document(tx, source, id)? else { continue };
+                    let container = vault.stated(tx, change, source, key)?;
+                    narrowed |= narrow(tx, change, &old, &container)?;
+                }
+                documents.extend(narrowed.then(|| id.clone()));
             }
             if !containers.is_empty() {
                 change.narrows();
@@ -258,4 +276,26 @@ fn hide(tx: &Tx<'_>, change: &mut RightsChange, old: &content::Document) -> Resu
     change.rights_mut().documents.insert(old.no, (old.container, Some(nobody)));
     change.narrows();
     Ok(true)
+}
+
+/// Lets a container guard a document that does not hang on it, beside what does. Gives whether that narrowed it.
+fn narrow(
+    tx: &Tx<'_>,
+    change: &mut RightsChange,
+    old: &content::Document,
+    also: &rights_sql::Container,
+) -> Result<bool, VaultError> {
+    // INVARIANT: what guards it beside its container is kept with the document even where it comes to the same now:
+    // its container's names are resolved again when the directory changes.
+    let kept = old.held.is_some() || old.container == also.no;
+    let rights = change.rights();
+    let now = rights.class_of(old.no).or(old.held).or_else(|| rights.containers.get(&old.container).copied());
+    let narrower = Some(rights_sql::both(tx, change.rights_mut(), now, Some(also.wanted))?);
+    if kept && narrower == now {
+        return Ok(false);
+    }
+    content::guard(tx, old.no, old.container, narrower, content::HELD_FOR_CONTENT)?;
+    change.rights_mut().documents.insert(old.no, (old.container, narrower));
+    change.narrows();
+    Ok(narrower != now)
 }
