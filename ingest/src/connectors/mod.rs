@@ -59,9 +59,12 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Whether there is a file of this path, one that could not be read included.
+    /// Whether there is a file of this path, one that could not be read included. A folder is none, readable or not.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
+        if self.unreadable_folders.binary_search_by(|folder| folder.as_str().cmp(path)).is_ok() {
+            return false;
+        }
         self.items.binary_search_by(|item| item.path.as_str().cmp(path)).is_ok()
             || self.failures.binary_search_by(|failure| failure.path.as_str().cmp(path)).is_ok()
     }

@@ -272,3 +272,35 @@ fn an_archive_that_is_missing_with_most_of_its_source_still_narrows() {
     world.ingest().unwrap();
     assert!(members.iter().all(|path| bob(path) && world.may("ann", path) == Some(true)));
 }
+
+#[test]
+fn of_what_nobody_sees_it_is_not_said_that_it_answers() {
+    let world = World::new();
+    let good = zip(&[("one.md", "one"), ("two.md", "two")]);
+    for name in ["shut", "in/unknown", "seen"] {
+        world.write(&format!("{name}.zip"), &good);
+    }
+    world.write("plain.md", "words");
+    world.ingest().unwrap();
+    world.write("shut.zip", zip(&[("one.md", "one"), ("in/.access.toml", "allow = []")]));
+    world.ingest().unwrap();
+    world.write("in/.access.toml", "allow = [\"user:zoe\"]\n");
+    let rule = "[[file]]\nmatch = \"plain.md\"\nonly = true\nallow = []\n";
+    world.write(".access.toml", format!("allow = [\"everyone\"]\n{rule}"));
+    for name in ["shut", "in/unknown", "seen"] {
+        world.write(&format!("{name}.zip"), &good[..good.len() - 25]);
+    }
+    world.write("plain.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    for _ in 0..2 {
+        let report = world.ingest().unwrap();
+        assert_eq!(report.failures.len(), 4, "{report:?}");
+        for failure in &report.failures {
+            let answers = failure.detail.ends_with("still answers (2)");
+            assert_eq!(answers, failure.path == "seen.zip", "{failure:?}");
+            assert_eq!(failure.detail.contains("answers"), answers, "{failure:?}");
+        }
+    }
+    for path in ["shut.zip/one.md", "in/unknown.zip/one.md", "plain.md"] {
+        assert_eq!(world.may("ann", path), Some(false), "{path}");
+    }
+}

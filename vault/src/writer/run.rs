@@ -128,6 +128,18 @@ impl Run {
         self.known.get(source_id).map(|k| k.known.clone())
     }
 
+    /// Whether anybody is answered from a document once it hangs on this container: a version of it can be read,
+    /// and what guards it now and there leaves somebody.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn answers(&self, source_id: &str, container: &str) -> Result<bool, VaultError> {
+        let Some(known) = self.known.get(source_id).filter(|known| known.known.answers()) else {
+            return Ok(false);
+        };
+        self.vault.is_for_anybody(self.place.source, known.no, container)
+    }
+
     /// The ids of the documents that the source has now, in order.
     #[must_use]
     pub fn known_ids(&self) -> Vec<String> {

@@ -154,10 +154,12 @@ impl Drive<'_> {
 
     /// Refuses before any work if the listing alone would remove too much.
     fn guard_listing(&self) -> Result<(), IngestError> {
-        let listed = self.listing.items.iter().filter(|item| self.run.known(&item.path).is_some()).count();
-        let listed = listed + self.inside.len();
-        let unreadable = self.below_unreadable().len();
-        self.guard(self.run.known_count().saturating_sub(listed + unreadable))
+        let stays = |id: &&String| {
+            let unreadable = &self.listing.unreadable_folders;
+            self.listing.has(self.listing.file_of(id)) || above(unreadable, id).is_some()
+        };
+        let known = self.run.known_ids();
+        self.guard(known.len() - known.iter().filter(stays).count())
     }
 
     fn guard(&self, would_remove: usize) -> Result<(), IngestError> {
