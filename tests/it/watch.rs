@@ -120,3 +120,26 @@ fn a_list_of_names_outside_of_the_folder_is_watched_too() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// Nothing in the folder can be told to be what is published, but what changed is read.
+#[test]
+fn a_folder_that_opens_while_all_of_it_is_redacted_opens_when_that_is_read() {
+    let machine = machine();
+    machine.write("handbook/shut/.access.toml", "inherit = false\nallow = [\"user:olga@acorn.example\"]\n");
+    machine.write("handbook/shut/four.md", "# Four\n\nThe quillfeather secret.\n");
+    let args = ["ingest", "handbook", "--default-allow", "everyone", "--watch"];
+    let mut child = machine.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the first reading", || finds(&machine, "two"));
+    // The watch stands when it has seen something.
+    machine.write("handbook/two.md", "# Two\n\nThe quillfeather fifth.\n");
+    until("a change", || finds(&machine, "fifth"));
+    machine.write("handbook/shut/four.md", "# Four\n\nThe quillfeather redacted.\n");
+    machine.write("handbook/shut/.access.toml", "");
+    until("an opening", || {
+        assert!(!finds(&machine, "secret"));
+        finds(&machine, "redacted")
+    });
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    child.wait().unwrap();
+}

@@ -65,7 +65,7 @@ pub struct IngestOptions {
     /// Tries failed documents again though it is too early, or nothing has changed.
     pub retry_failed: bool,
     /// Reads of the files that the listing shows unchanged only these, and those below these folders; `None`
-    /// = all. Such a run widens no rights, and does not count as one that read the source.
+    /// = all. Such a run widens rights for what it read alone, and does not count as one that read the source.
     pub only: Option<Arc<BTreeSet<String>>>,
     /// By which it is asked to stop cleanly.
     pub stop: Stop,

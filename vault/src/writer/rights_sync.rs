@@ -81,6 +81,60 @@ impl Vault {
         Ok(sync)
     }
 
+    /// Lets the rights of these containers act for documents of which it is known that the source has what is
+    /// published; the others stay under old AND new. Gives how many came out from under old rights.
+    pub(crate) fn widen_what_is_sure(
+        &self,
+        by: &Operator,
+        place: &In,
+        of: &dyn Fn(&str) -> bool,
+        verified: &BTreeSet<String>,
+    ) -> Result<u64, VaultError> {
+        self.change_rights("widening rights", |tx, change| {
+            let (mut containers, mut documents) = (Vec::new(), Vec::new());
+            for (no, key) in rights_sql::waiting_to_widen(tx, place.source)? {
+                if !of(&key) {
+                    continue;
+                }
+                let inside = content::in_container(tx, no)?;
+                let sure = |id: &String, waits: bool| verified.contains(id) && !waits;
+                let unsure: Vec<DocNo> = inside
+                    .iter()
+                    .filter(|inside| !inside.held && !sure(&inside.source_id, inside.waits))
+                    .map(|inside| inside.no)
+                    .collect();
+                if inside.iter().any(|inside| !inside.held)
+                    && !inside.iter().any(|inside| sure(&inside.source_id, inside.waits))
+                {
+                    continue;
+                }
+                // INVARIANT: what is not known to be what is published stays under old AND new.
+                hold(tx, change, no, &unsure)?;
+                rights_sql::widen(tx, change.rights_mut(), no)?;
+                documents.extend(
+                    inside.into_iter().filter(|i| !i.held && !unsure.contains(&i.no)).map(|i| i.source_id),
+                );
+                containers.push(key);
+            }
+            for id in verified {
+                let Some(old) = content::document(tx, place.source, id)? else { continue };
+                if old.held.is_some() && content::free(tx, old.no)? {
+                    change.rights_mut().documents.insert(old.no, (old.container, None));
+                    documents.push(id.clone());
+                }
+            }
+            if containers.is_empty() && documents.is_empty() {
+                return Ok(0);
+            }
+            let count = documents.len() as u64;
+            let details = serde_json::json!({
+                "source": place.name, "containers": containers, "documents": documents,
+            });
+            change.widens(&self.core, by, "rights_widened", details)?;
+            Ok(count)
+        })
+    }
+
     /// How recent the sources are.
     ///
     /// # Errors
@@ -174,47 +228,7 @@ impl RightsSync {
     /// # Errors
     /// [`VaultError`].
     pub fn widen(&mut self, verified: &BTreeSet<String>) -> Result<u64, VaultError> {
-        let (vault, place, by) = (&self.vault, &self.place, &self.by);
-        vault.change_rights("widening rights", |tx, change| {
-            let (mut containers, mut documents) = (Vec::new(), Vec::new());
-            for (no, key) in rights_sql::waiting_to_widen(tx, place.source)? {
-                let inside = content::in_container(tx, no)?;
-                let sure = |id: &String, waits: bool| verified.contains(id) && !waits;
-                let unsure: Vec<DocNo> = inside
-                    .iter()
-                    .filter(|inside| !inside.held && !sure(&inside.source_id, inside.waits))
-                    .map(|inside| inside.no)
-                    .collect();
-                if inside.iter().any(|inside| !inside.held)
-                    && !inside.iter().any(|inside| sure(&inside.source_id, inside.waits))
-                {
-                    continue;
-                }
-                // INVARIANT: what is not known to be what is published stays under old AND new.
-                hold(tx, change, no, &unsure)?;
-                rights_sql::widen(tx, change.rights_mut(), no)?;
-                documents.extend(
-                    inside.into_iter().filter(|i| !i.held && !unsure.contains(&i.no)).map(|i| i.source_id),
-                );
-                containers.push(key);
-            }
-            for id in verified {
-                let Some(old) = content::document(tx, place.source, id)? else { continue };
-                if old.held.is_some() && content::free(tx, old.no)? {
-                    change.rights_mut().documents.insert(old.no, (old.container, None));
-                    documents.push(id.clone());
-                }
-            }
-            if containers.is_empty() && documents.is_empty() {
-                return Ok(0);
-            }
-            let count = documents.len() as u64;
-            let details = serde_json::json!({
-                "source": place.name, "containers": containers, "documents": documents,
-            });
-            change.widens(&vault.core, by, "rights_widened", details)?;
-            Ok(count)
-        })
+        self.vault.widen_what_is_sure(&self.by, &self.place, &|_| true, verified)
     }
 
     /// Why the rights in force hide documents: (place where it is written, what is wrong).

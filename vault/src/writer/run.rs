@@ -9,7 +9,7 @@ use crate::runs::RunState;
 use crate::vault::{Operator, Vault};
 use kenward_access::ids::Timestamp;
 use kenward_access::rights::RightsSpec;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// One run over one source. Dropping it without [`Run::finish`] leaves it interrupted: what was put
@@ -26,6 +26,8 @@ pub struct Run {
     /// What failed before, or in this run.
     failed: HashMap<String, Standing>,
     seen: HashSet<String>,
+    /// Of which this run knows that the source has what is published, or is about to be.
+    read: BTreeSet<String>,
     stated: HashSet<String>,
     ask: Ask,
     summary: RunSummary,
@@ -72,6 +74,7 @@ impl Vault {
             known: HashMap::new(),
             failed: HashMap::new(),
             seen: HashSet::new(),
+            read: BTreeSet::new(),
             stated: HashSet::new(),
             ask: Ask::default(),
             summary: RunSummary::default(),
@@ -214,6 +217,7 @@ impl Run {
         modified: Timestamp,
     ) -> Result<(), VaultError> {
         self.seen.insert(source_id.to_owned());
+        self.read.insert(source_id.to_owned());
         self.summary.unchanged += 1;
         let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
         if known.waiting {
@@ -265,6 +269,7 @@ impl Run {
         } else {
             self.summary.added += 1;
         }
+        self.read.insert(document.source_id.clone());
         self.seen.insert(document.source_id);
         Ok(())
     }
@@ -325,6 +330,7 @@ impl Run {
             self.ask.ready.remove(&no);
         }
         self.summary.failed += 1;
+        self.read.remove(&standing.failure.path);
         let failure = standing.failure.clone();
         self.seen.insert(failure.path.clone());
         self.failed.insert(failure.path.clone(), standing);
@@ -408,8 +414,8 @@ impl Run {
         self.end_with(removed, true)
     }
 
-    /// Ends a run that did not look at all documents: like [`Run::finish_failing`], but no rights widen, and
-    /// the source does not count as read.
+    /// Ends a run that did not look at all documents: like [`Run::finish_failing`], but rights widen for those alone
+    /// that it read, and the source does not count as read.
     ///
     /// # Errors
     /// [`VaultError`].
@@ -426,9 +432,13 @@ impl Run {
             self.ask.listed = Some((self.place.source, self.started));
         }
         self.publish()?;
-        // INVARIANT: a container widens only when every document in it was looked at.
+        // INVARIANT: rights widen for what was looked at alone: after a whole run for all that hangs on a container,
+        // of which what failed is held, and after another one for what it read.
         if all {
             self.vault.widen(&self.by, &self.place, &self.stated)?;
+        } else {
+            let stated = |key: &str| self.stated.contains(key);
+            self.vault.widen_what_is_sure(&self.by, &self.place, &stated, &self.read)?;
         }
         self.vault.drop_replaced()?;
         let core = &self.vault.core;
