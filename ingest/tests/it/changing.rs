@@ -1,6 +1,7 @@
 //! Files that change while a run reads them: what is kept is what stood in one at one moment, or it is a failure that
 //! is tried again. Never half of one thing and half of another, and never what the rights that act are not of.
 
+use crate::archives::zip;
 use crate::world::{World, by};
 use kenward_ingest::pipeline::{RunReport, ingest_through};
 use kenward_ingest::source::{
@@ -197,4 +198,38 @@ fn what_looks_like_nothing_for_a_moment_is_looked_at_again() {
     });
     assert_eq!((report.summary.changed, report.summary.removed), (1, 0), "{report:?}");
     assert_eq!(kept(&world), hash(text(1).as_bytes()));
+}
+
+/// Rights that open while a run reads are acted on with what is read after them, or not at all.
+#[test]
+fn what_went_together_with_an_opening_in_the_middle_of_a_run_is_shown_to_nobody_new() {
+    for known in [true, false] {
+        let world = World::new();
+        world.write("keep/page.md", "page");
+        world.write("keep/other.md", "other");
+        world.write("keep/more.md", "more");
+        world.write(".access.toml", "allow = [\"user:ann\"]\n");
+        let secret = zip(&[("secret.md", "secret"), ("open.md", "open")]);
+        if known {
+            world.write("a.md", "secret");
+            world.write("year.zip", &secret);
+        }
+        world.ingest().unwrap();
+        world.write("a.md", "secret");
+        world.write("year.zip", &secret);
+        let report = ingest(&world, &|now, times| {
+            if (now, times) == (When::Rights, 2) {
+                world.write("a.md", b"\x89PNG\r\n\x1a\n\x00\x00");
+                world.write("year.zip", zip(&[("open.md", "open")]));
+                world.write(".access.toml", "allow = [\"everyone\"]\n");
+            }
+        });
+        assert_eq!(report.summary.failed, 0, "{report:?}");
+        for gone in ["a.md", "year.zip/secret.md"] {
+            assert_eq!(world.may("bob", gone), None, "{gone}: the source does not have it any more");
+        }
+        for there in ["keep/page.md", "year.zip/open.md"] {
+            assert_eq!(world.may("bob", there), Some(true), "{there}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::catalog::{content, rights, runs, sources};
 use crate::error::VaultError;
 use crate::runs::RunState;
 use crate::vault::{Operator, Vault};
-use kenward_access::ids::Timestamp;
+use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::rights::RightsSpec;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Run {
     seen: HashSet<String>,
     /// Of which this run knows that the source has what is published, or is about to be.
     read: BTreeSet<String>,
+    /// What this run put, by id.
+    put: HashMap<String, DocNo>,
     stated: HashSet<String>,
     ask: Ask,
     summary: RunSummary,
@@ -75,6 +77,7 @@ impl Vault {
             failed: HashMap::new(),
             seen: HashSet::new(),
             read: BTreeSet::new(),
+            put: HashMap::new(),
             stated: HashSet::new(),
             ask: Ask::default(),
             summary: RunSummary::default(),
@@ -270,8 +273,26 @@ impl Run {
             self.summary.added += 1;
         }
         self.read.insert(document.source_id.clone());
+        self.put.insert(document.source_id.clone(), no);
         self.seen.insert(document.source_id);
         Ok(())
+    }
+
+    /// Forgets what this run was told of these documents: they are about to be looked at again, under rights that
+    /// were read since. Those of which it is then told nothing are gone, whatever it was told before.
+    ///
+    /// INVARIANT: nothing is published, let go or kept for what was seen of it under older rights.
+    pub fn look_again(&mut self, of: &dyn Fn(&str) -> bool) {
+        let ids: Vec<String> = self.seen.iter().filter(|id| of(id)).cloned().collect();
+        for id in ids {
+            let known = self.known.get(&id).map(|known| known.no);
+            for no in known.iter().chain(self.put.get(&id)) {
+                self.ask.ready.remove(no);
+                self.ask.free.remove(no);
+            }
+            self.read.remove(&id);
+            self.seen.remove(&id);
+        }
     }
 
     /// What is recorded of failed documents, in no order.
@@ -384,9 +405,10 @@ impl Run {
     }
 
     fn unseen(&self) -> Vec<String> {
-        let mut unseen: Vec<String> =
-            self.known.keys().filter(|id| !self.seen.contains(*id)).cloned().collect();
+        let all = self.known.keys().chain(self.put.keys());
+        let mut unseen: Vec<String> = all.filter(|id| !self.seen.contains(*id)).cloned().collect();
         unseen.sort_unstable();
+        unseen.dedup();
         unseen
     }
 

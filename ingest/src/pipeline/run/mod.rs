@@ -193,7 +193,9 @@ impl Drive<'_> {
             if round == ROUNDS {
                 self.hide(&items)?
             } else {
-                self.state_rights()?
+                self.state_rights()?;
+                let again: BTreeSet<&str> = items.iter().map(|item| item.path.as_str()).collect();
+                self.run.look_again(&|id| again.contains(self.listing.file_of(id)));
             }
             self.tally.done = self.tally.of.saturating_sub(items.len() as u64);
             self.again = true;
