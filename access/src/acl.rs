@@ -143,6 +143,24 @@ impl Acl {
         Self::new(layers)
     }
 
+    /// Whether it is for nobody whatever the directory says: one of its lists has no entry that could let anybody
+    /// through. For what people are told; what it decides, the decision says.
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        let held = |principal: &Principal| {
+            !matches!(principal, Principal::Unresolved(_) | Principal::Link(_) | Principal::Anonymous)
+        };
+        let all = |ace: &Ace| matches!(ace.principal, Principal::Everyone | Principal::Unresolved(_));
+        self.0.iter().any(|layer| match layer {
+            AclLayer::Label { .. } => false,
+            AclLayer::FirstMatch(list) => {
+                let shut = |ace: &Ace| ace.effect == Effect::Deny && is_always(&ace.window) && all(ace);
+                let mut reached = list.iter().take_while(|ace| !shut(ace));
+                !reached.any(|ace| ace.effect == Effect::Allow && held(&ace.principal))
+            }
+        })
+    }
+
     /// The layers, in order.
     #[must_use]
     pub fn layers(&self) -> &[AclLayer] {
@@ -183,6 +201,24 @@ mod tests {
         let label = AclLayer::Label { level: Level(0), compartments: BTreeSet::new() };
         assert_eq!(Acl::new(vec![label.clone()]).layers(), [label, AclLayer::FirstMatch(vec![])]);
         assert_eq!(Acl::nobody().layers(), [AclLayer::FirstMatch(vec![])]);
+    }
+
+    #[test]
+    fn what_lets_nobody_through_is_nobodys() {
+        let ace = |effect, principal| Ace { effect, principal, window: Window::ALWAYS };
+        let list = |aces: &[Ace]| Acl::new(vec![AclLayer::FirstMatch(aces.to_vec())]);
+        let allow = ace(Effect::Allow, Principal::Everyone);
+        let unknown = || Principal::Unresolved("zoe".into());
+        assert!(!list(std::slice::from_ref(&allow)).is_nobodys());
+        assert!(Acl::nobody().is_nobodys() && list(&[ace(Effect::Allow, unknown())]).is_nobodys());
+        for shut in [unknown(), Principal::Everyone] {
+            assert!(list(&[ace(Effect::Deny, shut.clone()), allow.clone()]).is_nobodys());
+            assert!(!list(&[allow.clone(), ace(Effect::Deny, shut)]).is_nobodys());
+        }
+        let never = Window { from: None, until: Some(Timestamp(0)) };
+        let ended = Ace { window: never, ..ace(Effect::Deny, Principal::Everyone) };
+        assert!(!list(&[ended, allow.clone()]).is_nobodys());
+        assert!(list(std::slice::from_ref(&allow)).and(&Acl::nobody()).is_nobodys());
     }
 
     #[test]

@@ -16,6 +16,14 @@ mod language;
 pub mod pipeline;
 pub mod worker;
 
+/// What a source is read through: for kinds of sources that are not here.
+pub mod source {
+    pub use crate::connectors::{
+        FetchError, Fetched, FilesConnector, Item, ItemRights, Listing, Rights, RootError, SourceConnector,
+        Unlisted,
+    };
+}
+
 /// What a folder source is watched with.
 pub mod watch {
     pub use crate::connectors::{FolderWatch, Seen, WatchError};

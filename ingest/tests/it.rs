@@ -11,6 +11,8 @@
 mod archives;
 #[path = "it/bad_input.rs"]
 mod bad_input;
+#[path = "it/changing.rs"]
+mod changing;
 #[path = "it/dates.rs"]
 mod dates;
 #[path = "it/memory.rs"]

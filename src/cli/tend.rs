@@ -85,6 +85,15 @@ impl Tended {
             Which::Recorded(spec) => PathBuf::from(&spec.root),
         }
     }
+
+    /// The list of whom its rights name, which is no part of the folder.
+    fn identity(&self) -> Option<PathBuf> {
+        let rights = match &self.source {
+            Which::Configured(source) => &source.rights,
+            Which::Recorded(spec) => &spec.rights,
+        };
+        rights.identity.file.as_ref().map(PathBuf::from)
+    }
 }
 
 /// Tends a source until it is dropped.
@@ -147,7 +156,9 @@ impl Tending<'_> {
         if !self.what.watch || self.watch.is_some() || self.watch_at > now {
             return;
         }
-        match FolderWatch::open(self.what.root()).map_err(|error| crate::owner::words(&error)) {
+        match FolderWatch::open(self.what.root(), self.what.identity())
+            .map_err(|error| crate::owner::words(&error))
+        {
             Ok(watch) => {
                 if std::mem::take(&mut self.complained) {
                     // Nothing was heard meanwhile.

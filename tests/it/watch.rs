@@ -92,3 +92,54 @@ fn a_server_reads_rights_by_their_own_clock_and_leaves_content() {
     assert_eq!(runs.as_array().unwrap().len(), 1, "no run began");
     assert_eq!(served.stop(), Some(0), "{}", served.log());
 }
+
+#[test]
+fn a_list_of_names_outside_of_the_folder_is_watched_too() {
+    let machine = machine();
+    let uid = rustix::process::getuid().as_raw();
+    let list = |who: &str| {
+        // As most programs write: a new file in the place of the old one.
+        machine.write("lists/new.toml", format!("[uid]\n{uid} = \"user:{who}@acorn.example\"\n"));
+        std::fs::rename(machine.path("lists/new.toml"), machine.path("lists/names.toml")).unwrap();
+    };
+    list("ben");
+    let log = machine.path("watch.log");
+    let args =
+        ["ingest", "handbook", "--rights", "posix", "--identity", "lists/names.toml", "--watch", "--json"];
+    let mut child =
+        machine.command(&args).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+    until("the first reading", || finds(&machine, "two"));
+    let fresh = || machine.run(&["sources", "list", "--json"]).done().json()[0]["fresh"].clone();
+    let before = fresh();
+    list("olga");
+    until("a narrowing", || !finds(&machine, "two"));
+    list("ben");
+    until("a widening", || finds(&machine, "two"));
+    assert_eq!(fresh(), before, "the source was not read for it");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Nothing in the folder can be told to be what is published, but what changed is read.
+#[test]
+fn a_folder_that_opens_while_all_of_it_is_redacted_opens_when_that_is_read() {
+    let machine = machine();
+    machine.write("handbook/shut/.access.toml", "inherit = false\nallow = [\"user:olga@acorn.example\"]\n");
+    machine.write("handbook/shut/four.md", "# Four\n\nThe quillfeather secret.\n");
+    let args = ["ingest", "handbook", "--default-allow", "everyone", "--watch"];
+    let mut child = machine.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the first reading", || finds(&machine, "two"));
+    // The watch stands when it has seen something.
+    machine.write("handbook/two.md", "# Two\n\nThe quillfeather fifth.\n");
+    until("a change", || finds(&machine, "fifth"));
+    machine.write("handbook/shut/four.md", "# Four\n\nThe quillfeather redacted.\n");
+    machine.write("handbook/shut/.access.toml", "");
+    until("an opening", || {
+        assert!(!finds(&machine, "secret"));
+        finds(&machine, "redacted")
+    });
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    child.wait().unwrap();
+}

@@ -333,6 +333,10 @@ impl Stage {
             named.insert(was_in.clone());
             match found {
                 Found::Gone => drop(now.gone.insert(id.clone())),
+                Found::Missing { container } => {
+                    named.insert(container.clone());
+                    now.missing.insert(id.clone(), BTreeSet::from([container.clone()]));
+                }
                 Found::Same { container } | Found::Other { container } => {
                     named.insert(container.clone());
                     now.documents.insert(id.clone(), container.clone());

@@ -37,6 +37,12 @@ impl Maker {
             let moved = |container: &String| container != was_in || before.rights[was_in] != rights[was_in];
             match found {
                 Found::Gone => doc.held.push(RightsSpec::default()),
+                Found::Missing { container } => {
+                    if moved(container) || !doc.held.is_empty() {
+                        let now = [&before.rights[was_in], &rights[was_in], &rights[container]];
+                        doc.held.extend(now.into_iter().cloned());
+                    }
+                }
                 Found::Same { container } => {
                     doc.held.clear();
                     doc.container.clone_from(container);
@@ -66,7 +72,8 @@ impl Maker {
                 if stays || self.dice.percent(80) { was_in.clone() } else { self.container(source) };
             let found = match self.dice.below(100) {
                 0..=7 if !stays => Found::Gone,
-                8..=34 if !stays => Found::Other { container },
+                8..=27 if !stays => Found::Other { container },
+                28..=34 if !stays => Found::Missing { container },
                 _ => Found::Same { container },
             };
             docs.insert(id, (was_in, found));
@@ -83,6 +90,9 @@ pub fn after(mut standing: BTreeMap<String, Standing>, sync: &Sync) -> BTreeMap<
         let waits = published.is_none() || published != stands.newest.as_ref().map(|doc| doc.seed);
         match found {
             Found::Gone => stands.guards.push(RightsSpec::default()),
+            Found::Missing { container } => {
+                stands.guards.extend([sync.rights[was_in].clone(), sync.rights[container].clone()]);
+            }
             Found::Same { container } if !waits => {
                 stands.guards = vec![sync.rights[container].clone()];
                 stands.container.clone_from(container);

@@ -54,6 +54,8 @@ pub enum Found {
     Other { container: String },
     /// Its file is gone.
     Gone,
+    /// Not there, and not believed to be gone: it stays, and this container guards it as well.
+    Missing { container: String },
 }
 
 /// A reading of the rights of a source alone.

@@ -290,7 +290,7 @@ impl<'a> Link<'a> {
 }
 
 /// The folder that holds a file.
-pub(super) fn parent(path: &str) -> &str {
+pub(crate) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 

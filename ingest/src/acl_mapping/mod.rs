@@ -22,6 +22,7 @@ mod posix;
 mod reference;
 
 pub use codeowners::{CodeownersRules, LONGEST as CODEOWNERS_LONGEST, PLACES, is_place};
+pub(crate) use combine::parent;
 pub use combine::{Defaults, TomlRules};
 pub use fidelity::{Construct, Fidelity, Inexact, KEPT, Unmapped};
 pub use identity::{LISTED_ONLY, NUMBERS};
@@ -62,8 +63,17 @@ impl Rules {
     }
 
     /// The rights of a file, and the container that they hang on.
+    ///
+    /// INVARIANT: that is the file's own path or its folder, whatever the format. What stands in an archive that
+    /// is gone is known by it.
     #[must_use]
     pub fn of_file(&self, path: &str) -> ItemRights {
+        let rights = self.by_format(path);
+        debug_assert!(rights.container == path || rights.container == parent(path));
+        rights
+    }
+
+    fn by_format(&self, path: &str) -> ItemRights {
         match self {
             Self::AccessToml(rules) => rules.of_file(path),
             Self::Owners(rules) => rules.of_file(path),

@@ -2,7 +2,8 @@
 //! symbolic links are never followed. It must never read a byte outside its root.
 
 use super::rights_files::{self, Name};
-use super::{FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Unlisted, facts, open};
+use super::{FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Stamp, Unlisted};
+use super::{facts, open, stamp};
 use crate::acl_mapping::{Defaults, Rules};
 use kenward_access::ids::Timestamp;
 use kenward_vault::writer::{RightsFormat, SourceRights, SourceSpec};
@@ -115,18 +116,18 @@ impl SourceConnector for FilesConnector {
             RightsFormat::Posix => facts::open_as_read(&self.root, &item.path, &rights.raw)?,
             _ => open::beneath(&self.root, &item.path)?,
         };
-        let meta = file.metadata().map_err(FetchError::Io)?;
+        let meta = stamp::settled(&file)?;
         Ok(Fetched {
             modified: modified(&meta),
             length: meta.len(),
+            stamp: Stamp::of(&meta),
             rights: rights.rules.of_file(&item.path),
             file,
         })
     }
 
     fn still(&self, fetched: &Fetched) -> bool {
-        let meta = fetched.file.metadata();
-        meta.is_ok_and(|meta| meta.len() == fetched.length && modified(&meta) == fetched.modified)
+        fetched.file.metadata().is_ok_and(|meta| Stamp::of(&meta) == fetched.stamp)
     }
 }
 

@@ -6,11 +6,13 @@ mod facts;
 mod files;
 mod open;
 mod rights_files;
+mod stamp;
 mod watch;
 
 pub use files::FilesConnector;
 pub use rights_files::RIGHTS_FILE;
 pub(crate) use rights_files::in_an_archive;
+pub(crate) use stamp::Stamp;
 pub use watch::{FolderWatch, Seen, WatchError};
 
 use crate::acl_mapping::Rules;
@@ -59,9 +61,12 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Whether there is a file of this path, one that could not be read included.
+    /// Whether there is a file of this path, one that could not be read included. A folder is none, readable or not.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
+        if self.unreadable_folders.binary_search_by(|folder| folder.as_str().cmp(path)).is_ok() {
+            return false;
+        }
         self.items.binary_search_by(|item| item.path.as_str().cmp(path)).is_ok()
             || self.failures.binary_search_by(|failure| failure.path.as_str().cmp(path)).is_ok()
     }
@@ -105,6 +110,8 @@ pub struct Fetched {
     pub length: u64,
     /// Who may read it.
     pub rights: ItemRights,
+    /// The state that it was in, as of the opening.
+    pub(crate) stamp: Stamp,
 }
 
 /// Why something could not be fetched.
@@ -119,6 +126,9 @@ pub enum FetchError {
     /// It went away after it was listed.
     #[error("vanished while the source was read")]
     Vanished,
+    /// Somebody is writing to it.
+    #[error("is being written to")]
+    Moving,
     /// The system refused.
     #[error("cannot be read")]
     Io(#[source] std::io::Error),

@@ -3,7 +3,8 @@
 //! redirected between looking and opening.
 
 use super::FetchError;
-use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, open, openat, statat};
+use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -44,7 +45,8 @@ pub(super) fn walk(
         } else {
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC
         };
-        at = openat(&at, part, flags, Mode::empty()).map_err(refused)?;
+        let parent = at.as_fd();
+        at = openat(parent, part, flags, Mode::empty()).map_err(|errno| no_folder(parent, part, errno))?;
         end += part.len();
         visit(relative.get(..end).unwrap_or(relative), at.as_fd())?;
         end += 1;
@@ -52,10 +54,23 @@ pub(super) fn walk(
     Ok(at)
 }
 
-fn refused(errno: rustix::io::Errno) -> FetchError {
+/// Why a part of a path could not be opened. What stands where a folder is asked for may lead to one: then what is
+/// asked for is not gone, it is only not read. Below a plain file there is nothing.
+fn no_folder(parent: BorrowedFd<'_>, part: &str, errno: Errno) -> FetchError {
+    if errno != Errno::NOTDIR {
+        return refused(errno);
+    }
+    match statat(parent, part, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => FetchError::Vanished,
+        Ok(_) => FetchError::NotAFile,
+        Err(errno) => refused(errno),
+    }
+}
+
+fn refused(errno: Errno) -> FetchError {
     match errno {
-        rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => FetchError::Vanished,
-        rustix::io::Errno::LOOP | rustix::io::Errno::NXIO => FetchError::NotAFile,
+        Errno::NOENT => FetchError::Vanished,
+        Errno::NOTDIR | Errno::LOOP | Errno::NXIO => FetchError::NotAFile,
         other => FetchError::Io(other.into()),
     }
 }

@@ -2,6 +2,9 @@
 //! never what is there: whoever asks lists and reads for themselves. What it cannot say for sure (events that
 //! were lost, a folder that cannot be watched) it says as "everything may have changed".
 //!
+//! A file that the rights go by and that lies outside of the tree (a list of names) is looked at by its place: that
+//! tells of a replacement, of a link that leads elsewhere and of a disk that came or went alike.
+//!
 //! On Linux it uses inotify: one watch per folder, folders that come are watched when they come. Elsewhere
 //! there is nothing to watch with, and the caller has to look by the clock.
 
@@ -15,19 +18,22 @@ pub struct Seen {
     pub paths: BTreeSet<String>,
     /// Events were lost, or folders are not watched: anything may have changed.
     pub everything: bool,
+    /// Rights may have changed though nothing in the tree did: those of the root, or the file outside of it.
+    pub rights: bool,
 }
 
 impl Seen {
     /// Whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.paths.is_empty() && !self.everything
+        self.paths.is_empty() && !self.everything && !self.rights
     }
 
     /// Adds what happened later.
     pub fn add(&mut self, later: Self) {
         self.paths.extend(later.paths);
         self.everything |= later.everything;
+        self.rights |= later.rights;
         // A list so long is no help any more.
         if self.everything || self.paths.len() > MOST_PATHS {
             self.everything = true;
@@ -67,7 +73,7 @@ impl FolderWatch {
     ///
     /// # Errors
     /// [`WatchError::NotHere`].
-    pub fn open(_: std::path::PathBuf) -> Result<Self, WatchError> {
+    pub fn open(_: std::path::PathBuf, _: Option<std::path::PathBuf>) -> Result<Self, WatchError> {
         Err(WatchError::NotHere)
     }
 
@@ -89,7 +95,8 @@ mod linux {
     use std::fs::read_dir;
     use std::mem::MaybeUninit;
     use std::os::fd::OwnedFd;
-    use std::path::PathBuf;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::{Path, PathBuf};
 
     /// A watched folder tree.
     #[derive(Debug)]
@@ -97,17 +104,32 @@ mod linux {
         root: PathBuf,
         queue: OwnedFd,
         folders: HashMap<i32, String>,
+        /// The file outside, and as what it was last seen.
+        outside: Option<(PathBuf, Place)>,
+    }
+
+    /// Which file is at a place, in which state; `None` if none can be seen there. Two states within one tick of the
+    /// system's clock may look alike: whoever is told reads later than that.
+    type Place = Option<[i64; 6]>;
+
+    fn place(path: &Path) -> Place {
+        let meta = std::fs::metadata(path).ok()?;
+        let which = [meta.dev().cast_signed(), meta.ino().cast_signed(), meta.len().cast_signed()];
+        let [dev, ino, length] = which;
+        Some([dev, ino, length, meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
     }
 
     impl FolderWatch {
-        /// Watches a folder and all below it, `.git` and what links lead to left out.
+        /// Watches a folder and all below it, `.git` and what links lead to left out; and a file outside of it,
+        /// which need not be there.
         ///
         /// # Errors
         /// [`WatchError`].
-        pub fn open(root: PathBuf) -> Result<Self, WatchError> {
+        pub fn open(root: PathBuf, outside: Option<PathBuf>) -> Result<Self, WatchError> {
             let queue = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
                 .map_err(|errno| WatchError::Root(errno.into()))?;
-            let mut watch = Self { root, queue, folders: HashMap::new() };
+            let outside = outside.map(|path| (path.clone(), place(&path)));
+            let mut watch = Self { root, queue, folders: HashMap::new(), outside };
             watch.add(String::new()).map_err(refused)?;
             watch.add_below("")?;
             Ok(watch)
@@ -181,6 +203,11 @@ mod linux {
             for (number, what, name) in events {
                 self.note(number, what, name, &mut seen)?;
             }
+            if let Some((path, before)) = &mut self.outside {
+                let now = place(path);
+                seen.rights |= *before != now;
+                *before = now;
+            }
             Ok(seen)
         }
 
@@ -207,8 +234,11 @@ mod linux {
             if folder.is_empty() && what.intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF) {
                 return Err(WatchError::Root(std::io::ErrorKind::NotFound.into()));
             }
-            // What happens to a folder itself is told by its parent, too.
-            let Some(name) = name else { return Ok(()) };
+            // What happens to a folder itself is told by its parent, too; but the root's is not watched.
+            let Some(name) = name else {
+                seen.rights |= folder.is_empty() && what.contains(ReadFlags::ATTRIB);
+                return Ok(());
+            };
             if name == ".git" {
                 return Ok(());
             }
@@ -225,7 +255,7 @@ mod linux {
                     }
                 }
             }
-            seen.add(Seen { paths: std::iter::once(path).collect(), everything: false });
+            seen.add(Seen { paths: std::iter::once(path).collect(), ..Seen::default() });
             Ok(())
         }
 
@@ -274,7 +304,7 @@ mod linux {
             fs::create_dir_all(root.join(".git/objects")).unwrap();
             std::os::unix::fs::symlink(outside.path(), root.join("link")).unwrap();
             std::os::unix::fs::symlink(root, root.join("a/loop")).unwrap();
-            let mut watch = FolderWatch::open(root.to_owned()).unwrap();
+            let mut watch = FolderWatch::open(root.to_owned(), None).unwrap();
             assert!(watch.look().unwrap().is_empty());
 
             fs::write(root.join("a/deep/one.md"), "x").unwrap();
@@ -305,13 +335,54 @@ mod linux {
         }
 
         #[test]
+        fn rights_that_are_not_in_the_tree_are_seen_to_change() {
+            let (tree, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let (root, list) = (tree.path(), elsewhere.path().join("names.toml"));
+            let mut watch = FolderWatch::open(root.to_owned(), Some(list.clone())).unwrap();
+            let mut rights = |what: &str| {
+                let seen = watch.look().unwrap();
+                assert_eq!(seen, Seen { rights: true, ..Seen::default() }, "{what}");
+                assert!(watch.look().unwrap().is_empty(), "{what}");
+            };
+            fs::write(&list, "other = 'everyone'").unwrap();
+            rights("it came");
+            fs::write(&list, "").unwrap();
+            rights("it was written");
+            let mode = |path: &Path, mode| {
+                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            };
+            fs::write(elsewhere.path().join("new"), "").unwrap();
+            fs::rename(elsewhere.path().join("new"), &list).unwrap();
+            rights("it was replaced");
+            // As systems do that swap a whole folder of settings.
+            for folder in ["1", "2"] {
+                fs::create_dir(elsewhere.path().join(folder)).unwrap();
+                fs::write(elsewhere.path().join(folder).join("names.toml"), folder).unwrap();
+            }
+            let link = |to: &str, from: &str| {
+                std::os::unix::fs::symlink(to, elsewhere.path().join(from)).unwrap();
+            };
+            link("1", "now");
+            fs::remove_file(&list).unwrap();
+            link("now/names.toml", "names.toml");
+            rights("it is a link");
+            link("2", "next");
+            fs::rename(elsewhere.path().join("next"), elsewhere.path().join("now")).unwrap();
+            rights("what it leads to is another one");
+            fs::remove_dir_all(elsewhere.path().join("2")).unwrap();
+            rights("it leads nowhere");
+            mode(root, 0o700);
+            rights("the root's own mode");
+        }
+
+        #[test]
         fn a_root_that_goes_ends_the_watch_and_a_full_queue_means_everything() {
             let tree = tempfile::tempdir().unwrap();
             let root = tree.path().join("root");
             fs::create_dir(&root).unwrap();
             let most: usize =
                 fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
-            let mut watch = FolderWatch::open(root.clone()).unwrap();
+            let mut watch = FolderWatch::open(root.clone(), None).unwrap();
             if most <= 100_000 {
                 for n in 0..=most / 2 {
                     // Two different events each, so that none is merged with the one before.

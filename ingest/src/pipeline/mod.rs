@@ -24,7 +24,7 @@ pub use rights_only::{RightsReport, sync_rights};
 pub use stop::Stop;
 
 use crate::acl_mapping::Fidelity;
-use crate::connectors::{FilesConnector, RootError};
+use crate::connectors::{FilesConnector, RootError, SourceConnector};
 use crate::worker::{Limits, WorkerCommand};
 use kenward_indexes::embedding::Embedder;
 use kenward_vault::runs::RunState;
@@ -65,7 +65,7 @@ pub struct IngestOptions {
     /// Tries failed documents again though it is too early, or nothing has changed.
     pub retry_failed: bool,
     /// Reads of the files that the listing shows unchanged only these, and those below these folders; `None`
-    /// = all. Such a run widens no rights, and does not count as one that read the source.
+    /// = all. Such a run widens rights for what it read alone, and does not count as one that read the source.
     pub only: Option<Arc<BTreeSet<String>>>,
     /// By which it is asked to stop cleanly.
     pub stop: Stop,
@@ -247,6 +247,21 @@ pub fn ingest(
     options: &IngestOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<RunReport, IngestError> {
-    let connector = FilesConnector::of(spec);
-    run::drive(vault, by, source, spec, options, &connector, progress)
+    ingest_through(&FilesConnector::of(spec), vault, by, source, spec, options, progress)
+}
+
+/// Runs over one source through this connector.
+///
+/// # Errors
+/// [`IngestError`].
+pub fn ingest_through(
+    connector: &dyn SourceConnector,
+    vault: &Arc<Vault>,
+    by: &Operator,
+    source: u32,
+    spec: &SourceSpec,
+    options: &IngestOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<RunReport, IngestError> {
+    run::drive(vault, by, source, spec, options, connector, progress)
 }

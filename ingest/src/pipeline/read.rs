@@ -380,12 +380,19 @@ impl Reader<'_> {
     /// Reads the file; `None` = not a format that is read, told by its head alone.
     fn stable(&self, item: &Item, permit: &mut Permit) -> Result<Option<Stable>, Trouble> {
         for _ in 0..TRIES {
-            let mut fetched = self.connector.fetch(item, self.rights).map_err(|error| reason(&error))?;
+            let mut fetched = match self.connector.fetch(item, self.rights) {
+                Err(FetchError::Moving) => continue,
+                fetched => fetched.map_err(|error| reason(&error))?,
+            };
             let mut bytes = Vec::new();
             let head = (&mut fetched.file).take(HEAD as u64).read_to_end(&mut bytes);
             head.map_err(|_| FailReason::Unreadable)?;
             if sniff(&bytes, &item.path) == Sniffed::Unknown {
-                return Ok(None);
+                // Half of something else may look like nothing that is read.
+                if self.connector.still(&fetched) {
+                    return Ok(None);
+                }
+                continue;
             }
             if fetched.length > self.options.max_text_bytes {
                 return Err(FailReason::TooLarge.into());
@@ -430,7 +437,7 @@ fn member_time(own: Timestamp, archive: Timestamp) -> Timestamp {
 
 fn reason(error: &FetchError) -> FailReason {
     match error {
-        FetchError::Vanished | FetchError::RightsMoved => FailReason::Changed,
+        FetchError::Vanished | FetchError::RightsMoved | FetchError::Moving => FailReason::Changed,
         FetchError::NotAFile | FetchError::Io(_) => FailReason::Unreadable,
     }
 }

@@ -4,7 +4,7 @@
 
 use super::run::{above, unreadable};
 use super::{IngestError, Stop};
-use crate::acl_mapping::place;
+use crate::acl_mapping::{parent, place};
 use crate::connectors::{FilesConnector, Item, Listing, Rights, SourceConnector};
 use kenward_vault::Vault;
 use kenward_vault::vault::Operator;
@@ -85,7 +85,7 @@ fn over(
         // Rather a source that is not there than one that was emptied: a run refuses that, too.
         report.gone_too_many = now.gone.len() * 2 > known.len();
         if report.gone_too_many {
-            stay(&mut now, &rights);
+            stay(&mut now, &rights, |id| sync.container(id).unwrap_or_default());
         }
         let (unsure, changed) = sync.state(&now)?;
         report.changed += changed;
@@ -145,11 +145,31 @@ fn found(listing: &Listing, rights: &Rights, known: &[String]) -> RightsNow {
     now
 }
 
-/// What is gone stays where it was, under the rights that its place has now.
-fn stay(now: &mut RightsNow, rights: &Rights) {
+/// What is gone stays where it is, under what guards it AND the rights that its place has now: those of the file
+/// that it is, or of the archive that it stands in.
+fn stay<'k>(now: &mut RightsNow, rights: &Rights, container: impl Fn(&str) -> &'k str) {
     for id in std::mem::take(&mut now.gone) {
-        put(now, rights, &id, &id);
+        let guards = now.missing.entry(id.clone()).or_default();
+        for file in stood_in(&id, container(&id)) {
+            let of_file = rights.rules.of_file(file);
+            guards.insert(of_file.container.clone());
+            now.containers.entry(of_file.container).or_insert(of_file.spec);
+        }
     }
+}
+
+/// The files that a document may have stood in which is not there any more: itself, or an archive above it.
+///
+/// INVARIANT: the true one is among them. Rights hang on a file's own path or on its folder in every format
+/// ([`Rules::of_file`](crate::acl_mapping::Rules::of_file)), and a member hangs where its archive hangs, so the
+/// container that the catalog has tells them apart. It does not tell a folder from an archive of the same
+/// name with rights of its own: then both are meant, and where it tells nothing, all.
+fn stood_in<'i>(id: &'i str, container: &str) -> Vec<&'i str> {
+    let above = id.match_indices('/').filter_map(|(at, _)| id.get(..at));
+    let all: Vec<&str> = above.chain([id]).collect();
+    let hang_there = all.iter().filter(|file| **file == container || parent(file) == container);
+    let hang_there: Vec<&str> = hang_there.copied().collect();
+    if hang_there.is_empty() { all } else { hang_there }
 }
 
 /// A document hangs where its file hangs: what stands in an archive has the archive's rights. It cannot be told
@@ -187,4 +207,28 @@ fn problems(rights: &Rights, unresolved: Vec<(String, String)>) -> Vec<(String, 
     let files = rights.rules.problems().into_iter().map(|(file, line, what)| (place(&file, line), what));
     let all: BTreeSet<(String, String)> = files.chain(unresolved).collect();
     all.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_a_document_stood_in_is_told_by_its_container() {
+        for (id, container, files) in [
+            ("a.md", "", vec!["a.md"]),
+            ("a.md", "a.md", vec!["a.md"]),
+            ("in/a.md", "in/a.md", vec!["in/a.md"]),
+            // A file in a folder, or a member of an archive with rights of its own.
+            ("in/a.md", "in", vec!["in", "in/a.md"]),
+            // Members: of what stands in the root, in a folder, or has rights of its own.
+            ("pay.zip/a.md", "", vec!["pay.zip"]),
+            ("in/pay.zip/a.md", "in", vec!["in", "in/pay.zip"]),
+            ("in/pay.zip/deep/a.md", "in/pay.zip", vec!["in/pay.zip", "in/pay.zip/deep"]),
+            // Shut, because a rights file was in it.
+            ("in/pay.zip/a.md", "in/pay.zip/.access.toml", vec!["in", "in/pay.zip", "in/pay.zip/a.md"]),
+        ] {
+            assert_eq!(stood_in(id, container), files, "{id} in {container}");
+        }
+    }
 }

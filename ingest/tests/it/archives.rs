@@ -1,13 +1,14 @@
 //! Archives in whole runs: members are documents with exactly the archive's rights; a change of one is a change
 //! of one; an archive that cannot be opened loses nothing and shows nothing to anybody new.
 
+use crate::rights_only::sync;
 use crate::world::World;
 use kenward_ingest::pipeline::{IngestError, plan};
 use rawzip::path::EntryPath;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 use std::io::Write;
 
-fn zip<B: AsRef<[u8]>>(members: &[(&str, B)]) -> Vec<u8> {
+pub fn zip<B: AsRef<[u8]>>(members: &[(&str, B)]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut archive = ZipArchiveWriter::new(&mut out);
     for (name, content) in members {
@@ -221,4 +222,85 @@ fn bad_members_fail_alone_and_bombs_as_a_whole() {
     }
     assert_eq!(report.summary.added, 3);
     assert_eq!(world.may("ann", "bomb.zip/fine.md"), None);
+}
+
+#[test]
+fn an_archive_that_is_missing_with_most_of_its_source_still_narrows() {
+    let world = World::new();
+    let year = zip(&[("one.md", "one"), ("deep/two.md", "two"), ("three.md", "three")]);
+    world.write("in/year.zip", &year);
+    world.write("own.zip", zip(&[("one.md", "one"), ("in/two.md", "two")]));
+    world.write("folder/page.md", "page");
+    world.write("rest.md", "rest");
+    let rules = |rules: &str| world.write(".access.toml", format!("allow = [\"everyone\"]\n{rules}"));
+    let rule =
+        |name: &str, who: &str| format!("[[file]]\nmatch = \"{name}\"\nonly = true\nallow = [\"{who}\"]\n");
+    // With rights of its own from the beginning, it hangs where files of a folder of its name would.
+    rules(&rule("own.zip", "everyone"));
+    world.ingest().unwrap();
+    let members = ["in/year.zip/one.md", "in/year.zip/deep/two.md", "own.zip/one.md", "own.zip/in/two.md"];
+    let bob = |path: &str| world.may("bob", path).unwrap();
+    for path in ["in/year.zip", "own.zip", "folder/page.md"] {
+        world.remove(path);
+    }
+    let report = sync(&world);
+    assert!(report.gone == 6 && report.gone_too_many, "{report:?}");
+    assert!(members.iter().all(|path| bob(path)), "nothing is hidden for it");
+    rules(&(rule("year.zip", "group:staff") + &rule("own.zip", "group:staff")));
+    for _ in 0..2 {
+        assert!(sync(&world).gone_too_many);
+        for path in members {
+            assert_eq!((world.may("ann", path), bob(path)), (Some(true), false), "{path}");
+        }
+        assert!(bob("folder/page.md") && bob("rest.md"), "no rule is for it");
+    }
+    // Taken back, what is known of them is not known to be what is published.
+    rules("");
+    sync(&world);
+    assert!(members.iter().all(|path| !bob(path)));
+    // What it stood in narrows it like what it is named by.
+    world.write("in/.access.toml", "deny = [\"user:ann\"]\n");
+    sync(&world);
+    assert_eq!(world.may("ann", members[0]), Some(false));
+    world.remove("in/.access.toml");
+    // There again: the run that unpacks it finds it to be what it was.
+    world.write("in/year.zip", &year);
+    world.write("own.zip", zip(&[("one.md", "one"), ("in/two.md", "two")]));
+    world.write("folder/page.md", "page");
+    sync(&world);
+    assert!(!bob(members[0]), "it is not unpacked for its rights");
+    world.ingest().unwrap();
+    assert!(members.iter().all(|path| bob(path) && world.may("ann", path) == Some(true)));
+}
+
+#[test]
+fn of_what_nobody_sees_it_is_not_said_that_it_answers() {
+    let world = World::new();
+    let good = zip(&[("one.md", "one"), ("two.md", "two")]);
+    for name in ["shut", "in/unknown", "seen"] {
+        world.write(&format!("{name}.zip"), &good);
+    }
+    world.write("plain.md", "words");
+    world.ingest().unwrap();
+    world.write("shut.zip", zip(&[("one.md", "one"), ("in/.access.toml", "allow = []")]));
+    world.ingest().unwrap();
+    world.write("in/.access.toml", "allow = [\"user:zoe\"]\n");
+    let rule = "[[file]]\nmatch = \"plain.md\"\nonly = true\nallow = []\n";
+    world.write(".access.toml", format!("allow = [\"everyone\"]\n{rule}"));
+    for name in ["shut", "in/unknown", "seen"] {
+        world.write(&format!("{name}.zip"), &good[..good.len() - 25]);
+    }
+    world.write("plain.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    for _ in 0..2 {
+        let report = world.ingest().unwrap();
+        assert_eq!(report.failures.len(), 4, "{report:?}");
+        for failure in &report.failures {
+            let answers = failure.detail.ends_with("still answers (2)");
+            assert_eq!(answers, failure.path == "seen.zip", "{failure:?}");
+            assert_eq!(failure.detail.contains("answers"), answers, "{failure:?}");
+        }
+    }
+    for path in ["shut.zip/one.md", "in/unknown.zip/one.md", "plain.md"] {
+        assert_eq!(world.may("ann", path), Some(false), "{path}");
+    }
 }

@@ -288,6 +288,10 @@ fn refused() {
     let unreadable = ["private.md", "shut", "shut/b.md", "shut/deep/a.md"];
     assert_eq!(failures, unreadable.map(|path| (path.to_owned(), "unreadable".to_owned())));
     assert_eq!(report.summary.removed, 0);
+    // What may be seen still answers, and what nobody sees does not.
+    for failure in &report.failures {
+        assert_eq!(failure.detail.contains("answers"), failure.path == "private.md", "{failure:?}");
+    }
     // The file's rights are known, the folder's are not any more.
     assert_eq!(world.may("ann", "private.md"), Some(true));
     assert_eq!(world.may("ann", "shut/b.md"), Some(false));
@@ -303,4 +307,21 @@ fn refused() {
     assert!(matches!(error, IngestError::Root { .. }), "{error}");
     fs::set_permissions(&world.root, Permissions::from_mode(0o755)).unwrap();
     mode("shut", 0o755);
+    // What is below a folder that cannot be read is not gone, and makes up for nothing that is.
+    for name in ["1.md", "2.md", "3.md"] {
+        world.write(name, "text");
+    }
+    world.ingest().unwrap();
+    mode("shut", 0o000);
+    for name in ["1.md", "2.md", "3.md", "good.md"] {
+        world.remove(name);
+    }
+    world.write("new.md", "new");
+    let error = world.ingest().unwrap_err();
+    mode("shut", 0o755);
+    assert!(matches!(error, IngestError::MassDelete { would_remove: 4, of: 7, .. }), "{error}");
+    let told = world.progress.lock().unwrap();
+    assert!(!told.iter().any(|event| matches!(event, Progress::Failed(_))), "before any work: {told:?}");
+    drop(told);
+    crate::rights_formats::rights_that_the_system_refuses();
 }

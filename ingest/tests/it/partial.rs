@@ -1,6 +1,8 @@
 //! Runs that read only what may have changed: they follow every change that they hear of, and claim nothing of
 //! what they leave.
 
+use crate::archives::zip;
+use crate::rights_only::sync;
 use crate::world::{World, by};
 use kenward_ingest::pipeline::Stop;
 use kenward_vault::runs::RunState;
@@ -75,6 +77,52 @@ fn what_was_left_unread_widens_nothing() {
     world.options.only = None;
     assert_eq!(world.ingest().unwrap().summary.changed, 1);
     assert_eq!((world.may("bob", "shut/one.md"), world.may("bob", "shut/two.md")), (Some(true), Some(true)));
+}
+
+#[test]
+fn what_was_read_widens_with_what_was_read_of_it() {
+    let mut world = World::new();
+    world.write("shut/.access.toml", "allow = [\"user:ann\"]\n");
+    world.write("shut/one.md", "secret word");
+    world.write("packed/.access.toml", "allow = [\"user:ann\"]\n");
+    world.write("packed/year.zip", zip(&[("a.md", "secret word"), ("b.md", "other word")]));
+    world.ingest().unwrap();
+    let fresh = world.vault.freshness().unwrap()[0].listed;
+    // Redacted together with their folders' opening: of nothing there it is known that it is what is published.
+    world.write("shut/one.md", "public word");
+    world.write("packed/year.zip", zip(&[("a.md", "public word"), ("b.md", "other word")]));
+    for folder in ["shut", "packed"] {
+        world.write(&format!("{folder}/.access.toml"), "allow = [\"everyone\"]\n");
+    }
+    let seen = ["shut/one.md", "packed/year.zip/a.md", "packed/year.zip/b.md"];
+    let bob = |world: &World| seen.map(|path| world.may("bob", path).unwrap());
+    assert_eq!(sync(&world).waiting, 3);
+    assert_eq!(bob(&world), [false; 3], "the old text is still what is published");
+    heard(&mut world, &["shut/one.md", "shut/.access.toml", "packed"]);
+    let report = world.ingest().unwrap();
+    assert_eq!((report.partial, report.summary.changed, report.summary.failed), (true, 2, 0));
+    assert_eq!(bob(&world), [true; 3]);
+    assert_eq!(world.vault.freshness().unwrap()[0].listed, fresh);
+
+    // Beside one that is read, one that nobody heard of, and one that cannot be read.
+    world.write("mixed/.access.toml", "allow = [\"user:ann\"]\n");
+    for name in ["read", "left", "fails"] {
+        world.write(&format!("mixed/{name}.md"), "secret word");
+    }
+    world.options.only = None;
+    world.ingest().unwrap();
+    world.write("mixed/.access.toml", "allow = [\"everyone\"]\n");
+    world.write("mixed/read.md", "public word");
+    quietly(&world, "mixed/left.md", "public word");
+    world.write("mixed/fails.md", b"\xe9\xe8\xe7\xe9 \xe9\xe8\xe7\xe9 ab");
+    heard(&mut world, &["mixed/read.md"]);
+    assert_eq!(world.ingest().unwrap().summary.failed, 1);
+    let seen = ["read", "left", "fails"].map(|name| world.may("bob", &format!("mixed/{name}.md")).unwrap());
+    assert_eq!(seen, [true, false, false]);
+    assert_eq!(world.may("ann", "mixed/left.md"), Some(true));
+    heard(&mut world, &["mixed/left.md"]);
+    world.ingest().unwrap();
+    assert_eq!(world.may("bob", "mixed/left.md"), Some(true));
 }
 
 #[test]

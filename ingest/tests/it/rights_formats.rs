@@ -267,3 +267,97 @@ fn modes_decide_with_every_folder_on_the_way_for_those_on_the_list() {
         assert_eq!(both(&world, "shut/all.md"), (false, false));
     }
 }
+
+/// What stands at a place of a rights file, or on the way to it, and is no file that can be read.
+fn cannot_be_read(world: &World, path: &str, what: &str) {
+    let place = world.root.join(path);
+    match what {
+        "link" => {
+            world.write("kept/away", "nothing");
+            symlink(world.root.join("kept"), place).unwrap();
+        }
+        "nowhere" => symlink("/nonexistent", place).unwrap(),
+        "folder" => fs::create_dir_all(place).unwrap(),
+        "pipe" => rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &place,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap(),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_rights_file_that_may_be_there_and_cannot_be_read_hides() {
+    let (owners, codeowners) = (RightsFormat::Owners, RightsFormat::Codeowners);
+    for (format, path, whats) in [
+        (codeowners, ".github", "link nowhere pipe"),
+        (codeowners, ".github/CODEOWNERS", "link nowhere folder pipe"),
+        (owners, "OWNERS_ALIASES", "link nowhere folder pipe"),
+        (owners, "a/OWNERS", "link nowhere folder pipe"),
+        (RightsFormat::AccessToml, "a/.access.toml", "link nowhere folder pipe"),
+        (RightsFormat::AccessToml, ".access.toml", "link nowhere folder pipe"),
+    ] {
+        for what in whats.split(' ') {
+            let mut world = world(format);
+            world.spec.default_allow = vec!["everyone".into()];
+            world.write("a/x.md", "x");
+            world.write("CODEOWNERS", "* @ann @bob\n");
+            world.write("docs/CODEOWNERS", "* @ann @bob\n");
+            world.write("OWNERS", "approvers: [ann, bob]\n");
+            if path == ".github/CODEOWNERS" {
+                fs::create_dir(world.root.join(".github")).unwrap();
+            }
+            world.ingest().unwrap();
+            assert_eq!(both(&world, "a/x.md"), (true, true), "{path}");
+            cannot_be_read(&world, path, what);
+            crate::rights_only::sync(&world);
+            assert_eq!(both(&world, "a/x.md"), (false, false), "{path}: {what}, by its rights alone");
+            let report = world.ingest().unwrap();
+            assert_eq!(both(&world, "a/x.md"), (false, false), "{path}: {what}");
+            let told = report.rights_problems.iter().any(|(place, _)| place.starts_with(path));
+            assert!(told, "{path}: {what}: {:?}", report.rights_problems);
+        }
+    }
+    // In a plain file there is nothing: the next place is read. The others follow each other in the same way.
+    let world = world(codeowners);
+    world.write("x.md", "x");
+    world.write(".github", "no folder");
+    world.write("docs/CODEOWNERS", "* @ann\n");
+    world.ingest().unwrap();
+    assert_eq!(both(&world, "x.md"), (true, false));
+    cannot_be_read(&world, "CODEOWNERS", "link");
+    world.ingest().unwrap();
+    assert_eq!(both(&world, "x.md"), (false, false));
+}
+
+/// Run as somebody who is not root, to whom nothing is refused.
+pub fn rights_that_the_system_refuses() {
+    let (owners, codeowners) = (RightsFormat::Owners, RightsFormat::Codeowners);
+    for (format, path) in [
+        (codeowners, ".github"),
+        (codeowners, ".github/CODEOWNERS"),
+        (owners, "OWNERS_ALIASES"),
+        (owners, "a/OWNERS"),
+        (RightsFormat::AccessToml, "a/.access.toml"),
+    ] {
+        let mut world = world(format);
+        world.spec.default_allow = vec!["everyone".into()];
+        world.write("a/x.md", "x");
+        world.write(".github/CODEOWNERS", "* @ann @bob\n");
+        world.write("CODEOWNERS", "* @ann @bob\n");
+        world.write("OWNERS", "approvers: [ann, bob]\n");
+        world.write("a/OWNERS", "approvers: [ann, bob]\n");
+        world.write("OWNERS_ALIASES", "aliases: {}\n");
+        world.write("a/.access.toml", "allow = ['everyone']\n");
+        world.ingest().unwrap();
+        assert_eq!(both(&world, "a/x.md"), (true, true), "{path}");
+        fs::set_permissions(world.root.join(path), Permissions::from_mode(0o000)).unwrap();
+        world.ingest().unwrap();
+        assert_eq!(both(&world, "a/x.md"), (false, false), "{path}");
+        fs::set_permissions(world.root.join(path), Permissions::from_mode(0o755)).unwrap();
+    }
+}

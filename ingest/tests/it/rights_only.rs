@@ -4,7 +4,7 @@ use crate::world::{World, by};
 use kenward_ingest::pipeline::{IngestError, RightsReport, Stop, sync_rights};
 use std::fs;
 
-fn sync(world: &World) -> RightsReport {
+pub fn sync(world: &World) -> RightsReport {
     let source = world.vault.source(&by(), world.spec.clone()).unwrap();
     sync_rights(&world.vault, &by(), source, &world.spec, &Stop::default()).unwrap()
 }

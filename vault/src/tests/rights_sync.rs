@@ -19,6 +19,7 @@ fn now(who: &[&str], documents: &[(&str, &str)], gone: &[&str]) -> RightsNow {
         containers: documents.iter().map(|(_, key)| ((*key).to_owned(), allow(who))).collect(),
         documents: documents.iter().map(|(id, key)| ((*id).to_owned(), (*key).to_owned())).collect(),
         gone: gone.iter().map(ToString::to_string).collect(),
+        ..RightsNow::default()
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod publish;
 mod put;
 mod rights_sync;
 mod run;
+mod shown;
 
 pub use failures::{Again, Failure, Standing, Tried, Under};
 pub use rights_sync::{Freshness, RightsNow, RightsSync, Unsure};

@@ -23,6 +23,9 @@ pub struct RightsNow {
     pub documents: BTreeMap<String, String>,
     /// Known documents that are not there any more: nobody's, until a run removes them or finds them again.
     pub gone: BTreeSet<String>,
+    /// Known documents that are not there, and so many that it is not believed: they stay where they are, and these
+    /// containers guard them as well until they are found again.
+    pub missing: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A document whose rights widen if its content is what is published.
@@ -78,88 +81,21 @@ impl Vault {
         Ok(sync)
     }
 
-    /// How recent the sources are.
-    ///
-    /// # Errors
-    /// [`VaultError::Catalog`].
-    pub fn freshness(&self) -> Result<Vec<Freshness>, VaultError> {
-        self.catalog.lock().transaction("reading sources", sources::freshness)
-    }
-}
-
-impl RightsSync {
-    /// The ids of the documents that are known.
-    #[must_use]
-    pub fn known(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.known.keys().cloned().collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    /// States the rights as they are now. What narrows acts, and this returns when no answer with the old
-    /// rights can be given; what would widen is under old AND new. Gives what is to be looked at for it to
-    /// widen, and how many containers and documents changed their rights.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn state(&mut self, now: &RightsNow) -> Result<(Vec<Unsure>, u64), VaultError> {
-        let (vault, source) = (&self.vault, self.place.source);
-        let moved =
-            |(id, container): &(&String, &String)| self.known.get(*id).is_some_and(|was| was != *container);
-        let (unsure, containers, documents) = vault.change_rights("stating rights", |tx, change| {
-            let (mut containers, mut documents) = (Vec::new(), Vec::new());
-            for (key, spec) in &now.containers {
-                if rights_sql::state(tx, change.rights_mut(), &vault.core.labels, source, key, spec)? {
-                    containers.push(key.clone());
-                }
-            }
-            for (id, container) in now.documents.iter().filter(moved) {
-                let Some(old) = content::document(tx, source, id)? else { continue };
-                let container = vault.stated(tx, change, source, container)?;
-                vault.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)?;
-                documents.push(id.clone());
-            }
-            for id in &now.gone {
-                if let Some(old) = content::document(tx, source, id)?
-                    && hide(tx, change, &old)?
-                {
-                    documents.push(id.clone());
-                }
-            }
-            if !containers.is_empty() {
-                change.narrows();
-            }
-            let unsure = content::unsure(tx, source)?;
-            Ok((unsure, containers, documents))
-        })?;
-        let changed = (containers.len() + documents.len()) as u64;
-        if changed > 0 {
-            let about = serde_json::json!({
-                "source": self.place.name, "containers": containers, "documents": documents,
-            });
-            vault.core.note_deed(&self.by, "rights_narrowed", about);
-        }
-        for (id, container) in &now.documents {
-            if let Some(known) = self.known.get_mut(id) {
-                known.clone_from(container);
-            }
-        }
-        let there = |unsure: &Unsure| now.documents.contains_key(&unsure.source_id);
-        Ok((unsure.into_iter().filter(there).collect(), changed))
-    }
-
-    /// Lets the rights as they were stated act for documents whose content was found to be what is
-    /// published; the others stay under old AND new until a run has read them. Call it only if the rights
-    /// are still what was stated, read after the content. Gives how many documents came out from under old
-    /// rights.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn widen(&mut self, verified: &BTreeSet<String>) -> Result<u64, VaultError> {
-        let (vault, place, by) = (&self.vault, &self.place, &self.by);
-        vault.change_rights("widening rights", |tx, change| {
+    /// Lets the rights of these containers act for documents of which it is known that the source has what is
+    /// published; the others stay under old AND new. Gives how many came out from under old rights.
+    pub(crate) fn widen_what_is_sure(
+        &self,
+        by: &Operator,
+        place: &In,
+        of: &dyn Fn(&str) -> bool,
+        verified: &BTreeSet<String>,
+    ) -> Result<u64, VaultError> {
+        self.change_rights("widening rights", |tx, change| {
             let (mut containers, mut documents) = (Vec::new(), Vec::new());
             for (no, key) in rights_sql::waiting_to_widen(tx, place.source)? {
+                if !of(&key) {
+                    continue;
+                }
                 let inside = content::in_container(tx, no)?;
                 let sure = |id: &String, waits: bool| verified.contains(id) && !waits;
                 let unsure: Vec<DocNo> = inside
@@ -194,9 +130,105 @@ impl RightsSync {
             let details = serde_json::json!({
                 "source": place.name, "containers": containers, "documents": documents,
             });
-            change.widens(&vault.core, by, "rights_widened", details)?;
+            change.widens(&self.core, by, "rights_widened", details)?;
             Ok(count)
         })
+    }
+
+    /// How recent the sources are.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn freshness(&self) -> Result<Vec<Freshness>, VaultError> {
+        self.catalog.lock().transaction("reading sources", sources::freshness)
+    }
+}
+
+impl RightsSync {
+    /// The ids of the documents that are known.
+    #[must_use]
+    pub fn known(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.known.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The container that a document hangs on.
+    #[must_use]
+    pub fn container(&self, id: &str) -> Option<&str> {
+        self.known.get(id).map(String::as_str)
+    }
+
+    /// States the rights as they are now. What narrows acts, and this returns when no answer with the old
+    /// rights can be given; what would widen is under old AND new. Gives what is to be looked at for it to
+    /// widen, and how many containers and documents changed their rights.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn state(&mut self, now: &RightsNow) -> Result<(Vec<Unsure>, u64), VaultError> {
+        let (vault, source) = (&self.vault, self.place.source);
+        let moved =
+            |(id, container): &(&String, &String)| self.known.get(*id).is_some_and(|was| was != *container);
+        let (unsure, containers, documents) = vault.change_rights("stating rights", |tx, change| {
+            let (mut containers, mut documents) = (Vec::new(), Vec::new());
+            for (key, spec) in &now.containers {
+                if rights_sql::state(tx, change.rights_mut(), &vault.core.labels, source, key, spec)? {
+                    containers.push(key.clone());
+                }
+            }
+            for (id, container) in now.documents.iter().filter(moved) {
+                let Some(old) = content::document(tx, source, id)? else { continue };
+                let container = vault.stated(tx, change, source, container)?;
+                vault.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)?;
+                documents.push(id.clone());
+            }
+            for id in &now.gone {
+                if let Some(old) = content::document(tx, source, id)?
+                    && hide(tx, change, &old)?
+                {
+                    documents.push(id.clone());
+                }
+            }
+            for (id, guards) in &now.missing {
+                let mut narrowed = false;
+                for key in guards {
+                    let Some(old) = content::document(tx, source, id)? else { continue };
+                    let container = vault.stated(tx, change, source, key)?;
+                    narrowed |= narrow(tx, change, &old, &container)?;
+                }
+                documents.extend(narrowed.then(|| id.clone()));
+            }
+            if !containers.is_empty() {
+                change.narrows();
+            }
+            let unsure = content::unsure(tx, source)?;
+            Ok((unsure, containers, documents))
+        })?;
+        let changed = (containers.len() + documents.len()) as u64;
+        if changed > 0 {
+            let about = serde_json::json!({
+                "source": self.place.name, "containers": containers, "documents": documents,
+            });
+            vault.core.note_deed(&self.by, "rights_narrowed", about);
+        }
+        for (id, container) in &now.documents {
+            if let Some(known) = self.known.get_mut(id) {
+                known.clone_from(container);
+            }
+        }
+        let there = |unsure: &Unsure| now.documents.contains_key(&unsure.source_id);
+        Ok((unsure.into_iter().filter(there).collect(), changed))
+    }
+
+    /// Lets the rights as they were stated act for documents whose content was found to be what is
+    /// published; the others stay under old AND new until a run has read them. Call it only if the rights
+    /// are still what was stated, read after the content. Gives how many documents came out from under old
+    /// rights.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn widen(&mut self, verified: &BTreeSet<String>) -> Result<u64, VaultError> {
+        self.vault.widen_what_is_sure(&self.by, &self.place, &|_| true, verified)
     }
 
     /// Why the rights in force hide documents: (place where it is written, what is wrong).
@@ -258,4 +290,26 @@ fn hide(tx: &Tx<'_>, change: &mut RightsChange, old: &content::Document) -> Resu
     change.rights_mut().documents.insert(old.no, (old.container, Some(nobody)));
     change.narrows();
     Ok(true)
+}
+
+/// Lets a container guard a document that does not hang on it, beside what does. Gives whether that narrowed it.
+fn narrow(
+    tx: &Tx<'_>,
+    change: &mut RightsChange,
+    old: &content::Document,
+    also: &rights_sql::Container,
+) -> Result<bool, VaultError> {
+    // INVARIANT: what guards it beside its container is kept with the document even where it comes to the same now:
+    // its container's names are resolved again when the directory changes.
+    let kept = old.held.is_some() || old.container == also.no;
+    let rights = change.rights();
+    let now = rights.class_of(old.no).or(old.held).or_else(|| rights.containers.get(&old.container).copied());
+    let narrower = Some(rights_sql::both(tx, change.rights_mut(), now, Some(also.wanted))?);
+    if kept && narrower == now {
+        return Ok(false);
+    }
+    content::guard(tx, old.no, old.container, narrower, content::HELD_FOR_CONTENT)?;
+    change.rights_mut().documents.insert(old.no, (old.container, narrower));
+    change.narrows();
+    Ok(narrower != now)
 }

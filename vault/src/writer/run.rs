@@ -1,15 +1,17 @@
 //! One run over one source, as the pipeline drives it. What it has put stays whatever happens; only
 //! [`Run::finish`], after a complete listing, removes and widens.
 
+mod ending;
+
 use super::put::In;
 use super::{Failure, Known, NewDocument, RunSummary, Standing, Tried, publish::Ask};
 use crate::catalog::{content, rights, runs, sources};
 use crate::error::VaultError;
 use crate::runs::RunState;
 use crate::vault::{Operator, Vault};
-use kenward_access::ids::Timestamp;
+use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::rights::RightsSpec;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// One run over one source. Dropping it without [`Run::finish`] leaves it interrupted: what was put
@@ -26,6 +28,10 @@ pub struct Run {
     /// What failed before, or in this run.
     failed: HashMap<String, Standing>,
     seen: HashSet<String>,
+    /// Of which this run knows that the source has what is published, or is about to be.
+    read: BTreeSet<String>,
+    /// What this run put, by id.
+    put: HashMap<String, DocNo>,
     stated: HashSet<String>,
     ask: Ask,
     summary: RunSummary,
@@ -72,6 +78,8 @@ impl Vault {
             known: HashMap::new(),
             failed: HashMap::new(),
             seen: HashSet::new(),
+            read: BTreeSet::new(),
+            put: HashMap::new(),
             stated: HashSet::new(),
             ask: Ask::default(),
             summary: RunSummary::default(),
@@ -126,6 +134,18 @@ impl Run {
     #[must_use]
     pub fn known(&self, source_id: &str) -> Option<Known> {
         self.known.get(source_id).map(|k| k.known.clone())
+    }
+
+    /// Whether anybody is answered from a document once it hangs on this container: a version of it can be read,
+    /// and what guards it now and there leaves somebody.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn answers(&self, source_id: &str, container: &str) -> Result<bool, VaultError> {
+        let Some(known) = self.known.get(source_id).filter(|known| known.known.answers()) else {
+            return Ok(false);
+        };
+        self.vault.is_for_anybody(self.place.source, known.no, container)
     }
 
     /// The ids of the documents that the source has now, in order.
@@ -202,6 +222,7 @@ impl Run {
         modified: Timestamp,
     ) -> Result<(), VaultError> {
         self.seen.insert(source_id.to_owned());
+        self.read.insert(source_id.to_owned());
         self.summary.unchanged += 1;
         let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
         if known.waiting {
@@ -253,8 +274,10 @@ impl Run {
     pub fn put_all(&mut self, documents: &[NewDocument]) -> Result<(), VaultError> {
         let ingested = crate::faults::ingested(self.started, &self.vault.core);
         let numbers = self.vault.keep(&self.place, documents, ingested)?;
-        self.ask.ready.extend(numbers);
-        for document in documents {
+        for (document, no) in documents.iter().zip(numbers) {
+            self.ask.ready.insert(no);
+            self.put.insert(document.source_id.clone(), no);
+            self.read.insert(document.source_id.clone());
             self.summary.chunks += document.chunks.len() as u64;
             self.failed.remove(&document.source_id);
             if self.known.contains_key(&document.source_id) {
@@ -265,6 +288,23 @@ impl Run {
             self.seen.insert(document.source_id.clone());
         }
         Ok(())
+    }
+
+    /// Forgets what this run was told of these documents: they are about to be looked at again, under rights that
+    /// were read since. Those of which it is then told nothing are gone, whatever it was told before.
+    ///
+    /// INVARIANT: nothing is published, let go or kept for what was seen of it under older rights.
+    pub fn look_again(&mut self, of: &dyn Fn(&str) -> bool) {
+        let ids: Vec<String> = self.seen.iter().filter(|id| of(id)).cloned().collect();
+        for id in ids {
+            let known = self.known.get(&id).map(|known| known.no);
+            for no in known.iter().chain(self.put.get(&id)) {
+                self.ask.ready.remove(no);
+                self.ask.free.remove(no);
+            }
+            self.read.remove(&id);
+            self.seen.remove(&id);
+        }
     }
 
     /// What is recorded of failed documents, in no order.
@@ -323,6 +363,7 @@ impl Run {
             self.ask.ready.remove(&no);
         }
         self.summary.failed += 1;
+        self.read.remove(&standing.failure.path);
         let failure = standing.failure.clone();
         self.seen.insert(failure.path.clone());
         self.failed.insert(failure.path.clone(), standing);
@@ -368,87 +409,6 @@ impl Run {
     /// How many of how many files are done: noted with the next publication and at the end.
     pub fn progress(&mut self, done: u64, of: u64) {
         self.progress = (done, of);
-    }
-
-    /// Ends this leg before its end, as paused, cancelled or interrupted. What was put stays.
-    pub fn stop(mut self, state: RunState) {
-        self.end = state;
-    }
-
-    fn unseen(&self) -> Vec<String> {
-        let mut unseen: Vec<String> =
-            self.known.keys().filter(|id| !self.seen.contains(*id)).cloned().collect();
-        unseen.sort_unstable();
-        unseen
-    }
-
-    /// How many documents [`Run::finish`] would remove (for the deletion guard).
-    #[must_use]
-    pub fn would_remove(&self) -> usize {
-        self.known.keys().filter(|id| !self.seen.contains(*id)).count()
-    }
-
-    /// Ends the run after a complete listing: documents that were neither put, unchanged nor failed
-    /// are removed (at once), widenings act, everything is published.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn finish(self) -> Result<RunSummary, VaultError> {
-        self.finish_failing(&[])
-    }
-
-    /// Ends the run like [`Run::finish`], and records failures of documents that it thereby removes (a
-    /// file that was blanked has no version left, and is still to be mended).
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn finish_failing(self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
-        self.end_with(removed, true)
-    }
-
-    /// Ends a run that did not look at all documents: like [`Run::finish_failing`], but no rights widen, and
-    /// the source does not count as read.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn finish_partial(self, removed: &[(String, Tried)]) -> Result<RunSummary, VaultError> {
-        self.end_with(removed, false)
-    }
-
-    fn end_with(mut self, removed: &[(String, Tried)], all: bool) -> Result<RunSummary, VaultError> {
-        let unseen = self.unseen();
-        if !unseen.is_empty() {
-            self.summary.removed = self.vault.remove(&self.place, &unseen)?;
-        }
-        if all {
-            self.ask.listed = Some((self.place.source, self.started));
-        }
-        self.publish()?;
-        // INVARIANT: a container widens only when every document in it was looked at.
-        if all {
-            self.vault.widen(&self.by, &self.place, &self.stated)?;
-        }
-        self.vault.drop_replaced()?;
-        let core = &self.vault.core;
-        let (source, row, now, progress) = (self.place.source, self.row, core.now(), self.progress);
-        let mut summary = self.summary.clone();
-        let gone: Vec<&String> = self.failed.keys().filter(|id| !self.seen.contains(*id)).collect();
-        let removed: Vec<Standing> =
-            removed.iter().map(|(id, tried)| tried.after(id, self.failed.get(id), now)).collect();
-        self.vault.catalog.lock().transaction("ending a run", |tx| {
-            for source_id in gone {
-                sources::unfail(tx, source, source_id)?;
-            }
-            removed.iter().try_for_each(|standing| sources::fail(tx, source, standing))?;
-            summary.failed += removed.len() as u64;
-            summary.hidden_for_unresolved_rights = sources::hidden(tx, source)?;
-            runs::note(tx, row, progress, &summary)?;
-            runs::end(tx, row, now, RunState::Done)
-        })?;
-        core.note_run(&self.place.name, "finished", serde_json::json!(summary));
-        self.end = RunState::Done;
-        self.vault.sweep_retired()?;
-        Ok(summary)
     }
 
     fn about(&self, containers: &[String]) -> serde_json::Value {

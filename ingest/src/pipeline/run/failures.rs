@@ -57,7 +57,7 @@ impl Drive<'_> {
 
     /// A failure; says so if an older version goes on answering.
     pub(super) fn fail(&mut self, path: &str, container: &str, mut tried: Tried) -> Result<(), IngestError> {
-        tried.detail = self.with_what_answers(path, &tried.detail);
+        tried.detail = self.with_what_answers(path, container, &tried.detail)?;
         let failure = self.run.failed(path, container, &tried)?;
         self.tell_failure(failure);
         Ok(())
@@ -67,26 +67,26 @@ impl Drive<'_> {
     pub(super) fn still_failed(&mut self, path: &str, container: &str) -> Result<(), IngestError> {
         let detail = self.run.standing(path).map_or("", |standing| standing.failure.detail.as_str());
         let detail = detail.strip_suffix(STILL_ANSWERS).unwrap_or(detail).to_owned();
-        let detail = self.with_what_answers(path, &detail);
+        let detail = self.with_what_answers(path, container, &detail)?;
         let failure = self.run.still_failed(path, container, &detail)?;
         self.tell_failure(failure);
         Ok(())
     }
 
-    /// The detail of a failure, and that an older version goes on answering if it does. Under rights
-    /// that cannot be used nothing answers, nor does a version whose stored text is lost.
-    fn with_what_answers(&self, path: &str, detail: &str) -> String {
-        let answer = |id: &str| self.run.known(id).is_some_and(|known| known.answers());
-        let members = self.members_of(path).filter(|id| answer(id)).count();
-        if self.rights_of(path).spec.problem.is_some() {
-            detail.to_owned()
-        } else if answer(path) {
-            format!("{detail}{STILL_ANSWERS}")
-        } else if members > 0 {
-            format!("{detail}; what was read of it before still answers ({members})")
-        } else {
-            detail.to_owned()
+    /// The detail of a failure, and that an older version goes on answering if it does, or how much of an archive
+    /// does. What nobody sees under the rights of then and now answers nobody.
+    fn with_what_answers(&self, path: &str, container: &str, detail: &str) -> Result<String, IngestError> {
+        if self.run.answers(path, container)? {
+            return Ok(format!("{detail}{STILL_ANSWERS}"));
         }
+        let mut members = 0;
+        for id in self.members_of(path) {
+            members += u64::from(self.run.answers(id, container)?);
+        }
+        Ok(match members {
+            0 => detail.to_owned(),
+            _ => format!("{detail}; what was read of it before still answers ({members})"),
+        })
     }
 
     /// What is known of archives of this listing, by the members' paths.
@@ -165,7 +165,7 @@ impl Drive<'_> {
     /// The run removes nothing after all: blanked documents are failures like others.
     pub(super) fn keep_blanked(&mut self) -> Result<(), IngestError> {
         for (path, (container, mut tried)) in std::mem::take(&mut self.blanked) {
-            tried.detail = self.with_what_answers(&path, &tried.detail);
+            tried.detail = self.with_what_answers(&path, &container, &tried.detail)?;
             self.run.failed(&path, &container, &tried)?;
         }
         Ok(())

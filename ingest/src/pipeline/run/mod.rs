@@ -158,10 +158,12 @@ impl Drive<'_> {
 
     /// Refuses before any work if the listing alone would remove too much.
     fn guard_listing(&self) -> Result<(), IngestError> {
-        let listed = self.listing.items.iter().filter(|item| self.run.known(&item.path).is_some()).count();
-        let listed = listed + self.inside.len();
-        let unreadable = self.below_unreadable().len();
-        self.guard(self.run.known_count().saturating_sub(listed + unreadable))
+        let stays = |id: &&String| {
+            let unreadable = &self.listing.unreadable_folders;
+            self.listing.has(self.listing.file_of(id)) || above(unreadable, id).is_some()
+        };
+        let known = self.run.known_ids();
+        self.guard(known.len() - known.iter().filter(stays).count())
     }
 
     fn guard(&self, would_remove: usize) -> Result<(), IngestError> {
@@ -195,7 +197,9 @@ impl Drive<'_> {
             if round == ROUNDS {
                 self.hide(&items)?
             } else {
-                self.state_rights()?
+                self.state_rights()?;
+                let again: BTreeSet<&str> = items.iter().map(|item| item.path.as_str()).collect();
+                self.run.look_again(&|id| again.contains(self.listing.file_of(id)));
             }
             self.tally.done = self.tally.of.saturating_sub(items.len() as u64);
             self.again = true;

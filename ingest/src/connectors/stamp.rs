@@ -1,0 +1,76 @@
+//! The state that an open file is in, so that it can be told whether that changed while it was read. It must never
+//! take one state for another: what was read would be of no moment.
+
+use super::FetchError;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Changes within one tick of the system's clock bear the same time: at the slowest a hundred a second.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Length and times of a file. The time at which it was last touched in any way cannot be set by anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    length: u64,
+    modified: (i64, i64),
+    touched: (i64, i64),
+}
+
+impl Stamp {
+    /// The state that this is of.
+    pub(super) fn of(meta: &Metadata) -> Self {
+        let (modified, touched) = ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()));
+        Self { length: meta.len(), modified, touched }
+    }
+
+    fn touched(self) -> Option<SystemTime> {
+        let (seconds, nanos) = (u64::try_from(self.touched.0).ok()?, u32::try_from(self.touched.1).ok()?);
+        UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
+    }
+}
+
+/// The state of an open file, once it is so old that another one bears another time.
+///
+/// INVARIANT: a file whose stamp is the same before and after it was read was not written to in between. (A disk of
+/// another machine whose clock is ahead is taken at its word, and so is who writes through mapped memory.)
+pub(super) fn settled(file: &File) -> Result<Metadata, FetchError> {
+    let meta = file.metadata().map_err(FetchError::Io)?;
+    let Some(rest) = young(&meta) else { return Ok(meta) };
+    std::thread::sleep(rest);
+    let meta = file.metadata().map_err(FetchError::Io)?;
+    if young(&meta).is_some() { Err(FetchError::Moving) } else { Ok(meta) }
+}
+
+/// How long until it is old enough, if it is not.
+fn young(meta: &Metadata) -> Option<Duration> {
+    let age = SystemTime::now().duration_since(Stamp::of(meta).touched()?).ok()?;
+    TICK.checked_sub(age).filter(|rest| !rest.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_change_is_told_though_length_and_time_are_set_back() {
+        let tree = tempfile::tempdir().unwrap();
+        let path = tree.path().join("a.md");
+        std::fs::write(&path, "one").unwrap();
+        let file = File::open(&path).unwrap();
+        let before = settled(&file).unwrap();
+        assert_eq!(Stamp::of(&before), Stamp::of(&file.metadata().unwrap()));
+        let mut writer = File::options().write(true).open(&path).unwrap();
+        writer.write_all(b"two").unwrap();
+        writer.set_modified(before.modified().unwrap()).unwrap();
+        let after = file.metadata().unwrap();
+        assert_eq!((before.len(), before.modified().unwrap()), (after.len(), after.modified().unwrap()));
+        assert_ne!(Stamp::of(&before), Stamp::of(&after));
+        // Replaced, what was opened is told to have gone.
+        let before = settled(&file).unwrap();
+        std::fs::write(tree.path().join("b.md"), "one").unwrap();
+        std::fs::rename(tree.path().join("b.md"), &path).unwrap();
+        assert_ne!(Stamp::of(&before), Stamp::of(&file.metadata().unwrap()));
+    }
+}
