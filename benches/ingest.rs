@@ -33,8 +33,10 @@ struct Ran {
     files: usize,
     wall: f64,
     cpu: f64,
-    /// Peaks of resident memory, in MiB: of the program, and of the processes that read documents.
+    /// Peaks of resident memory, in MiB: of the program, of that what is no mapped file, and of the largest process
+    /// that reads documents.
     memory: f64,
+    own: f64,
     workers: f64,
     chunks: u64,
     embedder: f64,
@@ -100,7 +102,7 @@ fn measure(program: &Path, dir: &Path, name: &str, engine: &str, files: &[PathBu
     init.args(["init", "--user", "olga@acorn.example", "--data-dir"])
         .arg(dir.join("data"))
         .env("KENWARD_CONFIG", &config);
-    assert!(init.stdout(Stdio::null()).status().unwrap().success());
+    assert!(init.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
     let begun = Instant::now();
     for file in files {
         std::hint::black_box(Sha256::digest(std::fs::read(file).unwrap()));
@@ -118,7 +120,7 @@ fn measure(program: &Path, dir: &Path, name: &str, engine: &str, files: &[PathBu
         let mut ran = run(program, &config, engine, &dir.join(name));
         (ran.what, ran.files, ran.ratio) = (format!("{name}, {what}"), files.len(), ran.wall / least);
         println!(
-            "{:<26}{:>9} files{:>9.2} s{:>7.2} cores{:>9} chunks{:>9.1} chunks/s{:>6.0} % embedder{:>8.0} MiB + {:.0} MiB{:>9.1} x reading",
+            "{:<26}{:>9} files{:>9.2} s{:>7.2} cores{:>9} chunks{:>9.1} chunks/s{:>6.0} % embedder{:>8.0} MiB, {:.0} its own, workers {:.0}{:>9.1} x reading",
             ran.what,
             ran.files,
             ran.wall,
@@ -149,11 +151,13 @@ fn run(program: &Path, config: &Path, engine: &str, folder: &Path) -> Ran {
         .spawn()
         .unwrap();
     let mut peaks: BTreeMap<u32, f64> = BTreeMap::new();
+    let mut own = 0.0_f64;
     let status = loop {
         for pid in tree(child.id()) {
             let peak = peaks.entry(pid).or_default();
-            *peak = peak.max(high_water(pid));
+            *peak = peak.max(memory(pid, "VmHWM:"));
         }
+        own = own.max(memory(child.id(), "RssAnon:"));
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
@@ -171,6 +175,7 @@ fn run(program: &Path, config: &Path, engine: &str, folder: &Path) -> Ran {
         wall,
         cpu,
         memory,
+        own,
         workers: peaks.values().copied().fold(0.0, f64::max),
         chunks: number("chunks"),
         embedder: report["embedder_seconds"].as_f64().unwrap(),
@@ -198,10 +203,10 @@ fn tree(pid: u32) -> Vec<u32> {
     std::iter::once(pid).chain(children).collect()
 }
 
-/// The most resident memory that a process had so far, in MiB (Linux).
-fn high_water(pid: u32) -> f64 {
+/// A figure of a process's memory, in MiB (Linux).
+fn memory(pid: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse::<f64>().map_or(0.0, |kib| kib / 1024.0)
 }
 
@@ -217,8 +222,9 @@ fn tell(runs: &[Ran], most: usize) {
     let cold: Vec<&Ran> = runs.iter().filter(|run| run.what == "small, cold").collect();
     if let [few, many] = cold.as_slice() {
         println!(
-            "small files, cold: {:.0} bytes of memory for each file more; {:.2} ms a file at {}, {:.2} at {}",
+            "small files, cold: {:.0} bytes of memory for each file more, {:.0} of them no mapped file; {:.2} ms a file at {}, {:.2} at {}",
             (many.memory - few.memory) * f64::from(1 << 20) / (many.files - few.files) as f64,
+            (many.own - few.own) * f64::from(1 << 20) / (many.files - few.files) as f64,
             1_000.0 * few.wall / few.files as f64,
             few.files,
             1_000.0 * many.wall / many.files as f64,
@@ -229,7 +235,7 @@ fn tell(runs: &[Ran], most: usize) {
         .iter()
         .map(|run| {
             json!({ "run": run.what, "files": run.files, "wall_seconds": run.wall, "cpu_seconds": run.cpu,
-                "memory_mib": run.memory, "worker_memory_mib": run.workers, "chunks": run.chunks, "put": run.put,
+                "memory_mib": run.memory, "own_memory_mib": run.own, "worker_memory_mib": run.workers, "chunks": run.chunks, "put": run.put,
                 "embedder_seconds": run.embedder, "times_reading_and_hashing": run.ratio })
         })
         .collect();

@@ -12,8 +12,9 @@ mod twin;
 use crate::common::long;
 use crate::full_disk::Mount;
 use crate::machine::Machine;
+use crate::served::Served;
 use history::{Dice, History};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use twin::{Answers, PEOPLE, Phase, Rows, Run, Stood, Twin, nobody_left};
 
@@ -160,7 +161,7 @@ impl Test {
             Way::Front => {
                 let mut server = twin.serve();
                 stood = twin.start().kill(self.moment(), whole);
-                between(&twin.rows(&server), step, place);
+                between_while_it_runs(twin, &server, step, place);
                 let run = again(twin, place);
                 nobody_left(server.kill());
                 self.acknowledged += 1;
@@ -251,13 +252,31 @@ fn again(twin: &Twin<'_>, place: &str) -> Run {
 /// After a kill everybody sees every document as it was before its change or after it, and what they
 /// see before and after they see all the time.
 fn between(rows: &Rows, step: &Step<'_>, place: &str) {
+    assert_eq!(missing(rows, step, place), BTreeSet::new(), "{place}: gone");
+}
+
+/// The same of a server whose run may still go on. A list has the newest first, so what is published while somebody
+/// turns its pages goes from a page to come to one that was read: then it is listed anew, and is the new one.
+fn between_while_it_runs(twin: &Twin<'_>, server: &Served, step: &Step<'_>, place: &str) {
+    let gone = missing(&twin.rows(server), step, place);
+    if gone.is_empty() {
+        return;
+    }
+    let again = twin.rows(server);
+    missing(&again, step, place);
+    for key in gone {
+        assert_eq!(again.get(&key), step.answers.rows.get(&key), "{place}: {key:?} was gone");
+    }
+}
+
+/// What is seen before and after, and not in these rows, which must all be right.
+fn missing(rows: &Rows, step: &Step<'_>, place: &str) -> BTreeSet<(&'static str, String)> {
     for (key, row) in rows {
         let right = [step.before, step.answers].iter().any(|answers| answers.rows.get(key) == Some(row));
         assert!(right, "{place}: {key:?} is {row}");
     }
-    for key in step.before.rows.keys().filter(|key| step.answers.rows.contains_key(*key)) {
-        assert!(rows.contains_key(key), "{place}: {key:?} is gone");
-    }
+    let (before, after) = (&step.before.rows, &step.answers.rows);
+    before.keys().filter(|key| after.contains_key(*key) && !rows.contains_key(*key)).cloned().collect()
 }
 
 fn same(right: &Answers, answers: &Answers, place: &str) {
@@ -276,7 +295,7 @@ fn leaves_nothing(twin: &Twin<'_>, catalog: &str, place: &str) {
     assert!(catalog.starts_with(&format!("{texts} documents")), "{place}: {texts} texts, {catalog}");
 }
 
-fn served<T>(twin: &Twin<'_>, work: impl FnOnce(&crate::served::Served) -> T) -> T {
+fn served<T>(twin: &Twin<'_>, work: impl FnOnce(&Served) -> T) -> T {
     let mut served = twin.serve();
     let result = work(&served);
     assert_eq!(served.stop(), Some(0), "{}", served.log());
