@@ -126,6 +126,11 @@ impl Metrics {
         );
         gauge("outbox_rows", "Changes that the indexes have still to be told", s.outbox_waiting);
         gauge("audit_records", "Records of the audit log", s.audit_records);
+        gauge(
+            "rights_ledger_wrong",
+            "1 where the rights ledger is not what is written to",
+            u64::from(status.ledger_wrong.is_some()),
+        );
         gauge("runs_under_way", "Sources that a run is on", running);
         gauge("runs_stopped", "Sources whose last run came to no end", stopped);
         gauge("uptime_seconds", "Seconds since the data was opened", status.uptime_seconds);

@@ -42,12 +42,7 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
     ];
     checks.push(match &health.ledger {
         Ok(entries) => ok("ledger", format!("{entries} entries, the chain holds")),
-        Err(what) => wrong(
-            "ledger",
-            State::Failed,
-            what.clone(),
-            "put back the newest copy; without it, a restore hides everything until it is read again",
-        ),
+        Err(wrong_with) => wrong("ledger", State::Failed, wrong_with.what.clone(), wrong_with.hint.clone()),
     });
     if health.clock_behind > CLOCK_MAY_BE_BEHIND {
         checks.push(wrong(

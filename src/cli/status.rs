@@ -80,6 +80,9 @@ fn drawn(status: &Status, own: bool, now: Timestamp) -> String {
             s.rights_unresolved
         ));
     }
+    if let Some(wrong) = &status.ledger_wrong {
+        lines.push(format!("LEDGER    {}: {}", wrong.what, wrong.hint));
+    }
     if status.clock_behind > 5_000 {
         lines.push(format!("CLOCK     {} behind what is recorded: set it right", span(status.clock_behind)));
     }

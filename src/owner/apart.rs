@@ -5,6 +5,7 @@
 
 use super::ops::Reply;
 use super::perform::{Asked, failed};
+use kenward_vault::writer::SourceSpec;
 use std::path::{Path, PathBuf};
 
 /// Refuses a source whose folder holds the data or lies in it, or holds the rights ledger.
@@ -30,6 +31,20 @@ pub(super) fn source(asked: &Asked<'_>, root: &str) -> Result<(), Reply> {
             "keep it elsewhere: set `backup.ledger`",
         )),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a list of names that is no plain file: a device has no end, and a pipe waits.
+pub(super) fn identity(spec: &SourceSpec) -> Result<(), Reply> {
+    let Some(file) = &spec.rights.identity.file else { return Ok(()) };
+    match std::fs::metadata(file) {
+        // One that is missing hides the source, and is told by its run.
+        Err(_) => Ok(()),
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err(refusal(
+            format!("the list of names `{file}` of the source `{}` is no plain file", spec.name),
+            "give a TOML file as `identity` (`--identity`)",
+        )),
     }
 }
 

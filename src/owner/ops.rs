@@ -268,7 +268,7 @@ pub struct Health {
     /// How many audit records there are, if their chain holds; else what does not.
     pub audit: Result<u64, String>,
     /// How many entries the rights ledger has, if its chain holds; else what does not.
-    pub ledger: Result<u64, String>,
+    pub ledger: Result<u64, Otherwise>,
     /// By how many milliseconds the system's clock is behind what is recorded.
     pub clock_behind: u64,
     /// Its embedder.

@@ -77,6 +77,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::AddSource { spec } => {
             let by = asked.operator()?;
             apart::source(asked, &spec.root)?;
+            apart::identity(&spec)?;
             vault.source(&by, spec).map(|_| Reply::Done)
         }
         Op::Plan { spec } => return plan(asked, &spec),
@@ -188,7 +189,7 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     let audit = kenward_vault::audit::verify(&asked.config.data_dir.join("audit"), &asked.config.tenant);
     Ok(Health {
         audit: audit.map(|verified| verified.records).map_err(|error| words(&error, None).0),
-        ledger: vault.verify_ledger().map_err(|error| words(&error, None).0),
+        ledger: vault.verify_ledger().map_err(|error| super::status::otherwise(&error)),
         clock_behind: vault.clock_behind(),
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
@@ -225,6 +226,7 @@ pub(super) fn options(asked: &Asked<'_>, stop: Stop) -> IngestOptions {
 
 fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
     let by = asked.operator()?;
+    apart::identity(spec)?;
     let vault = &asked.opened.vault;
     let recorded = vault.sources().map_err(|error| failed(&error))?;
     let number = recorded.into_iter().find(|(_, known)| known.name == spec.name).map(|(number, _)| number);
@@ -343,6 +345,7 @@ pub(super) fn re_embed(asked: &Asked<'_>, stop: &Stop, tell: &(dyn Fn(Progress) 
 fn recorded(asked: &Asked<'_>, name: &str) -> Result<(u32, SourceSpec), Reply> {
     let found = named(asked, name)?;
     apart::source(asked, &found.1.root)?;
+    apart::identity(&found.1)?;
     Ok(found)
 }
 

@@ -2,7 +2,8 @@
 //! it names sources, and nothing of documents or people.
 
 use super::operations::{SourceStatus, Status};
-use super::perform::Asked;
+use super::ops::Otherwise;
+use super::perform::{Asked, words};
 use kenward_vault::VaultError;
 use std::path::Path;
 
@@ -40,7 +41,14 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
         last_verify: vault.last_verify()?,
         last_backup: vault.last_backup()?,
         clock_behind: vault.clock_behind(),
+        ledger_wrong: vault.ledger_standing().err().map(|error| otherwise(&error)),
     })
+}
+
+/// An error as something that is to be mended.
+pub(super) fn otherwise(error: &VaultError) -> Otherwise {
+    let (what, hint) = words(error, None);
+    Otherwise { what, hint: hint.unwrap_or_else(|| "the log has more (`--log debug`)".to_owned()) }
 }
 
 /// Bytes of a file, or of all files below a folder. What goes meanwhile is not counted.

@@ -296,6 +296,39 @@ fn doctor_finds_a_broken_configuration_and_an_audit_log_that_was_written_to() {
 }
 
 #[test]
+fn what_is_no_plain_file_is_no_ledger_no_list_of_names_and_no_configuration() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.write("handbook/a.md", "# A\n\nWords.\n");
+    let notes = machine.write("notes.txt", "first\nsecond, without an end");
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    for (ledger, words) in [
+        ("/dev/full", "no plain file"),
+        ("/dev/zero", "no plain file"),
+        ("/", "no plain file"),
+        (notes.to_str().unwrap(), "something else than a rights ledger"),
+    ] {
+        machine.configure(&format!("{config}[backup]\nledger = \"{ledger}\"\n"));
+        machine.run(&["users", "list"]).refused(&[words, "set `backup.ledger`"]);
+    }
+    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "first\nsecond, without an end");
+    machine.configure(&config);
+    for file in ["/", "/dev/zero"] {
+        let args =
+            ["ingest", "handbook", "--rights", "owners", "--default-allow", "everyone", "--identity", file];
+        machine.run(&args).refused(&["no plain file", "--identity"]);
+        machine.run(&[&args[..], &["--plan"]].concat()).refused(&["no plain file"]);
+        // As the configuration may have it, whoever reads it.
+        machine.configure(&format!(
+            "{config}[[source]]\nname = \"all\"\npath = \"handbook\"\nrights = \"owners\"\nidentity = \"{file}\"\n"
+        ));
+        machine.run(&["ingest", "all"]).refused(&["no plain file", "identity"]);
+        machine.configure(&config);
+    }
+    machine.run(&["--config", "/dev/zero", "users", "list"]).refused(&["longer than"]);
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let machine = Machine::new();
     let mut child = machine

@@ -5,7 +5,7 @@ use crate::catalog::sources::{self, Counted};
 use crate::core::Core;
 use crate::error::VaultError;
 use crate::knowledge_base::KnowledgeBase;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Narrowed};
 use crate::reembed::Anew;
 use crate::seams::{Clock, Entropy, SteadyClock};
 use crate::writer::engines::Engines;
@@ -222,6 +222,25 @@ impl Vault {
     /// [`VaultError::Damaged`].
     pub fn verify_ledger(&self) -> Result<u64, VaultError> {
         self.ledger.lock().verify(&self.core.keys.ledger)
+    }
+
+    /// Whether the rights ledger lies where it belongs and can be written, as far as a look at its file tells.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn ledger_standing(&self) -> Result<(), VaultError> {
+        self.ledger.lock().standing()
+    }
+
+    /// Puts the ledger back where it belongs, and begins it anew if something could not be written to it.
+    pub(crate) fn settle_ledger(&self, catalog: &mut Catalog, ledger: &mut Ledger) -> Result<(), VaultError> {
+        let before = ledger.place();
+        ledger.append(&self.core.keys.ledger, self.core.now(), Narrowed::default())?;
+        if ledger.place() == before {
+            return Ok(());
+        }
+        let place = crate::catalog::to_json(&ledger.place())?;
+        catalog.transaction("beginning the ledger anew", |tx| tx.set_meta("ledger", &place))
     }
 
     /// By how many milliseconds the system's clock is behind what is recorded; time stands still meanwhile.

@@ -35,6 +35,10 @@ impl Asked {
                 let found = std::fs::canonicalize(file).map_err(|error| {
                     Fix::new(format!("`{shown}` cannot be read ({error})"), "check the path of `--identity`")
                 })?;
+                if !found.is_file() {
+                    let hint = "give a TOML file to `--identity`";
+                    return Err(Fix::new(format!("`{shown}` is no plain file"), hint).into());
+                }
                 let text = found.to_str().map(str::to_owned);
                 Some(text.ok_or_else(|| Fix::new(format!("`{shown}` is not UTF-8"), "rename it"))?)
             }
