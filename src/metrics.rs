@@ -119,6 +119,7 @@ impl Metrics {
         gauge("passages", "Published passages", s.chunks);
         gauge("vectors", "Vectors", s.vectors);
         gauge("failed_documents", "Documents whose last reading failed", s.failures);
+        gauge("hidden_documents", "Documents that are hidden from everybody", s.hidden);
         gauge(
             "unresolved_rights",
             "Folders and files that rights which cannot be resolved hide",

@@ -27,6 +27,7 @@ mod tend;
 mod tokens;
 mod users;
 mod verified;
+mod words;
 
 use crate::config::{Config, Level, LogConfig, Overrides};
 use crate::owner::Backend;

@@ -2,7 +2,7 @@
 //! it; nothing here reads a document.
 
 use super::fail::{Fix, unexpected, want};
-use super::{Context, Outcome, out};
+use super::{Context, Outcome, out, words};
 use crate::config::{SOURCE_NAME, place, valid_source_name};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Operate, Operated, Reply};
@@ -141,6 +141,11 @@ async fn list(json: bool, backend: &Backend) -> anyhow::Result<Outcome> {
         out::json(&sources)?;
         return Ok(Outcome::Done);
     }
+    let waiting: Vec<String> = sources
+        .iter()
+        .filter(|source| source.hidden_until_ingested > 0)
+        .map(|source| format!("{} of `{}`", source.hidden_until_ingested, source.spec.name))
+        .collect();
     let rows: Vec<Vec<String>> = sources
         .into_iter()
         .map(|source| {
@@ -155,6 +160,10 @@ async fn list(json: bool, backend: &Backend) -> anyhow::Result<Outcome> {
         })
         .collect();
     out::print(&out::table(&["source", "documents", "failed", "hidden", "listed", "folder"], &rows))?;
+    if !waiting.is_empty() {
+        out::say(&format!("hidden until they are ingested again: {}", words::first(&waiting)));
+        out::hint("`kenward ingest` reads the sources, and shows them again");
+    }
     Ok(Outcome::Done)
 }
 

@@ -2,7 +2,7 @@
 //! in it.
 
 use super::sources::{ask, other};
-use super::{Context, Outcome, out};
+use super::{Context, Outcome, out, words};
 use crate::owner::ops::{EmbeddingState, Operate, Operated, SourceStatus, Status};
 use kenward_access::ids::Timestamp;
 use kenward_vault::runs::RunState;
@@ -74,10 +74,18 @@ fn drawn(status: &Status, own: bool, now: Timestamp) -> String {
     if s.outbox_waiting > 0 {
         lines.push(format!("waiting   {} changes are not published yet", s.outbox_waiting));
     }
-    if s.rights_unresolved > 0 {
+    if s.hidden > 0 {
+        let by_rights = s.hidden.saturating_sub(s.hidden_until_ingested);
+        let why = [
+            (by_rights, "by rights that cannot be resolved (see `kenward doctor`)"),
+            (s.hidden_until_ingested, "until their source is ingested again (`kenward ingest`)"),
+        ];
+        let why: Vec<String> =
+            why.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{n} {why}")).collect();
         lines.push(format!(
-            "HIDDEN    {} folders or files by rights that cannot be resolved: see `kenward doctor`",
-            s.rights_unresolved
+            "HIDDEN    {} from everybody: {}",
+            words::count(s.hidden, "document"),
+            why.join("; ")
         ));
     }
     if let Some(wrong) = &status.ledger_wrong {

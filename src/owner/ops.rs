@@ -15,6 +15,7 @@ use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSour
 use kenward_vault::lost::ReadAgain;
 use kenward_vault::reembed::Ended;
 use kenward_vault::runs::{RunRow, RunState};
+use kenward_vault::sources::HiddenDocuments;
 use kenward_vault::vault::{Stats, Why};
 use kenward_vault::writer::{Failure, Freshness, SourceSpec};
 use serde::{Deserialize, Serialize};
@@ -277,6 +278,8 @@ pub struct Health {
     pub stats: Stats,
     /// Failed documents.
     pub failures: Vec<SourceFailures>,
+    /// What of the sources is hidden from everybody.
+    pub hidden: Vec<HiddenDocuments>,
     /// How recent the sources are.
     pub freshness: Vec<Freshness>,
     /// What the next runs read again although it has not changed.

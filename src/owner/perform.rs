@@ -195,6 +195,7 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
         pid: std::process::id(),
         embedding: asked.opened.embedding(),
         read_again: vault.read_again()?,
+        hidden: vault.hidden()?,
         freshness: vault.freshness()?,
         stats: vault.stats()?,
         failures,

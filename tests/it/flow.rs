@@ -166,7 +166,7 @@ fn what_cannot_be_ingested_is_refused_or_reported() {
     }
     assert!(titles(&search(&machine, DANA, "lost words")).iter().all(|title| title != "Lost"));
     let doctor = machine.run(&["doctor"]).done();
-    assert!(doctor.out.contains("1 failed: empty"), "{doctor:?}");
+    assert!(doctor.out.contains("1 document failed (empty"), "{doctor:?}");
 
     // Nearly everything gone: refused, and nothing is removed.
     std::fs::remove_dir_all(machine.path("handbook")).unwrap();
@@ -282,7 +282,7 @@ fn an_operator_is_told_what_a_removal_hides_and_what_is_gone() {
     let quiet = machine.run(&["users", "remove", BEN]).done();
     assert!(!quiet.err.contains("hidden"), "{quiet:?}");
     let removed = machine.run(&["groups", "remove", "finance"]).done();
-    assert!(removed.err.contains("1 folders or files are hidden from everybody now"), "{removed:?}");
+    assert!(removed.err.contains("1 document is hidden from everybody now"), "{removed:?}");
     assert!(machine.run(&["doctor"]).done().out.contains("hidden from everybody"));
 
     machine.write("handbook/pay/.acces.toml", "allow = []\n");

@@ -111,7 +111,7 @@ fn what_would_be_refused_hidden_or_failing_is_said() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     for words in [
         "more than half of the source would be removed",
-        "quarantined, seen by nobody, for rights that cannot be used: 1 document",
+        "hidden from everybody by rights that cannot be resolved: 1 document",
         "there is no group `nobody-knows`",
         "pay/.access.toml:3: the rule matches no file",
         "empty.md: there is no text",

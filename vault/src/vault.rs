@@ -111,7 +111,12 @@ pub struct Stats {
     pub chunks: u64,
     pub vectors: u64,
     pub failures: u64,
+    /// Folders and files whose rights cannot be resolved.
     pub rights_unresolved: u64,
+    /// Documents that are hidden from everybody, for that or until their source is ingested again.
+    pub hidden: u64,
+    /// Documents, of those, that the next run of their source shows again.
+    pub hidden_until_ingested: u64,
     pub users: u64,
     pub groups: u64,
     pub tokens: u64,
@@ -196,6 +201,8 @@ impl Vault {
         let vectors = self.engines.lock().vector_count();
         self.catalog.lock().transaction("counting", |tx| {
             let count = |what| sources::count(tx, what);
+            let hidden = crate::catalog::hidden::counts(tx)?;
+            let until_ingested = hidden.values().map(|count| count.until_ingested).sum::<u64>();
             let space: Option<EmbeddingSpace> =
                 tx.meta("space")?.map(|space| crate::catalog::json(&space)).transpose()?;
             Ok(Stats {
@@ -205,6 +212,8 @@ impl Vault {
                 vectors,
                 failures: count(Counted::Failures)?,
                 rights_unresolved: count(Counted::Unresolved)?,
+                hidden: until_ingested + hidden.values().map(|count| count.by_rights).sum::<u64>(),
+                hidden_until_ingested: until_ingested,
                 users: count(Counted::Users)?,
                 groups: count(Counted::Groups)?,
                 tokens: count(Counted::Tokens)?,

@@ -70,7 +70,7 @@ fn drawn(plan: &Plan) -> String {
     }
     if plan.view.quarantined > 0 {
         let many = documents(plan.view.quarantined);
-        lines.push(format!("  quarantined, seen by nobody, for rights that cannot be used: {many}"));
+        lines.push(format!("  hidden from everybody by rights that cannot be resolved: {many}"));
     }
     lines.extend(plan.view.problems.iter().map(|(place, what)| format!("  rights    {place}: {what}")));
     lines.extend(
