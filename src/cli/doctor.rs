@@ -225,6 +225,7 @@ async fn owner(context: &Context, args: &Args) -> Vec<Check> {
         }
     };
     let own = backend.is_owner().await;
+    let another = super::another_configuration(&backend);
     let accepted = if args.accept_clock { accept_clock(&backend).await } else { None };
     let reply = backend.ask(Op::Health).await;
     let users = backend.ask(Op::Users).await;
@@ -237,6 +238,7 @@ async fn owner(context: &Context, args: &Args) -> Vec<Check> {
             if let Ok(Reply::Users(users)) = users {
                 checks.extend(unknown_operators(&context.config, &users));
             }
+            checks.extend(another.map(|(what, hint)| wrong("configuration", State::Warning, what, hint)));
             checks.extend(sources);
             checks.extend(deep);
             checks.extend(accepted);

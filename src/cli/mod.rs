@@ -128,8 +128,33 @@ pub(crate) struct Context {
 impl Context {
     /// Reaches the owner of the data, or becomes it. [`Backend::close`] it at the end.
     pub async fn backend(&self) -> anyhow::Result<Backend> {
-        Ok(Backend::open(Arc::clone(&self.config)).await?)
+        let backend = Backend::open(Arc::clone(&self.config)).await?;
+        if let Some((what, hint)) = another_configuration(&backend) {
+            out::say(&format!("warning: {what}"));
+            out::hint(&hint);
+        }
+        Ok(backend)
     }
+}
+
+/// What is to be said where the owner goes by another configuration than this process: its own counts, whatever the
+/// file says now.
+fn another_configuration(backend: &Backend) -> Option<(String, String)> {
+    let parts = backend.goes_by_another();
+    if parts.is_empty() {
+        return None;
+    }
+    let pid = backend.owner_pid().map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    let parts: Vec<String> = parts.iter().map(|part| format!("`{part}`")).collect();
+    Some((
+        format!(
+            "the process that owns the data{pid} goes by another configuration, older or of other variables, than this command: {} \
+             differ{}",
+            parts.join(", "),
+            if parts.len() == 1 { "s" } else { "" }
+        ),
+        "restart that process; until then its configuration counts".to_owned(),
+    ))
 }
 
 impl Verb {

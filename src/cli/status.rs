@@ -18,6 +18,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let backend = context.backend().await?;
     let own = backend.is_owner().await;
+    let differs = backend.goes_by_another();
     let reply = ask(&backend, Operate::Status).await;
     backend.close().await;
     let status = match reply? {
@@ -25,9 +26,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         reply => return Err(other(reply)),
     };
     if args.json {
+        let mut status = serde_json::to_value(&status)?;
+        if let Some(status) = status.as_object_mut() {
+            status.insert("configuration_differs".to_owned(), differs.into());
+        }
         out::json(&status)?;
     } else {
-        out::print(&drawn(&status, own, now()))?;
+        out::print(&drawn(&status, own, &differs, now()))?;
     }
     Ok(Outcome::Done)
 }
@@ -37,7 +42,7 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn drawn(status: &Status, own: bool, now: Timestamp) -> String {
+fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> String {
     let owner = match own {
         true => "no server runs".to_owned(),
         false => format!("process {}, up {}", status.pid, span(status.uptime_seconds.saturating_mul(1000))),
@@ -90,6 +95,12 @@ fn drawn(status: &Status, own: bool, now: Timestamp) -> String {
     }
     if let Some(wrong) = &status.ledger_wrong {
         lines.push(format!("LEDGER    {}: {}", wrong.what, wrong.hint));
+    }
+    if !differs.is_empty() {
+        lines.push(format!(
+            "CONFIG    that process goes by an older or other one: {} differ; restart it",
+            differs.join(", ")
+        ));
     }
     if status.clock_behind > 5_000 {
         lines.push(format!("CLOCK     {} behind what is recorded: set it right", span(status.clock_behind)));

@@ -2,6 +2,7 @@
 //! whole and checked; it must never hold an absent value that would mean "open to all".
 
 pub mod error;
+pub mod marks;
 pub mod place;
 mod raw;
 pub mod schema;

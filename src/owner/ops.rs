@@ -7,6 +7,7 @@
 //! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
 pub use super::operations::{Operate, Operated, SourceFiles, SourceStatus, Status, Verification};
+use crate::config::marks::Marks;
 use kenward_ingest::pipeline::plan::Plan;
 use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
 use kenward_vault::AnswerError;
@@ -75,7 +76,7 @@ pub struct RunOrder {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
-    /// Is anybody there, and which version?
+    /// Is anybody there, which version, and by which configuration does it go?
     Ping,
     /// A question of an agent.
     Ask {
@@ -290,8 +291,13 @@ pub struct Health {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// To `Ping`: the binary's version.
-    Pong(String),
+    /// To `Ping`.
+    Pong {
+        /// The binary's version.
+        version: String,
+        /// Of the configuration that it goes by.
+        marks: Marks,
+    },
     /// To `Ask`: the final bytes of the disclosure (one JSON object).
     Answer(String),
     /// To `Ask`: an error for the caller.

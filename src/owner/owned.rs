@@ -138,7 +138,8 @@ impl Owned {
         progress: &mut (dyn FnMut(Reply) + Send),
     ) -> Option<Reply> {
         if matches!(op, Op::Ping) {
-            return Some(Reply::Pong(super::wire::VERSION.to_owned()));
+            let version = super::wire::VERSION.to_owned();
+            return Some(Reply::Pong { version, marks: self.config.marks() });
         }
         if let Op::Ingest(order) = op {
             self.use_new_model().await;
