@@ -77,11 +77,12 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         checks.push(wrong(
             "embedder",
             State::Warning,
-            format!(
-                "the documents are being embedded anew by {}: {} of {} passages; searches use the old vectors until it is done",
-                anew.engine, anew.passages, anew.of
-            ),
-            "`kenward ingest --re-embed` goes on with it, if it is not under way",
+            format!("the documents are embedded anew {}", words::anew(anew)),
+            if anew.under_way {
+                "`kenward status` says how far it is"
+            } else {
+                "`kenward ingest --re-embed`"
+            },
         ));
     }
     if stats.outbox_waiting > 0 {

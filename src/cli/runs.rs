@@ -2,7 +2,7 @@
 //! with. The owner of the data does it; nothing here reads a document.
 
 use super::fail::{Fix, want};
-use super::{Context, Outcome, ingest, out};
+use super::{Context, Outcome, ingest, out, words};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use clap::Subcommand;
@@ -128,6 +128,11 @@ async fn list(source: Option<String>, limit: u32, json: bool, backend: &Backend)
         })
         .collect();
     out::print(&out::table(&["run", "source", "started", "state", "files", "failed"], &table))?;
+    // It is no run of a source, and takes as long as one.
+    let stats = want!(backend.ask(Op::Stats).await?, Reply::Stats(stats) => stats);
+    if let Some(anew) = &stats.anew {
+        out::say(&format!("embedding anew {}", words::anew(anew)));
+    }
     Ok(Outcome::Done)
 }
 

@@ -76,6 +76,9 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         format!("backup    {backup}"),
         format!("verified  {verify}"),
     ];
+    if let Some(anew) = &s.anew {
+        lines.push(format!("re-embed  {}", words::anew(anew)));
+    }
     if s.outbox_waiting > 0 {
         lines.push(format!("waiting   {} changes are not published yet", s.outbox_waiting));
     }

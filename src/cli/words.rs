@@ -1,6 +1,7 @@
 //! Counts and lists in words, alike wherever they are said. It knows nothing of what it counts.
 
 use super::out;
+use kenward_vault::reembed::Anew;
 
 /// How many of a list are shown where all of them would be too many.
 pub(crate) const LISTED: usize = 10;
@@ -29,6 +30,20 @@ pub(crate) fn are(n: u64, one: &str) -> String {
 /// `1 person`, `2 people`.
 pub(crate) fn people(n: u64) -> String {
     if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
+}
+
+/// An embedding anew: how far, and what is to be done.
+pub(crate) fn anew(anew: &Anew) -> String {
+    let how = match anew.under_way {
+        true => "under way",
+        false => "stopped before its end: `kenward ingest --re-embed` goes on with it",
+    };
+    format!(
+        "by {}: {} of {}, {how}; searches use the old vectors until it is done",
+        anew.engine,
+        anew.passages,
+        count(anew.of, "passage")
+    )
 }
 
 /// The first of a list in one line.

@@ -199,6 +199,7 @@ impl Vault {
     /// [`VaultError::Catalog`].
     pub fn stats(&self) -> Result<Stats, VaultError> {
         let vectors = self.engines.lock().vector_count();
+        let under_way = self.embedding_anew.is_locked();
         self.catalog.lock().transaction("counting", |tx| {
             let count = |what| sources::count(tx, what);
             let hidden = crate::catalog::hidden::counts(tx)?;
@@ -220,7 +221,7 @@ impl Vault {
                 audit_records: self.core.audit.count(),
                 outbox_waiting: count(Counted::Outbox)?,
                 embedding: space.map(|s| s.model),
-                anew: crate::catalog::anew::going(tx)?.map(|going| going.told()),
+                anew: crate::catalog::anew::going(tx)?.map(|going| Anew { under_way, ..going.told() }),
             })
         })
     }
