@@ -4,13 +4,14 @@
 use super::fail::Fix;
 use super::{Context, Outcome, out};
 use crate::app;
-use crate::config::{Role, place};
+use crate::config::{Config, ConfiguredSource, Role, place};
 use crate::identity::Refusal;
+use crate::owner::real;
 use kenward_vault::backup::{self, LedgerGiven, Restore, Restored};
 use kenward_vault::keys::KeyMaterial;
 use kenward_vault::vault::Operator;
 use kenward_vault::{OpenOptions, VaultError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What rights come back, for `--help`.
@@ -55,6 +56,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         if person.map_err(refused)?.role != Role::Operator {
             return Err(refused(Refusal::NotOperator { uid }).into());
         }
+        apart(&config, &place::absolute(&args.to))?;
         let open = OpenOptions { data_dir: place::absolute(&args.to), ..app::options(&config, None) };
         let ledger = match args.ledger {
             Some(file) => LedgerGiven::File(file),
@@ -71,6 +73,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     }
     say(&restored, seconds);
     Ok(Outcome::Done)
+}
+
+/// Refuses the folder of a configured source; those that the backup has are looked at when it is open.
+fn apart(config: &Config, to: &Path) -> anyhow::Result<()> {
+    let to = real(to);
+    let overlaps = |source: &&ConfiguredSource| {
+        let root = real(&source.path);
+        to.starts_with(&root) || root.starts_with(&to)
+    };
+    match config.sources.iter().find(overlaps) {
+        Some(source) => Err(Fix::new(
+            format!(
+                "`{}` and the folder `{}` of the source `{}` overlap",
+                to.display(),
+                source.path.display(),
+                source.name
+            ),
+            "give a folder outside of all sources",
+        )
+        .into()),
+        None => Ok(()),
+    }
 }
 
 fn told(error: VaultError) -> anyhow::Error {

@@ -100,6 +100,9 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
                 );
             }
             let source = find(&name, backend).await?;
+            if name == new {
+                return Err(Fix::new(format!("the source is `{name}` already"), "give another name").into());
+            }
             ask(backend, Operate::RenameSource { id: source.id, new: new.clone() }).await?;
             out::say(&format!("the source `{name}` is `{new}` now; its documents keep their ids"));
             if configured(context, &name) {

@@ -68,7 +68,7 @@ fn refusal(message: String, hint: &str) -> Reply {
 }
 
 /// A place as the system knows it; of what is not there yet, where it will be.
-fn real(path: &Path) -> PathBuf {
+pub(crate) fn real(path: &Path) -> PathBuf {
     if let Ok(real) = std::fs::canonicalize(path) {
         return real;
     }

@@ -25,6 +25,7 @@ mod wire;
 
 use crate::config::Config;
 use crate::config::marks::{Marks, differing};
+pub(crate) use apart::real;
 use client::Attempt;
 pub use live::Live;
 use ops::{Op, Reply};

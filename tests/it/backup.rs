@@ -360,3 +360,23 @@ fn what_a_restore_hid_is_counted_with_what_brings_it_back() {
     all(&["ingest", "handbook", "--default-allow", "everyone"]).done();
     assert_eq!(all(&["status", "--json"]).done().json()["stats"]["hidden"], 0);
 }
+
+#[test]
+fn nothing_is_restored_into_the_folder_of_a_source() {
+    let machine = machine(1);
+    machine.run(&["backup", "copy"]).done();
+    let ledger = ledger(&machine);
+    let into =
+        |to: &str| machine.run(&["restore", "copy", "--keys", "keys.json", "--to", to, "--ledger", &ledger]);
+    std::os::unix::fs::symlink(machine.path("handbook"), machine.path("link")).unwrap();
+    for to in ["handbook/again", "link/again", "handbook/0/again"] {
+        into(to).refused(&["of the source `handbook` overlap", "outside of all sources"]);
+        assert!(!machine.path(to).exists() && !machine.path(&format!("{to}.unfinished")).exists());
+    }
+    // One that the configuration alone has.
+    std::fs::create_dir(machine.path("other")).unwrap();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&format!("{config}[[source]]\nname = \"other\"\npath = \"other\"\n"));
+    into("other/again").refused(&["of the source `other` overlap"]);
+    into("again").done();
+}

@@ -63,6 +63,7 @@ fn a_source_is_renamed_moved_and_removed() {
     let verified = machine.run(&["sources", "verify"]).done();
     assert!(verified.out.contains("1 texts are what was written"), "{verified:?}");
 
+    machine.run(&["sources", "rename", "notes", "notes"]).refused(&["is `notes` already"]);
     machine.run(&["sources", "rename", "none", "other"]).refused(&["there is no source `none`"]);
     machine.run(&["sources", "rename", "notes", "a/b"]).refused(&["cannot name a source"]);
     machine.run(&["sources", "move", "notes", "none"]).refused(&["is not a folder"]);
