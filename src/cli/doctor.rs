@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
         out::print(&render(&checks))?;
     }
     let failed = checks.iter().any(|check| check.state == State::Failed);
-    Ok(if failed { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if failed { Outcome::NotAllWell } else { Outcome::Done })
 }
 
 fn configuration(config: &Config) -> Check {

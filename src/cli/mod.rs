@@ -37,10 +37,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// How a verb ends, for `--help`.
+const CODES: &str = "\
+Exit codes:
+  0  done
+  1  could not, and you can mend it: the error and its hint say how (a wrong use, too)
+  2  could not, by a fault of this program
+  3  it ran, and not all is well: documents failed or are hidden, a run was stopped or would be refused, a check
+     found something, `access why` says no";
+
 /// A knowledge base that AI agents query over MCP, in which every answer holds exactly what its
 /// asker may see.
 #[derive(Parser)]
 #[command(name = "kenward", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = CODES)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -113,9 +123,9 @@ enum Verb {
 pub(crate) enum Outcome {
     /// Exit code 0.
     Done,
-    /// Exit code 1: done, and something of it failed, as was said.
-    SomeFailed,
-    /// Exit code 3: `access why` says no.
+    /// Exit code 3: it ran, and not all is well, as was said: documents failed or are hidden, a check found something.
+    NotAllWell,
+    /// Exit code 3, too: `access why` says no.
     No,
 }
 
@@ -219,8 +229,7 @@ pub fn main() -> ExitCode {
     telemetry::finish();
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::SomeFailed) => ExitCode::from(1),
-        Ok(Outcome::No) => ExitCode::from(3),
+        Ok(Outcome::NotAllWell | Outcome::No) => ExitCode::from(3),
         Err(error) => fail::report(&error),
     }
 }

@@ -235,5 +235,5 @@ async fn stop(run: &str, state: RunState, backend: &Backend) -> anyhow::Result<O
         tokio::time::sleep(LOOK).await;
     }
     out::say("it was asked to stop, and has not yet");
-    Ok(Outcome::SomeFailed)
+    Ok(Outcome::NotAllWell)
 }

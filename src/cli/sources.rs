@@ -189,7 +189,7 @@ async fn verify(names: Vec<String>, repair: bool, json: bool, backend: &Backend)
         let checks = super::verified::checks(&found);
         out::print(&super::checks::render(&checks))?;
     }
-    Ok(if found.is_sound() { Outcome::Done } else { Outcome::SomeFailed })
+    Ok(if found.is_sound() { Outcome::Done } else { Outcome::NotAllWell })
 }
 
 async fn remove(name: &str, yes: bool, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {

@@ -44,7 +44,7 @@ fn report(ran: &Ran) -> Value {
 /// It ended well but for what it says, and says all of this.
 #[track_caller]
 fn reported(ran: &Ran, words: &[&str]) {
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
     for word in words {
         assert!(ran.err.contains(word), "`{word}` is not in {ran:?}");
     }
@@ -248,7 +248,7 @@ fn a_rights_file_that_is_wrong_hides_its_folder_and_says_what_to_write() {
     }
     // The directory comes to know the group, without another run.
     machine.write("handbook/pay/.access.toml", "allow = [\"group:finance\"]\n");
-    assert_eq!(machine.run(&["ingest", "handbook"]).code, Some(1));
+    assert_eq!(machine.run(&["ingest", "handbook"]).code, Some(3));
     machine.run(&["groups", "add", "finance"]).done();
     machine.run(&["groups", "add-member", "finance", "user:dana@acorn.example"]).done();
     assert!(finds(&machine, "bands of pay", "Bands"));
@@ -321,7 +321,7 @@ fn an_onnx_runtime_that_is_missing_or_none_is_named_and_the_built_in_engine_runs
         // Nothing is embedded yet: whoever insists on fastembed is refused.
         machine.configure(&only("fastembed"));
         run(&["users", "list"]).refused(&["`embedding.engine`", words, path, "ORT_DYLIB_PATH"]);
-        assert_eq!(run(&["doctor"]).code, Some(1));
+        assert_eq!(run(&["doctor"]).code, Some(3));
 
         machine.configure(&auto);
         let doctor = run(&["doctor"]).done();

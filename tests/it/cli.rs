@@ -222,7 +222,7 @@ fn without_a_model_words_alone_are_searched_and_that_is_said() {
     machine.configure(&auto.replace("\"auto\"", "\"fastembed\""));
     machine.run(&["users", "list"]).refused(&["`embedding.engine`", "kenward models pull"]);
     let ran = machine.run(&["doctor"]);
-    assert!(ran.code == Some(1) && ran.out.contains("FAILED"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.out.contains("FAILED"), "{ran:?}");
 }
 
 #[test]
@@ -287,12 +287,12 @@ fn doctor_finds_a_broken_configuration_and_an_audit_log_that_was_written_to() {
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, text.replace("dana", "dora")).unwrap();
     let ran = machine.run(&["doctor"]);
-    assert!(ran.code == Some(1) && ran.out.contains("FAILED") && ran.out.contains("damaged"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.out.contains("FAILED") && ran.out.contains("damaged"), "{ran:?}");
     machine.run(&["users", "list"]).refused(&["damaged"]);
 
     machine.configure("labels = 3\n");
     let ran = machine.run(&["doctor"]);
-    assert!(ran.code == Some(1) && ran.out.contains("`labels`"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.out.contains("`labels`"), "{ran:?}");
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn what_cannot_be_ingested_is_refused_or_reported() {
     machine.write("handbook/lost/.access.toml", "allow = [\"group:nobody-knows\"]\n");
     machine.write("handbook/lost/x.md", "# Lost\n\nThe lost words.\n");
     let ran = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
     for words in ["empty.md", "nobody-knows", "hint: ", "links and special files, never followed: 1"] {
         assert!(ran.err.contains(words), "`{words}` is not in {ran:?}");
     }
@@ -288,7 +288,7 @@ fn an_operator_is_told_what_a_removal_hides_and_what_is_gone() {
     machine.write("handbook/pay/.acces.toml", "allow = []\n");
     let near = machine.run(&["ingest", "handbook"]);
     assert!(
-        near.code == Some(1) && near.err.contains("NOT READ, so what it should guard is open: 1 rights file"),
+        near.code == Some(3) && near.err.contains("NOT READ, so what it should guard is open: 1 rights file"),
         "{near:?}"
     );
     std::fs::rename(machine.path("handbook"), machine.path("moved")).unwrap();

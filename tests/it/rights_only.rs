@@ -87,12 +87,12 @@ fn what_failed_says_how_often_and_when_again() {
     machine.write("handbook/good.md", "# Good\n\nwords\n");
     machine.write("handbook/broken.pdf", b"%PDF-1.7\n1 0 obj\n<< /Type");
     let first = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]);
-    assert_eq!(first.code, Some(1), "{first:?}");
+    assert_eq!(first.code, Some(3), "{first:?}");
     assert!(first.err.contains("not tried again until they change"), "{first:?}");
     let second = machine.run(&["ingest"]);
-    assert!(second.code == Some(1) && !second.err.contains("tried 2 times"), "{second:?}");
+    assert!(second.code == Some(3) && !second.err.contains("tried 2 times"), "{second:?}");
     let third = machine.run(&["ingest", "--retry-failed"]);
-    assert!(third.code == Some(1) && third.err.contains("broken.pdf (tried 2 times)"), "{third:?}");
+    assert!(third.code == Some(3) && third.err.contains("broken.pdf (tried 2 times)"), "{third:?}");
     let shown = machine.run(&["runs", "show", "handbook"]).done();
     assert!(shown.out.contains("broken, 2 tries, not tried again until they change"), "{shown:?}");
     let doctor = machine.run(&["doctor"]).done();

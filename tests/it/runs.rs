@@ -55,7 +55,7 @@ fn a_run_is_paused_and_resumed_under_its_number_and_ends_with_everything() {
         "{paused:?}"
     );
     let run = ended(run);
-    assert!(run.code == Some(1) && run.err.contains("run 1 of handbook was paused"), "{run:?}");
+    assert!(run.code == Some(3) && run.err.contains("run 1 of handbook was paused"), "{run:?}");
     assert!(holds(&machine.data().join("audit"), "run_stopped"), "who stopped it is recorded");
     let row = last(&machine);
     assert_eq!((&row["no"], &row["state"], &row["legs"]), (&1.into(), &"paused".into(), &1.into()));
@@ -86,7 +86,7 @@ fn a_cancelled_run_is_over_and_the_next_is_another() {
     under_way(&machine);
     machine.run(&["runs", "cancel", "1"]).done();
     let run = ended(run);
-    assert!(run.code == Some(1) && run.err.contains("was cancelled"), "{run:?}");
+    assert!(run.code == Some(3) && run.err.contains("was cancelled"), "{run:?}");
     machine.run(&["runs", "resume", "1"]).refused(&["run 1 is cancelled"]);
     machine.run(&["ingest"]).done();
     let row = last(&machine);

@@ -158,7 +158,7 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
         return Err(error);
     }
     let failed = reports.iter().any(report::needs_attention);
-    Ok(if failed || stopped { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if failed || stopped { Outcome::NotAllWell } else { Outcome::Done })
 }
 
 /// Goes on with a run of a recorded source, as `ingest` would.

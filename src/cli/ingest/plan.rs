@@ -46,10 +46,10 @@ pub(super) async fn all(
     } else {
         "nothing was written; the same command without `--plan` does it"
     });
-    Ok(if plans.iter().any(needs_attention) { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if plans.iter().any(needs_attention) { Outcome::NotAllWell } else { Outcome::Done })
 }
 
-/// Whether a run would be refused, or not do all that is meant: exit code 1.
+/// Whether a run would be refused, or not do all that is meant: exit code 3.
 fn needs_attention(plan: &Plan) -> bool {
     plan.mass_delete || plan.without_rights > 0 || !plan.failed.is_empty() || !plan.view.problems.is_empty()
 }

@@ -59,5 +59,5 @@ pub(super) async fn run(json: bool, context: &Context, backend: &Backend) -> any
 
 fn stopped() -> Outcome {
     out::say("stopped: the documents answer as before; the same command goes on from where it was");
-    Outcome::SomeFailed
+    Outcome::NotAllWell
 }

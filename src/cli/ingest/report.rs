@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many paths of one reason are listed.
 const LISTED: usize = 10;
 
-/// Whether something was not as it should be: exit code 1.
+/// Whether something was not as it should be: exit code 3.
 pub(super) fn needs_attention(report: &RunReport) -> bool {
     report.summary.failed > 0
         || !report.failures.is_empty()

@@ -23,7 +23,7 @@ pub(super) async fn all(specs: Vec<SourceSpec>, json: bool, backend: &Backend) -
             reply = backend.ask(Op::SyncRights { source: spec.name.clone() }) => reply?,
             _ = tokio::signal::ctrl_c() => {
                 out::say("stopped: what narrows acts; the rest waits for the next reading");
-                return Ok(Outcome::SomeFailed);
+                return Ok(Outcome::NotAllWell);
             }
         };
         match reply {
@@ -37,10 +37,10 @@ pub(super) async fn all(specs: Vec<SourceSpec>, json: bool, backend: &Backend) -
         out::print(&table(&reports))?;
     }
     reports.iter().for_each(tell);
-    Ok(if reports.iter().any(needs_attention) { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if reports.iter().any(needs_attention) { Outcome::NotAllWell } else { Outcome::Done })
 }
 
-/// Whether something was not as it should be: exit code 1.
+/// Whether something was not as it should be: exit code 3.
 fn needs_attention(report: &RightsReport) -> bool {
     report.gone_too_many
         || report.unsettled
