@@ -110,7 +110,7 @@ impl Metrics {
         for run in open {
             match run.state {
                 RunState::Running => running += 1,
-                RunState::Paused | RunState::Interrupted => stopped += 1,
+                RunState::Paused | RunState::Interrupted | RunState::Refused => stopped += 1,
                 RunState::Done | RunState::Cancelled => {}
             }
         }

@@ -117,13 +117,19 @@ async fn sources(backend: &Backend) -> Vec<Check> {
         }
         let last = Op::Runs { source: Some(spec.name.clone()), limit: 1 };
         let Ok(Reply::Runs(rows)) = backend.ask(last).await else { continue };
-        for row in rows.iter().filter(|row| matches!(row.state, RunState::Paused | RunState::Interrupted)) {
+        for row in rows.iter().filter(|row| row.state.is_open()) {
             let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             checks.push(wrong(
                 "runs",
                 State::Warning,
                 format!("run {} of `{}` is {}{why}", row.no, spec.name, row.state.word()),
-                format!("`kenward runs resume {}` goes on with it", row.no),
+                match row.state {
+                    RunState::Refused => format!(
+                        "look at its folder; if it is right that so much is gone: `kenward ingest {} --allow-mass-delete`",
+                        spec.name
+                    ),
+                    _ => format!("`kenward runs resume {}` goes on with it", row.no),
+                },
             ));
         }
     }

@@ -68,6 +68,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
             RunState::Paused | RunState::Interrupted => ingest::resume(row.source, json, context).await,
             state => {
                 let hint = match state {
+                    RunState::Refused => format!(
+                        "`kenward ingest {} --allow-mass-delete`, if it is right that so much is gone",
+                        row.source
+                    ),
                     RunState::Running => format!("wait for its end, or see `kenward runs show {}`", row.no),
                     _ => format!("`kenward ingest {}` begins a new one", row.source),
                 };
@@ -122,7 +126,10 @@ async fn list(source: Option<String>, limit: u32, json: bool, backend: &Backend)
                 row.source.clone(),
                 out::time(row.started),
                 row.state.word().to_owned(),
-                format!("{}/{}", row.done, row.of),
+                match row.state {
+                    RunState::Refused => "-".to_owned(),
+                    _ => format!("{}/{}", row.done, row.of),
+                },
                 row.summary.failed.to_string(),
             ]
         })

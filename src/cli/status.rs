@@ -126,6 +126,8 @@ fn row(status: &SourceStatus, ago: &dyn Fn(Timestamp) -> String) -> Vec<String> 
             RunState::Paused | RunState::Interrupted => {
                 format!("{} {}, {} of {}", run.no, run.state.word().to_uppercase(), run.done, run.of)
             }
+            // How far it was says nothing: it did nothing.
+            RunState::Refused => format!("{} REFUSED: see `kenward runs show {}`", run.no, run.no),
             state => format!("{} {}", run.no, state.word()),
         },
     );

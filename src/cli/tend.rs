@@ -383,7 +383,7 @@ fn due(last: Option<&RunRow>, whole: Option<i64>, every: Duration, now: i64) -> 
     let since = |at: i64| u64::try_from(now.saturating_sub(at)).unwrap_or(0);
     match last.state {
         RunState::Running | RunState::Paused => false,
-        RunState::Done | RunState::Cancelled | RunState::Interrupted => {
+        RunState::Done | RunState::Cancelled | RunState::Interrupted | RunState::Refused => {
             let ended = whole.unwrap_or_else(|| last.ended.unwrap_or(last.started).0);
             Duration::from_millis(since(ended)) >= every
         }
@@ -422,7 +422,7 @@ mod tests {
         assert!(due(None, None, every, 0));
         // What was read since of single files moves nothing.
         assert!(due(Some(&row(RunState::Done, Some(11_000))), Some(2_000), every, 12_000));
-        for state in [RunState::Done, RunState::Cancelled, RunState::Interrupted] {
+        for state in [RunState::Done, RunState::Cancelled, RunState::Interrupted, RunState::Refused] {
             assert!(due(Some(&row(state, Some(2_000))), None, every, 12_000));
             assert!(!due(Some(&row(state, Some(2_000))), None, every, 11_999));
         }

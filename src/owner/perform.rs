@@ -273,7 +273,12 @@ pub(super) fn ingest(
     };
     if let Some(error) = ended.as_ref().err().filter(|error| begun(error)) {
         let (why, _) = words(error, None);
-        if let Err(error) = asked.opened.vault.explain_run(number, &why) {
+        let vault = &asked.opened.vault;
+        let kept = match error {
+            IngestError::MassDelete { .. } => vault.refuse_run(number, &why),
+            _ => vault.explain_run(number, &why),
+        };
+        if let Err(error) = kept {
             tracing::warn!(%error, "what stopped a run could not be kept");
         }
     }

@@ -74,7 +74,7 @@ fn a_run_is_paused_and_resumed_under_its_number_and_ends_with_everything() {
     machine.run(&["runs", "resume", "1"]).refused(&["run 1 is done", "`kenward ingest handbook`"]);
     machine.run(&["runs", "pause", "1"]).refused(&["run 1 is done"]);
     let shown = machine.run(&["runs", "show", "handbook"]).done();
-    for words in ["run 1 of handbook: done", "1500 of 1500, gone on with 1 times", "hashing-1"] {
+    for words in ["run 1 of handbook: done", "1500 of 1500, gone on with 1 time", "hashing-1"] {
         assert!(shown.out.contains(words), "`{words}` is not in {shown:?}");
     }
 }
@@ -121,7 +121,7 @@ fn a_run_that_an_error_stopped_says_which() {
     }
     machine.run(&["ingest"]).refused(&["--allow-mass-delete"]);
     let shown = machine.run(&["runs", "show", "2"]).done();
-    assert!(shown.out.contains("run 2 of handbook: interrupted"), "{shown:?}");
+    assert!(shown.out.contains("run 2 of handbook: refused"), "{shown:?}");
     assert!(shown.out.contains("stopped by source `handbook`: this run would remove 3 of 4"), "{shown:?}");
     machine.run(&["runs", "resume", "2"]).refused(&["--allow-mass-delete"]);
     machine.run(&["ingest", "--allow-mass-delete"]).done();

@@ -18,9 +18,10 @@ pub(super) use report::{again as tried_again, how_to_fix};
 pub(super) use source::of_config as configured;
 
 use super::fail::{self, Fix, want};
+use super::sources::ask;
 use super::{Context, Outcome, models, out};
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply, RunOrder};
+use crate::owner::ops::{Op, Operate, Operated, Reply, RunOrder};
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::SourceSpec;
 use std::path::PathBuf;
@@ -182,7 +183,39 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
     run(args, context).await
 }
 
-async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: SourceSpec) -> anyhow::Result<Ran> {
+/// Runs over a source. One that is new and whose run is refused before it begins is not recorded after all.
+async fn one(args: &Args, context: &Context, backend: &Backend, spec: SourceSpec) -> anyhow::Result<Ran> {
+    let recorded = want!(backend.ask(Op::Sources).await?, Reply::Sources(sources) => sources);
+    let known = recorded.iter().any(|known| known.name == spec.name);
+    let name = spec.name.clone();
+    let ran = run_over(args, context, backend, spec).await;
+    if ran.is_err() && !known {
+        // What refused the run is the error; if this fails, too, the source stays recorded.
+        let _ = forget(&name, backend).await;
+    }
+    ran
+}
+
+/// Takes a source out again over which no run has begun.
+async fn forget(name: &str, backend: &Backend) -> anyhow::Result<()> {
+    let runs = Op::Runs { source: Some(name.to_owned()), limit: 1 };
+    if !want!(backend.ask(runs).await?, Reply::Runs(runs) => runs).is_empty() {
+        return Ok(());
+    }
+    if let Operated::Sources(all) = ask(backend, Operate::Sources).await?
+        && let Some(source) = all.into_iter().find(|source| source.spec.name == name)
+    {
+        ask(backend, Operate::RemoveSource { id: source.id }).await?;
+    }
+    Ok(())
+}
+
+async fn run_over(
+    args: &Args,
+    context: &Context,
+    backend: &Backend,
+    mut spec: SourceSpec,
+) -> anyhow::Result<Ran> {
     loop {
         want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
         let op = Op::Ingest(RunOrder {

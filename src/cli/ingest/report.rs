@@ -112,7 +112,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
                     out::line(&report.source)
                 ));
             }
-            RunState::Running | RunState::Done | RunState::Interrupted => {}
+            RunState::Running | RunState::Done | RunState::Interrupted | RunState::Refused => {}
         }
     }
     let links: u64 = reports.iter().map(|report| report.skipped_links).sum();
