@@ -21,18 +21,18 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         ok(
             "catalog",
             format!(
-                "{} documents, {} passages, {} vectors in {} sources; {} people, {} groups, {} tokens",
-                stats.documents,
-                stats.chunks,
-                stats.vectors,
-                stats.sources,
-                stats.users,
-                stats.groups,
-                stats.tokens
+                "{}, {}, {} in {}; {}, {}, {}",
+                words::count(stats.documents, "document"),
+                words::count(stats.chunks, "passage"),
+                words::count(stats.vectors, "vector"),
+                words::count(stats.sources, "source"),
+                words::people(stats.users),
+                words::count(stats.groups, "group"),
+                words::count(stats.tokens, "token")
             ),
         ),
         match &health.audit {
-            Ok(records) => ok("audit", format!("{records} records, the chain holds")),
+            Ok(records) => ok("audit", format!("{}, the chain holds", words::count(*records, "record"))),
             Err(what) => wrong(
                 "audit",
                 State::Failed,
@@ -42,7 +42,7 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         },
     ];
     checks.push(match &health.ledger {
-        Ok(entries) => ok("ledger", format!("{entries} entries, the chain holds")),
+        Ok(entries) => ok("ledger", format!("{}, the chain holds", words::count(*entries, "entry"))),
         Err(wrong_with) => wrong("ledger", State::Failed, wrong_with.what.clone(), wrong_with.hint.clone()),
     });
     if health.clock_behind > CLOCK_MAY_BE_BEHIND {
@@ -86,7 +86,7 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         ));
     }
     if stats.outbox_waiting > 0 {
-        let detail = format!("{} changes are not published yet", stats.outbox_waiting);
+        let detail = format!("{} not published yet", words::are(stats.outbox_waiting, "change"));
         checks.push(wrong("publication", State::Warning, detail, "run `kenward ingest` again"));
     }
     let embeds = matches!(health.embedding, EmbeddingState::Running { .. });

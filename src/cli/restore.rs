@@ -4,6 +4,7 @@
 use super::fail::Fix;
 use super::{Context, Outcome, out};
 use crate::app;
+use crate::cli::words;
 use crate::config::{Config, ConfiguredSource, Role, place};
 use crate::identity::Refusal;
 use crate::owner::real;
@@ -105,30 +106,30 @@ fn told(error: VaultError) -> anyhow::Error {
 fn say(restored: &Restored, seconds: f64) {
     let (counts, narrowed) = (&restored.counts, &restored.narrowed);
     out::say(&format!(
-        "restored {} documents and {} audit records of {} into {} ({seconds:.1} s)",
-        counts.documents,
-        counts.audit_records,
+        "restored {} and {} of {} into {} ({seconds:.1} s)",
+        words::count(counts.documents, "document"),
+        words::count(counts.audit_records, "audit record"),
         out::time(restored.made),
         restored.folder.display()
     ));
     match restored.ledger_entries {
-        Some(entries) => out::say(&format!("the rights ledger has {entries} entries since")),
+        Some(entries) => out::say(&format!("the rights ledger has {} since", words::count(entries, "entry"))),
         None => out::say(
             "WITHOUT A RIGHTS LEDGER: nobody can tell which rights were taken away since. Everything is hidden and everybody is \
              out until you have checked it",
         ),
     }
     let said = [
-        (narrowed.documents, "documents are hidden until their source is ingested again"),
-        (narrowed.removed, "documents were removed since, and are gone"),
-        (narrowed.people, "people were removed, disabled or lost clearance"),
-        (narrowed.groups, "groups were removed"),
-        (narrowed.memberships, "memberships are as the ledger tells them last"),
-        (narrowed.tokens, "tokens are revoked"),
-        (narrowed.sources, "sources have another record"),
+        (narrowed.documents, "document", "hidden until the source is ingested again"),
+        (narrowed.removed, "document", "gone: removed since"),
+        (narrowed.people, "account", "as the ledger tells it last: removed, disabled or with less clearance"),
+        (narrowed.groups, "group", "gone: removed since"),
+        (narrowed.memberships, "membership", "as the ledger tells it last"),
+        (narrowed.tokens, "token", "revoked"),
+        (narrowed.sources, "source", "recorded otherwise"),
     ];
-    for (count, what) in said.into_iter().filter(|(count, _)| *count > 0) {
-        out::say(&format!("  {count:>6}  {what}"));
+    for (count, one, what) in said.into_iter().filter(|(count, ..)| *count > 0) {
+        out::say(&format!("  {} {what}", words::are(count, one)));
     }
     if restored.ledger_entries.is_none() {
         out::say("then, in this order:");

@@ -167,8 +167,9 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
             s.added, s.changed, s.unchanged, s.removed, s.failed
         ),
         format!(
-            "  rights     {} changed, {} documents hidden",
-            s.rights_changed, s.hidden_for_unresolved_rights
+            "  rights     {} changed, {} hidden",
+            s.rights_changed,
+            words::count(s.hidden_for_unresolved_rights, "document")
         ),
         format!("  passages   {}", s.chunks),
     ];
@@ -207,7 +208,10 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
 }
 
 fn legs(legs: u32) -> String {
-    if legs == 1 { String::new() } else { format!(", gone on with {} times", legs - 1) }
+    match legs {
+        0 | 1 => String::new(),
+        more => format!(", gone on with {}", words::count(u64::from(more - 1), "time")),
+    }
 }
 
 /// Between two looks at a run that is to stop.

@@ -194,10 +194,10 @@ async fn verify(names: Vec<String>, repair: bool, json: bool, backend: &Backend)
 
 async fn remove(name: &str, yes: bool, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
     let source = find(name, backend).await?;
-    let documents = source.documents;
+    let documents = words::count(source.documents, "document");
     if !yes {
         let what = format!(
-            "this removes the source `{name}` and its {documents} documents from everything that is kept; its folder is not touched"
+            "this removes the source `{name}` and its {documents} from everything that is kept; its folder is not touched"
         );
         if !std::io::stdin().is_terminal() {
             return Err(Fix::new(what, "give `--yes` if that is meant").into());
@@ -215,7 +215,8 @@ async fn remove(name: &str, yes: bool, context: &Context, backend: &Backend) -> 
         reply => return Err(other(reply)),
     };
     out::say(&format!(
-        "the source `{name}` and its {removed} documents are gone; nobody is answered from them any more"
+        "the source `{name}` and its {} gone; nobody is answered from that any more",
+        words::are(removed, "document")
     ));
     if configured(context, name) {
         out::hint(&format!("take `{name}` out of the configuration, too, or it is ingested again"));

@@ -57,7 +57,10 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
     let ago = |at: Timestamp| span(u64::try_from(now.0.saturating_sub(at.0)).unwrap_or_default());
     let backup = status.last_backup.as_ref().map_or_else(
         || "never".to_owned(),
-        |last| format!("{} ago, {} documents, {}", ago(last.made), last.documents, last.folder.display()),
+        |last| {
+            let documents = words::count(last.documents, "document");
+            format!("{} ago, {documents}, {}", ago(last.made), last.folder.display())
+        },
     );
     let verify = status.last_verify.map_or_else(
         || "never (`kenward doctor --deep`)".to_owned(),
@@ -69,10 +72,15 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
     let mut lines = vec![
         format!("kenward {}  {owner}", status.version),
         format!("data      {} (tenant {})", status.data_dir.display(), status.tenant),
-        format!("holds     {} documents, {} passages, {} vectors", s.documents, s.chunks, s.vectors),
+        format!(
+            "holds     {}, {}, {}",
+            words::count(s.documents, "document"),
+            words::count(s.chunks, "passage"),
+            words::count(s.vectors, "vector")
+        ),
         format!("search    {engine}"),
         format!("disk      {}; {} free", disk.join(", "), size(status.free)),
-        format!("audit     {} records", s.audit_records),
+        format!("audit     {}", words::count(s.audit_records, "record")),
         format!("backup    {backup}"),
         format!("verified  {verify}"),
     ];
@@ -80,7 +88,7 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         lines.push(format!("re-embed  {}", words::anew(anew)));
     }
     if s.outbox_waiting > 0 {
-        lines.push(format!("waiting   {} changes are not published yet", s.outbox_waiting));
+        lines.push(format!("waiting   {} not published yet", words::are(s.outbox_waiting, "change")));
     }
     if s.hidden > 0 {
         let by_rights = s.hidden.saturating_sub(s.hidden_until_ingested);
@@ -109,7 +117,8 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         lines.push(format!("CLOCK     {} behind what is recorded: set it right", span(status.clock_behind)));
     }
     let rows: Vec<Vec<String>> = status.sources.iter().map(|source| row(source, &ago)).collect();
-    let mut text: String = lines.iter().map(|line| out::line(line) + "\n").collect();
+    let mut text: String =
+        lines.iter().map(|line| out::folded(&out::line(line), "          ", out::columns())).collect();
     if !rows.is_empty() {
         text.push('\n');
         text.push_str(&out::table(&["source", "documents", "failed", "hidden", "listed", "last run"], &rows));

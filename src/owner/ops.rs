@@ -14,6 +14,7 @@ use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::lost::ReadAgain;
+use kenward_vault::preview::ViewsChanged;
 use kenward_vault::reembed::Ended;
 use kenward_vault::runs::{RunRow, RunState};
 use kenward_vault::sources::HiddenDocuments;
@@ -287,6 +288,17 @@ pub struct Health {
     pub read_again: Vec<ReadAgain>,
 }
 
+/// A reading of rights, and whose view of the documents it changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RightsRead {
+    /// What it came to.
+    #[serde(flatten)]
+    pub report: RightsReport,
+    /// Whose view changed.
+    #[serde(flatten)]
+    pub views: ViewsChanged,
+}
+
 /// The reply to an [`Op`].
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -325,7 +337,7 @@ pub enum Reply {
     /// The end of a run.
     Ingested(Box<RunReport>),
     /// The end of a reading of rights.
-    RightsRead(RightsReport),
+    RightsRead(Box<RightsRead>),
     /// To `ReEmbed`.
     ReEmbedded(Ended),
     /// To `Ingest`: documents carry no rights, and nobody said who may read such ones.

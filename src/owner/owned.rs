@@ -221,7 +221,7 @@ impl Owned {
         }
         match reply {
             Ok(Reply::Ingested(report)) if stopped && report.state == RunState::Interrupted => None,
-            Ok(Reply::RightsRead(report)) if stopped && report.stopped => None,
+            Ok(Reply::RightsRead(read)) if stopped && read.report.stopped => None,
             Ok(Reply::ReEmbedded(Ended::Stopped { .. })) if stopped => None,
             Ok(reply) => Some(reply),
             Err(_) => Some(perform::internal()),

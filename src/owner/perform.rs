@@ -3,7 +3,7 @@
 
 #![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
 
-use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RunOrder, SourceFailures};
+use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RightsRead, RunOrder, SourceFailures};
 use super::stages::Stages;
 use super::{BackendError, apart};
 use crate::app::Opened;
@@ -307,12 +307,17 @@ pub(super) fn sync_rights(asked: &Asked<'_>, source: &str, stop: &Stop) -> Reply
         Ok(found) => found,
         Err(reply) => return reply,
     };
+    let before = match asked.opened.vault.guarded(number) {
+        Ok(before) => before,
+        Err(error) => return failed(&error),
+    };
     match pipeline::sync_rights(&asked.opened.vault, &by, number, &spec, stop) {
         Ok(report) => {
             let RightsReport { changed, looked_at, widened, waiting, gone, .. } = &report;
             let source = spec.name.as_str();
             tracing::info!(source, changed, looked_at, widened, waiting, gone, "rights read");
-            Reply::RightsRead(report)
+            let views = asked.opened.vault.views_changed(&before);
+            Reply::RightsRead(Box::new(RightsRead { report, views }))
         }
         Err(error) => {
             let (message, hint) = words(&error, None);

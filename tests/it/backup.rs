@@ -352,6 +352,12 @@ fn what_a_restore_hid_is_counted_with_what_brings_it_back() {
     let args = ["restore", "copy", "--keys", "keys.json", "--to", "all", "--without-ledger"];
     machine.run(&args).done();
     let all = on("all");
+    all(&["search", "berth"]).refused(&["no active person", &format!("`kenward users enable {OLGA}`")]);
+    let again = machine.run(&["keys", "export", "keys.json"]).done();
+    assert!(
+        again.err.contains("in keys.json already") || again.err.contains("already: it holds"),
+        "{again:?}"
+    );
     let status = all(&["status", "--json"]).done().json();
     assert_eq!(status["stats"]["hidden_until_ingested"], 4, "{status}");
     // A change of the directory resolves rights again; what is hidden stays so, and is counted.

@@ -68,6 +68,8 @@ fn init_makes_an_operator_once_and_writes_over_nothing() {
     std::fs::remove_dir_all(machine.path("kenward-data")).unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
 
+    machine.run(&["--config", "third.toml", "init", "--here"]).refused(&["`--here` and `--config`"]);
+    assert!(!machine.path("third.toml").exists());
     // Beside the configuration, and gone again if the data cannot be made.
     machine.write("kenward-data", "in the way");
     machine.run(&["init", "--here"]).refused(&["kenward-data"]);
@@ -256,6 +258,18 @@ fn a_taken_port_is_named_with_the_reason_and_then_the_way_out() {
     let ran = machine.run(&["serve", "--http", &address]).refused(&[&address, "in use", "port 0"]);
     let hint = ran.err.lines().find(|line| line.starts_with("hint: ")).unwrap();
     assert!(hint.contains("port 0") && !hint.contains("in use"), "{ran:?}");
+    // And nothing that is scheduled was begun.
+    machine.write("handbook/a.md", "# A\n\nWords.\n");
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&format!(
+        "{config}[[source]]\nname = \"handbook\"\npath = \"handbook\"\ndefault_allow = [\"everyone\"]\nevery = \"1s\"\n"
+    ));
+    machine.run(&["serve", "--http", &address]).refused(&["in use"]);
+    let operations = [("KENWARD__OPERATIONS__LISTEN", address.as_str())];
+    let ran = machine.command(&["serve", "--http", "127.0.0.1:0"]).envs(operations).output().unwrap();
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("in use"), "{ran:?}");
+    assert_eq!(machine.run(&["runs", "list", "--json"]).done().json(), serde_json::json!([]));
+    assert_eq!(machine.run(&["sources", "list", "--json"]).done().json(), serde_json::json!([]));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Marks a folder as one that a restore did not come to the end of.
-const UNFINISHED: &str = "unfinished-kenward-restore";
+pub(crate) const UNFINISHED: &str = "unfinished-kenward-restore";
 
 /// What is restored, and where to.
 pub struct Restore {
