@@ -110,7 +110,7 @@ impl Metrics {
         for run in open {
             match run.state {
                 RunState::Running => running += 1,
-                RunState::Paused | RunState::Interrupted => stopped += 1,
+                RunState::Paused | RunState::Interrupted | RunState::Refused => stopped += 1,
                 RunState::Done | RunState::Cancelled => {}
             }
         }
@@ -119,6 +119,7 @@ impl Metrics {
         gauge("passages", "Published passages", s.chunks);
         gauge("vectors", "Vectors", s.vectors);
         gauge("failed_documents", "Documents whose last reading failed", s.failures);
+        gauge("hidden_documents", "Documents that are hidden from everybody", s.hidden);
         gauge(
             "unresolved_rights",
             "Folders and files that rights which cannot be resolved hide",
@@ -126,6 +127,11 @@ impl Metrics {
         );
         gauge("outbox_rows", "Changes that the indexes have still to be told", s.outbox_waiting);
         gauge("audit_records", "Records of the audit log", s.audit_records);
+        gauge(
+            "rights_ledger_wrong",
+            "1 where the rights ledger is not what is written to",
+            u64::from(status.ledger_wrong.is_some()),
+        );
         gauge("runs_under_way", "Sources that a run is on", running);
         gauge("runs_stopped", "Sources whose last run came to no end", stopped);
         gauge("uptime_seconds", "Seconds since the data was opened", status.uptime_seconds);

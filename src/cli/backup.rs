@@ -1,7 +1,7 @@
 //! `kenward backup`: all of the data into a folder, while it is used. The owner of the data writes it; keys are not in it.
 
 use super::fail::{unexpected, want};
-use super::{Context, Outcome, out};
+use super::{Context, Outcome, out, words};
 use crate::config::place;
 use crate::owner::ops::{Op, Operate, Operated, Reply};
 use std::path::PathBuf;
@@ -33,15 +33,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     }
     let c = &made.counts;
     out::say(&format!(
-        "backed up {} documents, {} passages and {} audit records to {} ({:.1} MB, {seconds:.1} s)",
-        c.documents,
-        c.chunks,
-        c.audit_records,
+        "backed up {}, {} and {} to {} ({:.1} MB, {seconds:.1} s)",
+        words::count(c.documents, "document"),
+        words::count(c.chunks, "passage"),
+        words::count(c.audit_records, "audit record"),
         made.folder.display(),
         c.bytes as f64 / 1e6
     ));
     if c.texts_lost > 0 {
-        out::say(&format!("{} stored texts are lost and are not in it; see `kenward doctor`", c.texts_lost));
+        let lost = words::are(c.texts_lost, "stored text");
+        out::say(&format!("{lost} lost and not in it; see `kenward doctor`"));
     }
     out::hint(
         "keys are not in it: keep what `kenward keys export FILE` writes elsewhere; and keep a copy of the rights ledger, see `kenward restore --help`",

@@ -3,6 +3,9 @@
 use super::out;
 use serde::Serialize;
 
+/// Stands before what goes on in another line.
+const INDENT: &str = "                       ";
+
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,9 +48,14 @@ pub(super) fn render(checks: &[Check]) -> String {
             State::Warning => "warn  ",
             State::Failed => "FAILED",
         };
-        text.push_str(&format!("{mark}  {:<14} {}\n", check.check, out::line(&check.detail)));
+        let line = format!("{mark}  {:<14} {}", check.check, out::line(&check.detail));
+        text.push_str(&out::folded(&line, INDENT, out::columns()));
         if let Some(hint) = &check.hint {
-            text.push_str(&format!("{:24}hint: {}\n", "", out::line(hint)));
+            text.push_str(&out::folded(
+                &format!("{INDENT} hint: {}", out::line(hint)),
+                INDENT,
+                out::columns(),
+            ));
         }
     }
     text

@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
         out::print(&render(&checks))?;
     }
     let failed = checks.iter().any(|check| check.state == State::Failed);
-    Ok(if failed { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if failed { Outcome::NotAllWell } else { Outcome::Done })
 }
 
 fn configuration(config: &Config) -> Check {
@@ -99,10 +99,10 @@ fn operator(config: &Config) -> Check {
     }
 }
 
-/// Sources whose folder is gone, and those whose last run came to no end.
-async fn sources(backend: &Backend) -> Vec<Check> {
-    let Ok(Reply::Sources(specs)) = backend.ask(Op::Sources).await else { return Vec::new() };
-    let mut checks = Vec::new();
+/// Sources whose folder is gone, and those whose last run came to no end; the names of the latter.
+async fn sources(backend: &Backend) -> (Vec<Check>, Vec<String>) {
+    let Ok(Reply::Sources(specs)) = backend.ask(Op::Sources).await else { return (Vec::new(), Vec::new()) };
+    let (mut checks, mut open) = (Vec::new(), Vec::new());
     for spec in specs {
         if !Path::new(&spec.root).is_dir() {
             checks.push(wrong(
@@ -117,17 +117,24 @@ async fn sources(backend: &Backend) -> Vec<Check> {
         }
         let last = Op::Runs { source: Some(spec.name.clone()), limit: 1 };
         let Ok(Reply::Runs(rows)) = backend.ask(last).await else { continue };
-        for row in rows.iter().filter(|row| matches!(row.state, RunState::Paused | RunState::Interrupted)) {
+        for row in rows.iter().filter(|row| row.state.is_open()) {
+            open.push(spec.name.clone());
             let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             checks.push(wrong(
                 "runs",
                 State::Warning,
                 format!("run {} of `{}` is {}{why}", row.no, spec.name, row.state.word()),
-                format!("`kenward runs resume {}` goes on with it", row.no),
+                match row.state {
+                    RunState::Refused => format!(
+                        "look at its folder; if it is right that so much is gone: `kenward ingest {} --allow-mass-delete`",
+                        spec.name
+                    ),
+                    _ => format!("`kenward runs resume {}` goes on with it", row.no),
+                },
             ));
         }
     }
-    checks
+    (checks, open)
 }
 
 /// Operators whose handle no person has: they administer, and can ask nothing.
@@ -225,18 +232,24 @@ async fn owner(context: &Context, args: &Args) -> Vec<Check> {
         }
     };
     let own = backend.is_owner().await;
+    let another = super::another_configuration(&backend);
     let accepted = if args.accept_clock { accept_clock(&backend).await } else { None };
     let reply = backend.ask(Op::Health).await;
     let users = backend.ask(Op::Users).await;
-    let sources = sources(&backend).await;
+    let (sources, open) = sources(&backend).await;
     let deep = if args.deep { looked_at(&backend, args.repair).await } else { Vec::new() };
     backend.close().await;
     match reply {
-        Ok(Reply::Health(health)) => {
+        Ok(Reply::Health(mut health)) => {
+            // That its last run is open says it already.
+            for again in health.read_again.iter_mut().filter(|again| open.contains(&again.source)) {
+                again.waiting = 0;
+            }
             let mut checks = health_checks(&health, own);
             if let Ok(Reply::Users(users)) = users {
                 checks.extend(unknown_operators(&context.config, &users));
             }
+            checks.extend(another.map(|(what, hint)| wrong("configuration", State::Warning, what, hint)));
             checks.extend(sources);
             checks.extend(deep);
             checks.extend(accepted);

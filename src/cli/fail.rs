@@ -1,5 +1,5 @@
 //! How a verb fails: in lower case, user input in backticks, then `hint:`. Exit code 1 is for what
-//! the user can fix, 2 for what is ours.
+//! the user can fix, 2 for what is ours; what ran and is not all well is no failure, and ends with 3.
 
 use super::out;
 use crate::config::ConfigError;

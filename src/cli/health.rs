@@ -2,10 +2,11 @@
 
 use super::checks::{Check, State, ok, wrong};
 use super::ingest::{how_to_fix, tried_again};
-use super::out;
+use super::{out, words};
 use crate::owner::ops::{EmbeddingState, Health};
 use kenward_access::ids::Timestamp;
 use kenward_vault::lost::ReadAgain;
+use kenward_vault::sources::HiddenDocuments;
 use kenward_vault::writer::Failure;
 use std::collections::BTreeMap;
 
@@ -20,18 +21,18 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         ok(
             "catalog",
             format!(
-                "{} documents, {} passages, {} vectors in {} sources; {} people, {} groups, {} tokens",
-                stats.documents,
-                stats.chunks,
-                stats.vectors,
-                stats.sources,
-                stats.users,
-                stats.groups,
-                stats.tokens
+                "{}, {}, {} in {}; {}, {}, {}",
+                words::count(stats.documents, "document"),
+                words::count(stats.chunks, "passage"),
+                words::count(stats.vectors, "vector"),
+                words::count(stats.sources, "source"),
+                words::people(stats.users),
+                words::count(stats.groups, "group"),
+                words::count(stats.tokens, "token")
             ),
         ),
         match &health.audit {
-            Ok(records) => ok("audit", format!("{records} records, the chain holds")),
+            Ok(records) => ok("audit", format!("{}, the chain holds", words::count(*records, "record"))),
             Err(what) => wrong(
                 "audit",
                 State::Failed,
@@ -41,13 +42,8 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         },
     ];
     checks.push(match &health.ledger {
-        Ok(entries) => ok("ledger", format!("{entries} entries, the chain holds")),
-        Err(what) => wrong(
-            "ledger",
-            State::Failed,
-            what.clone(),
-            "put back the newest copy; without it, a restore hides everything until it is read again",
-        ),
+        Ok(entries) => ok("ledger", format!("{}, the chain holds", words::count(*entries, "entry"))),
+        Err(wrong_with) => wrong("ledger", State::Failed, wrong_with.what.clone(), wrong_with.hint.clone()),
     });
     if health.clock_behind > CLOCK_MAY_BE_BEHIND {
         checks.push(wrong(
@@ -81,27 +77,21 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         checks.push(wrong(
             "embedder",
             State::Warning,
-            format!(
-                "the documents are being embedded anew by {}: {} of {} passages; searches use the old vectors until it is done",
-                anew.engine, anew.passages, anew.of
-            ),
-            "`kenward ingest --re-embed` goes on with it, if it is not under way",
+            format!("the documents are embedded anew {}", words::anew(anew)),
+            if anew.under_way {
+                "`kenward status` says how far it is"
+            } else {
+                "`kenward ingest --re-embed`"
+            },
         ));
     }
     if stats.outbox_waiting > 0 {
-        let detail = format!("{} changes are not published yet", stats.outbox_waiting);
+        let detail = format!("{} not published yet", words::are(stats.outbox_waiting, "change"));
         checks.push(wrong("publication", State::Warning, detail, "run `kenward ingest` again"));
     }
     let embeds = matches!(health.embedding, EmbeddingState::Running { .. });
     checks.extend(health.read_again.iter().flat_map(|again| read_again(again, embeds)));
-    if stats.rights_unresolved > 0 {
-        checks.push(wrong(
-            "rights",
-            State::Warning,
-            format!("{} folders or files are hidden from everybody: their rights name somebody or a label that is unknown, or cannot be read", stats.rights_unresolved),
-            "`kenward ingest` lists them; correct the rights file, or add the person or group",
-        ));
-    }
+    checks.extend(health.hidden.iter().flat_map(hidden));
     for source in &health.freshness {
         let time = |at: Option<Timestamp>| at.map_or_else(|| "no time yet".to_owned(), out::time);
         let (all, rights) = (time(source.listed), time(source.rights_as_of));
@@ -118,14 +108,53 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         for (reason, failures) in reasons {
             let tries = failures.iter().map(|failure| failure.attempts).max().unwrap_or_default();
             let again = tried_again(failures.iter().copied()).unwrap_or_default();
+            let paths: Vec<String> = failures.iter().map(|failure| failure.path.clone()).collect();
             let detail = format!(
-                "source `{}`: {} failed: {}; tried up to {tries} times, {again}",
+                "source `{}`: {} failed ({}; tried up to {}, {again}): {}",
                 source.source,
-                failures.len(),
-                reason.replace('_', " ")
+                words::count(paths.len() as u64, "document"),
+                reason.replace('_', " "),
+                words::count(u64::from(tries), "time"),
+                words::first(&paths)
             );
             checks.push(wrong("documents", State::Warning, detail, how_to_fix(reason)));
         }
+    }
+    checks
+}
+
+/// What nobody sees of a source, why, and what brings it back.
+fn hidden(hidden: &HiddenDocuments) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let source = &hidden.source;
+    if hidden.by_rights > 0 {
+        let places: Vec<String> =
+            hidden.problems.iter().map(|(place, what)| format!("{place}: {what}")).collect();
+        checks.push(wrong(
+            "hidden",
+            State::Warning,
+            format!(
+                "source `{source}`: {} hidden from everybody by rights that cannot be resolved: {}",
+                words::are(hidden.by_rights, "document"),
+                words::first(&places)
+            ),
+            format!(
+                "correct the rights file, or add the person or group; then `kenward ingest {}`",
+                quoted(source)
+            ),
+        ));
+    }
+    if hidden.until_ingested > 0 {
+        checks.push(wrong(
+            "hidden",
+            State::Warning,
+            format!(
+                "source `{source}`: {} hidden from everybody until the source is ingested again (since a restore, or a change of \
+                 people or labels)",
+                words::are(hidden.until_ingested, "document")
+            ),
+            format!("`kenward ingest {}` reads them, and shows them again", quoted(source)),
+        ));
     }
     checks
 }
@@ -141,7 +170,7 @@ fn read_again(again: &ReadAgain, embeds: bool) -> Vec<Check> {
             format!(
                 "source `{}`: the stored text of {} is lost or damaged and cannot be read by anybody",
                 again.source,
-                documents(again.text_lost)
+                words::count(again.text_lost, "document")
             ),
             format!("{run} reads them again"),
         ));
@@ -153,10 +182,7 @@ fn read_again(again: &ReadAgain, embeds: bool) -> Vec<Check> {
             format!(
                 "source `{}`: {} not embedded by this model: only their words are searched, not their meaning",
                 again.source,
-                match again.not_embedded {
-                    1 => "1 document is".to_owned(),
-                    n => format!("{n} documents are"),
-                }
+                words::are(again.not_embedded, "document")
             ),
             format!("{run} embeds them"),
         ));
@@ -168,16 +194,12 @@ fn read_again(again: &ReadAgain, embeds: bool) -> Vec<Check> {
             format!(
                 "source `{}`: a run was cut off: what it read of {} is not shown yet",
                 again.source,
-                documents(again.waiting)
+                words::count(again.waiting, "document")
             ),
             format!("{run} goes on with it"),
         ));
     }
     checks
-}
-
-fn documents(n: u64) -> String {
-    if n == 1 { "1 document".to_owned() } else { format!("{n} documents") }
 }
 
 /// A source's name as a shell takes it for one word.

@@ -34,6 +34,13 @@ pub(super) struct Plan {
 }
 
 pub(super) fn plan(args: Args, overrides: &Overrides) -> anyhow::Result<Plan> {
+    let variable = std::env::var_os("KENWARD_CONFIG").is_some_and(|value| !value.is_empty());
+    let named =
+        if overrides.config.is_some() { Some("--config") } else { variable.then_some("KENWARD_CONFIG") };
+    if let Some(named) = named.filter(|_| args.here) {
+        let message = format!("`--here` and `{named}` name two places for the configuration");
+        return Err(Fix::new(message, "give one of the two").into());
+    }
     let file = place::to_write(overrides.config.as_deref(), args.here)?;
     if file.exists() {
         let message = format!("`{}` is already there", file.display());

@@ -2,7 +2,7 @@
 //! see: the owner of the data writes the file itself.
 
 use super::fail::{Fix, unexpected, want};
-use super::{Context, Outcome, out};
+use super::{Context, Outcome, out, words};
 use crate::config::place;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Operate, Operated, Reply};
@@ -31,7 +31,7 @@ enum Verb {
     },
     /// Writes all keys into a new file, for you alone
     Export {
-        /// Nothing may be there yet
+        /// Nothing may be there yet but the same keys
         file: PathBuf,
     },
 }
@@ -93,7 +93,13 @@ async fn act(verb: Verb, backend: &Backend) -> anyhow::Result<Outcome> {
         Verb::Export { file } => {
             match ask(backend, Operate::ExportKeys { file: place::absolute(&file) }).await? {
                 Operated::Exported(exported) => {
-                    out::say(&format!("{} keys are in {}", exported.keys, exported.file.display()));
+                    let (keys, file) = (words::are(exported.keys, "key"), exported.file.display());
+                    out::say(&match exported.already {
+                        true => {
+                            format!("{keys} in {file} already: it holds exactly these, and was left as it is")
+                        }
+                        false => format!("{keys} in {file}"),
+                    });
                     out::say(
                         "WHOEVER HAS THIS FILE AND A BACKUP CAN READ EVERYTHING: it is not encrypted. Keep it apart from both the data and its backups",
                     );

@@ -27,6 +27,7 @@ mod tend;
 mod tokens;
 mod users;
 mod verified;
+mod words;
 
 use crate::config::{Config, Level, LogConfig, Overrides};
 use crate::owner::Backend;
@@ -36,10 +37,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// How a verb ends, for `--help`.
+const CODES: &str = "\
+Exit codes:
+  0  done
+  1  could not, and you can mend it: the error and its hint say how (a wrong use, too)
+  2  could not, by a fault of this program
+  3  it ran, and not all is well: documents failed or are hidden, a run was stopped or would be refused, a check
+     found something, `access why` says no";
+
 /// A knowledge base that AI agents query over MCP, in which every answer holds exactly what its
 /// asker may see.
 #[derive(Parser)]
 #[command(name = "kenward", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = CODES)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -112,9 +123,9 @@ enum Verb {
 pub(crate) enum Outcome {
     /// Exit code 0.
     Done,
-    /// Exit code 1: done, and something of it failed, as was said.
-    SomeFailed,
-    /// Exit code 3: `access why` says no.
+    /// Exit code 3: it ran, and not all is well, as was said: documents failed or are hidden, a check found something.
+    NotAllWell,
+    /// Exit code 3, too: `access why` says no.
     No,
 }
 
@@ -127,8 +138,33 @@ pub(crate) struct Context {
 impl Context {
     /// Reaches the owner of the data, or becomes it. [`Backend::close`] it at the end.
     pub async fn backend(&self) -> anyhow::Result<Backend> {
-        Ok(Backend::open(Arc::clone(&self.config)).await?)
+        let backend = Backend::open(Arc::clone(&self.config)).await?;
+        if let Some((what, hint)) = another_configuration(&backend) {
+            out::say(&format!("warning: {what}"));
+            out::hint(&hint);
+        }
+        Ok(backend)
     }
+}
+
+/// What is to be said where the owner goes by another configuration than this process: its own counts, whatever the
+/// file says now.
+fn another_configuration(backend: &Backend) -> Option<(String, String)> {
+    let parts = backend.goes_by_another();
+    if parts.is_empty() {
+        return None;
+    }
+    let pid = backend.owner_pid().map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    let parts: Vec<String> = parts.iter().map(|part| format!("`{part}`")).collect();
+    Some((
+        format!(
+            "the process that owns the data{pid} goes by another configuration, older or of other variables, than this command: {} \
+             differ{}",
+            parts.join(", "),
+            if parts.len() == 1 { "s" } else { "" }
+        ),
+        "restart that process; until then its configuration counts".to_owned(),
+    ))
 }
 
 impl Verb {
@@ -193,8 +229,7 @@ pub fn main() -> ExitCode {
     telemetry::finish();
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::SomeFailed) => ExitCode::from(1),
-        Ok(Outcome::No) => ExitCode::from(3),
+        Ok(Outcome::NotAllWell | Outcome::No) => ExitCode::from(3),
         Err(error) => fail::report(&error),
     }
 }

@@ -1,6 +1,9 @@
 //! Where the command line writes: data to standard output, everything else to standard error.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+
+/// Where a terminal does not say how wide it is.
+const COLUMNS: usize = 80;
 
 /// Data, as it is.
 pub(crate) fn print(text: &str) -> std::io::Result<()> {
@@ -24,6 +27,35 @@ pub(crate) fn say(text: &str) {
 /// A `hint:` line.
 pub(crate) fn hint(text: &str) {
     say(&format!("hint: {text}"));
+}
+
+/// How wide standard output may be; `None` if it is no terminal.
+pub(crate) fn columns() -> Option<usize> {
+    let width = || terminal_size::terminal_size().map_or(COLUMNS, |(width, _)| usize::from(width.0));
+    // Lines longer than that are hard to read.
+    std::io::stdout().is_terminal().then(|| width().clamp(40, 120))
+}
+
+/// A line, in several where it is too long for so many columns: the later ones begin with `indent`.
+pub(crate) fn folded(line: &str, indent: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else { return format!("{line}\n") };
+    let mut text = String::new();
+    let mut rest = line.to_owned();
+    while let Some((at, _)) = rest.char_indices().nth(columns) {
+        let least = indent.len();
+        // Between two words if there are two, else within one.
+        let head = rest.get(..at).unwrap_or_default();
+        let cut = match head.rfind(' ').filter(|cut| *cut > least) {
+            _ if rest.get(at..).is_some_and(|tail| tail.starts_with(' ')) => at,
+            Some(cut) => cut,
+            None => at,
+        };
+        let (head, tail) = rest.split_at(cut);
+        text.push_str(head.trim_end());
+        text.push('\n');
+        rest = format!("{indent}{}", tail.trim_start());
+    }
+    text + &rest + "\n"
 }
 
 /// Rows under their headings, columns aligned.
@@ -71,6 +103,14 @@ mod tests {
         let rows =
             vec![vec!["a\u{1b}[2J".to_owned(), "x".to_owned()], vec!["bbbbbbb".to_owned(), "y".to_owned()]];
         assert_eq!(table(&["one", "two"], &rows), "ONE      TWO\na [2J    x\nbbbbbbb  y\n");
+    }
+
+    #[test]
+    fn long_lines_are_folded_between_words_and_within_those_that_are_too_long() {
+        assert_eq!(folded("one two three", "  ", None), "one two three\n");
+        assert_eq!(folded("one two three", "  ", Some(7)), "one two\n  three\n");
+        assert_eq!(folded("  abcdefghijkl", "  ", Some(6)), "  abcd\n  efgh\n  ijkl\n");
+        assert_eq!(folded("ééééé é", "", Some(5)), "ééééé\né\n");
     }
 
     #[test]

@@ -4,13 +4,15 @@
 use super::fail::Fix;
 use super::{Context, Outcome, out};
 use crate::app;
-use crate::config::{Role, place};
+use crate::cli::words;
+use crate::config::{Config, ConfiguredSource, Role, place};
 use crate::identity::Refusal;
+use crate::owner::real;
 use kenward_vault::backup::{self, LedgerGiven, Restore, Restored};
 use kenward_vault::keys::KeyMaterial;
 use kenward_vault::vault::Operator;
 use kenward_vault::{OpenOptions, VaultError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What rights come back, for `--help`.
@@ -55,6 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         if person.map_err(refused)?.role != Role::Operator {
             return Err(refused(Refusal::NotOperator { uid }).into());
         }
+        apart(&config, &place::absolute(&args.to))?;
         let open = OpenOptions { data_dir: place::absolute(&args.to), ..app::options(&config, None) };
         let ledger = match args.ledger {
             Some(file) => LedgerGiven::File(file),
@@ -73,6 +76,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     Ok(Outcome::Done)
 }
 
+/// Refuses the folder of a configured source; those that the backup has are looked at when it is open.
+fn apart(config: &Config, to: &Path) -> anyhow::Result<()> {
+    let to = real(to);
+    let overlaps = |source: &&ConfiguredSource| {
+        let root = real(&source.path);
+        to.starts_with(&root) || root.starts_with(&to)
+    };
+    match config.sources.iter().find(overlaps) {
+        Some(source) => Err(Fix::new(
+            format!(
+                "`{}` and the folder `{}` of the source `{}` overlap",
+                to.display(),
+                source.path.display(),
+                source.name
+            ),
+            "give a folder outside of all sources",
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
 fn told(error: VaultError) -> anyhow::Error {
     let (message, hint) = crate::owner::words(&error);
     Fix::new(message, hint.unwrap_or_else(|| "see `kenward restore --help`".to_owned())).into()
@@ -81,30 +106,30 @@ fn told(error: VaultError) -> anyhow::Error {
 fn say(restored: &Restored, seconds: f64) {
     let (counts, narrowed) = (&restored.counts, &restored.narrowed);
     out::say(&format!(
-        "restored {} documents and {} audit records of {} into {} ({seconds:.1} s)",
-        counts.documents,
-        counts.audit_records,
+        "restored {} and {} of {} into {} ({seconds:.1} s)",
+        words::count(counts.documents, "document"),
+        words::count(counts.audit_records, "audit record"),
         out::time(restored.made),
         restored.folder.display()
     ));
     match restored.ledger_entries {
-        Some(entries) => out::say(&format!("the rights ledger has {entries} entries since")),
+        Some(entries) => out::say(&format!("the rights ledger has {} since", words::count(entries, "entry"))),
         None => out::say(
             "WITHOUT A RIGHTS LEDGER: nobody can tell which rights were taken away since. Everything is hidden and everybody is \
              out until you have checked it",
         ),
     }
     let said = [
-        (narrowed.documents, "documents are hidden until their source is ingested again"),
-        (narrowed.removed, "documents were removed since, and are gone"),
-        (narrowed.people, "people were removed, disabled or lost clearance"),
-        (narrowed.groups, "groups were removed"),
-        (narrowed.memberships, "memberships are as the ledger tells them last"),
-        (narrowed.tokens, "tokens are revoked"),
-        (narrowed.sources, "sources have another record"),
+        (narrowed.documents, "document", "hidden until the source is ingested again"),
+        (narrowed.removed, "document", "gone: removed since"),
+        (narrowed.people, "account", "as the ledger tells it last: removed, disabled or with less clearance"),
+        (narrowed.groups, "group", "gone: removed since"),
+        (narrowed.memberships, "membership", "as the ledger tells it last"),
+        (narrowed.tokens, "token", "revoked"),
+        (narrowed.sources, "source", "recorded otherwise"),
     ];
-    for (count, what) in said.into_iter().filter(|(count, _)| *count > 0) {
-        out::say(&format!("  {count:>6}  {what}"));
+    for (count, one, what) in said.into_iter().filter(|(count, ..)| *count > 0) {
+        out::say(&format!("  {} {what}", words::are(count, one)));
     }
     if restored.ledger_entries.is_none() {
         out::say("then, in this order:");

@@ -2,7 +2,7 @@
 //! with. The owner of the data does it; nothing here reads a document.
 
 use super::fail::{Fix, want};
-use super::{Context, Outcome, ingest, out};
+use super::{Context, Outcome, ingest, out, words};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use clap::Subcommand;
@@ -68,6 +68,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
             RunState::Paused | RunState::Interrupted => ingest::resume(row.source, json, context).await,
             state => {
                 let hint = match state {
+                    RunState::Refused => format!(
+                        "`kenward ingest {} --allow-mass-delete`, if it is right that so much is gone",
+                        row.source
+                    ),
                     RunState::Running => format!("wait for its end, or see `kenward runs show {}`", row.no),
                     _ => format!("`kenward ingest {}` begins a new one", row.source),
                 };
@@ -122,12 +126,20 @@ async fn list(source: Option<String>, limit: u32, json: bool, backend: &Backend)
                 row.source.clone(),
                 out::time(row.started),
                 row.state.word().to_owned(),
-                format!("{}/{}", row.done, row.of),
+                match row.state {
+                    RunState::Refused => "-".to_owned(),
+                    _ => format!("{}/{}", row.done, row.of),
+                },
                 row.summary.failed.to_string(),
             ]
         })
         .collect();
     out::print(&out::table(&["run", "source", "started", "state", "files", "failed"], &table))?;
+    // It is no run of a source, and takes as long as one.
+    let stats = want!(backend.ask(Op::Stats).await?, Reply::Stats(stats) => stats);
+    if let Some(anew) = &stats.anew {
+        out::say(&format!("embedding anew {}", words::anew(anew)));
+    }
     Ok(Outcome::Done)
 }
 
@@ -155,8 +167,9 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
             s.added, s.changed, s.unchanged, s.removed, s.failed
         ),
         format!(
-            "  rights     {} changed, {} documents hidden",
-            s.rights_changed, s.hidden_for_unresolved_rights
+            "  rights     {} changed, {} hidden",
+            s.rights_changed,
+            words::count(s.hidden_for_unresolved_rights, "document")
         ),
         format!("  passages   {}", s.chunks),
     ];
@@ -195,7 +208,10 @@ fn drawn(row: &RunRow, report: Option<&RunReport>) -> String {
 }
 
 fn legs(legs: u32) -> String {
-    if legs == 1 { String::new() } else { format!(", gone on with {} times", legs - 1) }
+    match legs {
+        0 | 1 => String::new(),
+        more => format!(", gone on with {}", words::count(u64::from(more - 1), "time")),
+    }
 }
 
 /// Between two looks at a run that is to stop.
@@ -230,5 +246,5 @@ async fn stop(run: &str, state: RunState, backend: &Backend) -> anyhow::Result<O
         tokio::time::sleep(LOOK).await;
     }
     out::say("it was asked to stop, and has not yet");
-    Ok(Outcome::SomeFailed)
+    Ok(Outcome::NotAllWell)
 }

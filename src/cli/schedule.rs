@@ -32,9 +32,10 @@ fn log(source: &str, told: Told<'_>) {
             let (run, state, failed) = (report.run, report.state.word(), report.summary.failed);
             tracing::info!(source, run, state, failed, partial = report.partial, "a scheduled run ended");
         }
-        Told::Rights(report) => {
-            let (changed, widened, waiting) = (report.changed, report.widened, report.waiting);
-            tracing::debug!(source, changed, widened, waiting, "its rights were read");
+        Told::Rights(read) => {
+            let (changed, waiting) = (read.report.changed, read.report.waiting);
+            let (fewer, more) = (read.views.seen_by_fewer, read.views.seen_by_more);
+            tracing::debug!(source, changed, fewer, more, waiting, "its rights were read");
         }
         Told::Problem(why) => {
             tracing::warn!(source, why = out::line(&why), "a scheduled run did not come about");

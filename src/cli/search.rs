@@ -12,8 +12,9 @@ use serde_json::Value;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The question
-    query: String,
+    /// The question; several words need no quotes
+    #[arg(required = true, value_name = "WORDS")]
+    query: Vec<String>,
     /// Ask as this person, by handle (needs the operator role, and a reason) [default: yourself]
     #[arg(long = "as", value_name = "USER")]
     act_as: Option<String>,
@@ -49,7 +50,7 @@ enum How {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let request = SearchRequest {
-        query: args.query,
+        query: args.query.join(" "),
         limit: args.limit,
         cursor: None,
         filters: Filters { source: args.source, path: args.path, ..Filters::default() },
@@ -78,7 +79,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     if args.json {
         out::print(&format!("{answer}\n"))?;
     } else {
-        out::print(&render(&serde_json::from_str(&answer)?))?;
+        out::print(&render(&serde_json::from_str(&answer)?, out::columns()))?;
     }
     Ok(Outcome::Done)
 }
@@ -92,8 +93,8 @@ fn hint(field: Option<&str>) -> Option<&'static str> {
     }
 }
 
-/// The disclosure for a terminal.
-fn render(answer: &Value) -> String {
+/// The disclosure for people, its lines folded to so many columns if they are for a terminal.
+fn render(answer: &Value, columns: Option<usize>) -> String {
     let results = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if results.is_empty() {
         // An answer that leaves something out says so; otherwise the words for agents do not fit here.
@@ -115,8 +116,17 @@ fn render(answer: &Value) -> String {
         let place = [at("/provenance/source"), at("/path"), at("/url")];
         let place: Vec<String> = place.iter().filter(|p| !p.is_empty()).map(|p| out::line(p)).collect();
         text.push_str(&format!("   {}\n", place.join("  ")));
+        let headings = result.pointer("/provenance/headings").and_then(Value::as_array);
+        let headings: Vec<String> =
+            headings.into_iter().flatten().filter_map(Value::as_str).map(out::line).collect();
+        let page = result.pointer("/provenance/page").and_then(Value::as_u64);
+        let page = page.map(|page| format!("page {page}"));
+        let within: Vec<String> = page.into_iter().chain(headings).collect();
+        if !within.is_empty() {
+            text.push_str(&out::folded(&format!("   {}", within.join(" > ")), "   ", columns));
+        }
         for line in unfenced(at("/text")) {
-            text.push_str(&format!("   | {}\n", out::line(line)));
+            text.push_str(&out::folded(&format!("   | {}", out::line(line)), "   | ", columns));
         }
         text.push('\n');
     }
@@ -147,9 +157,17 @@ mod tests {
             "text": "=== 7Q4XK2M9VD3R BEGIN ===\n7Q| Due on the 5th | or 6th.\n7Q|\n=== 7Q4XK2M9VD3R END ===",
             "provenance": { "source": "handbook" } }] });
         assert_eq!(
-            render(&answer),
+            render(&answer, None),
             "1. Expense [2J policy  (high)\n   handbook  kb://document/kd_x\n   | Due on the 5th | or \
              6th.\n   | \n\n"
+        );
+        let within = serde_json::json!({ "results": [{
+            "rank": 1, "title": "Leave", "text": "A line that is longer than a narrow screen is wide.",
+            "provenance": { "source": "handbook", "headings": ["Leave", "Parental\u{1b}[2J leave"], "page": 3 } }] });
+        assert_eq!(
+            render(&within, Some(30)),
+            "1. Leave\n   handbook\n   page 3 > Leave > Parental\n   [2J leave\n   | A line that is longer\n   | \
+             than a narrow screen is\n   | wide.\n\n"
         );
     }
 }

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use kenward_vault::knowledge_base::ListSourcesRequest;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(clap::Args)]
@@ -42,21 +43,8 @@ impl Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let backend = context.backend().await?;
-    let http = !args.stdio;
-    let serving = async {
-        if args.stdio {
-            let claim = Claim::Local { act_as: args.act_as, reason: args.reason };
-            stdio(&backend, claim).await
-        } else {
-            over_http(&backend, context).await
-        }
-    };
+    let served = until_it_ends(args, &backend, context).await;
     // A run that is under way when serving ends is interrupted, and goes on with the next one.
-    let served = tokio::select! {
-        served = serving => served,
-        failed = operations(&backend, context, http) => failed,
-        never = schedule::run(&backend, &context.config) => match never {},
-    };
     backend.close().await;
     match served? {
         Ended::ByItself => Ok(Outcome::Done),
@@ -68,17 +56,34 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     }
 }
 
+async fn until_it_ends(args: Args, backend: &Backend, context: &Context) -> anyhow::Result<Ended> {
+    if args.stdio {
+        let claim = Claim::Local { act_as: args.act_as, reason: args.reason };
+        must_be_somebody(backend, &claim).await?;
+        return tokio::select! {
+            served = stdio(backend, claim) => served,
+            never = schedule::run(backend, &context.config) => match never {},
+        };
+    }
+    // Before anything is scheduled: where an address is taken, nothing has been done.
+    let agents = listener(context).await?;
+    let operators = operations_listener(backend, context).await?;
+    tokio::select! {
+        served = over_http(backend, context, agents) => served,
+        failed = operations(backend, operators) => failed,
+        never = schedule::run(backend, &context.config) => match never {},
+    }
+}
+
 /// How serving ended.
 enum Ended {
     ByItself,
     BySignal,
 }
 
-/// Serves metrics and readiness, if that is configured, until it is dropped. Ends only with an error.
-async fn operations(backend: &Backend, context: &Context, http: bool) -> anyhow::Result<Ended> {
-    let Some(address) = context.config.operations.filter(|_| http) else {
-        return std::future::pending().await;
-    };
+/// The listener for metrics and readiness, if that is configured.
+async fn operations_listener(backend: &Backend, context: &Context) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = context.config.operations else { return Ok(None) };
     // Whoever runs it must be one who may see what it counts.
     match backend.ask(Op::Operate(Operate::Ready)).await? {
         Reply::Operated(_) => {}
@@ -88,6 +93,12 @@ async fn operations(backend: &Backend, context: &Context, http: bool) -> anyhow:
         let (message, _) = crate::owner::words(&error);
         Fix::new(message, "choose another address with `operations.listen`")
     })?;
+    Ok(Some(listener))
+}
+
+/// Serves metrics and readiness, if that is configured, until it is dropped. Ends only with an error.
+async fn operations(backend: &Backend, listener: Option<TcpListener>) -> anyhow::Result<Ended> {
+    let Some(listener) = listener else { return std::future::pending().await };
     let address = listener.local_addr().context("the listener's address")?;
     out::say(&format!("metrics and readiness at http://{address}/metrics and /readyz"));
     let router = http::operations::router(backend.clone(), address.port());
@@ -96,7 +107,6 @@ async fn operations(backend: &Backend, context: &Context, http: bool) -> anyhow:
 }
 
 async fn stdio(backend: &Backend, claim: Claim) -> anyhow::Result<Ended> {
-    must_be_somebody(backend, &claim).await?;
     if std::io::stdin().is_terminal() {
         out::say("speaking MCP on standard input and output; an MCP client usually starts this itself:");
         out::say("  claude mcp add kenward -- kenward serve --stdio");
@@ -133,11 +143,16 @@ async fn must_be_somebody(backend: &Backend, claim: &Claim) -> anyhow::Result<()
     }
 }
 
-async fn over_http(backend: &Backend, context: &Context) -> anyhow::Result<Ended> {
-    let listener = http::bind(context.config.http_addr).await.map_err(|error| {
+/// The listener for agents.
+async fn listener(context: &Context) -> anyhow::Result<TcpListener> {
+    let bound = http::bind(context.config.http_addr).await;
+    bound.map_err(|error| {
         let (message, hint) = crate::owner::words(&error);
-        Fix::new(message, hint.unwrap_or_default())
-    })?;
+        Fix::new(message, hint.unwrap_or_default()).into()
+    })
+}
+
+async fn over_http(backend: &Backend, context: &Context, listener: TcpListener) -> anyhow::Result<Ended> {
     let address = listener.local_addr().context("the listener's address")?;
     let options = HttpOptions::loopback(address.port());
     let router = http::router(backend.clone(), &options);

@@ -2,7 +2,7 @@
 //! it; nothing here reads a document.
 
 use super::fail::{Fix, unexpected, want};
-use super::{Context, Outcome, out};
+use super::{Context, Outcome, out, words};
 use crate::config::{SOURCE_NAME, place, valid_source_name};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Operate, Operated, Reply};
@@ -100,6 +100,9 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
                 );
             }
             let source = find(&name, backend).await?;
+            if name == new {
+                return Err(Fix::new(format!("the source is `{name}` already"), "give another name").into());
+            }
             ask(backend, Operate::RenameSource { id: source.id, new: new.clone() }).await?;
             out::say(&format!("the source `{name}` is `{new}` now; its documents keep their ids"));
             if configured(context, &name) {
@@ -141,6 +144,11 @@ async fn list(json: bool, backend: &Backend) -> anyhow::Result<Outcome> {
         out::json(&sources)?;
         return Ok(Outcome::Done);
     }
+    let waiting: Vec<String> = sources
+        .iter()
+        .filter(|source| source.hidden_until_ingested > 0)
+        .map(|source| format!("{} of `{}`", source.hidden_until_ingested, source.spec.name))
+        .collect();
     let rows: Vec<Vec<String>> = sources
         .into_iter()
         .map(|source| {
@@ -155,6 +163,10 @@ async fn list(json: bool, backend: &Backend) -> anyhow::Result<Outcome> {
         })
         .collect();
     out::print(&out::table(&["source", "documents", "failed", "hidden", "listed", "folder"], &rows))?;
+    if !waiting.is_empty() {
+        out::say(&format!("hidden until they are ingested again: {}", words::first(&waiting)));
+        out::hint("`kenward ingest` reads the sources, and shows them again");
+    }
     Ok(Outcome::Done)
 }
 
@@ -177,15 +189,15 @@ async fn verify(names: Vec<String>, repair: bool, json: bool, backend: &Backend)
         let checks = super::verified::checks(&found);
         out::print(&super::checks::render(&checks))?;
     }
-    Ok(if found.is_sound() { Outcome::Done } else { Outcome::SomeFailed })
+    Ok(if found.is_sound() { Outcome::Done } else { Outcome::NotAllWell })
 }
 
 async fn remove(name: &str, yes: bool, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
     let source = find(name, backend).await?;
-    let documents = source.documents;
+    let documents = words::count(source.documents, "document");
     if !yes {
         let what = format!(
-            "this removes the source `{name}` and its {documents} documents from everything that is kept; its folder is not touched"
+            "this removes the source `{name}` and its {documents} from everything that is kept; its folder is not touched"
         );
         if !std::io::stdin().is_terminal() {
             return Err(Fix::new(what, "give `--yes` if that is meant").into());
@@ -203,7 +215,8 @@ async fn remove(name: &str, yes: bool, context: &Context, backend: &Backend) -> 
         reply => return Err(other(reply)),
     };
     out::say(&format!(
-        "the source `{name}` and its {removed} documents are gone; nobody is answered from them any more"
+        "the source `{name}` and its {} gone; nobody is answered from that any more",
+        words::are(removed, "document")
     ));
     if configured(context, name) {
         out::hint(&format!("take `{name}` out of the configuration, too, or it is ingested again"));

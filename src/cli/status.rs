@@ -2,7 +2,7 @@
 //! in it.
 
 use super::sources::{ask, other};
-use super::{Context, Outcome, out};
+use super::{Context, Outcome, out, words};
 use crate::owner::ops::{EmbeddingState, Operate, Operated, SourceStatus, Status};
 use kenward_access::ids::Timestamp;
 use kenward_vault::runs::RunState;
@@ -18,6 +18,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let backend = context.backend().await?;
     let own = backend.is_owner().await;
+    let differs = backend.goes_by_another();
     let reply = ask(&backend, Operate::Status).await;
     backend.close().await;
     let status = match reply? {
@@ -25,9 +26,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         reply => return Err(other(reply)),
     };
     if args.json {
+        let mut status = serde_json::to_value(&status)?;
+        if let Some(status) = status.as_object_mut() {
+            status.insert("configuration_differs".to_owned(), differs.into());
+        }
         out::json(&status)?;
     } else {
-        out::print(&drawn(&status, own, now()))?;
+        out::print(&drawn(&status, own, &differs, now()))?;
     }
     Ok(Outcome::Done)
 }
@@ -37,7 +42,7 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn drawn(status: &Status, own: bool, now: Timestamp) -> String {
+fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> String {
     let owner = match own {
         true => "no server runs".to_owned(),
         false => format!("process {}, up {}", status.pid, span(status.uptime_seconds.saturating_mul(1000))),
@@ -52,7 +57,10 @@ fn drawn(status: &Status, own: bool, now: Timestamp) -> String {
     let ago = |at: Timestamp| span(u64::try_from(now.0.saturating_sub(at.0)).unwrap_or_default());
     let backup = status.last_backup.as_ref().map_or_else(
         || "never".to_owned(),
-        |last| format!("{} ago, {} documents, {}", ago(last.made), last.documents, last.folder.display()),
+        |last| {
+            let documents = words::count(last.documents, "document");
+            format!("{} ago, {documents}, {}", ago(last.made), last.folder.display())
+        },
     );
     let verify = status.last_verify.map_or_else(
         || "never (`kenward doctor --deep`)".to_owned(),
@@ -64,27 +72,53 @@ fn drawn(status: &Status, own: bool, now: Timestamp) -> String {
     let mut lines = vec![
         format!("kenward {}  {owner}", status.version),
         format!("data      {} (tenant {})", status.data_dir.display(), status.tenant),
-        format!("holds     {} documents, {} passages, {} vectors", s.documents, s.chunks, s.vectors),
+        format!(
+            "holds     {}, {}, {}",
+            words::count(s.documents, "document"),
+            words::count(s.chunks, "passage"),
+            words::count(s.vectors, "vector")
+        ),
         format!("search    {engine}"),
         format!("disk      {}; {} free", disk.join(", "), size(status.free)),
-        format!("audit     {} records", s.audit_records),
+        format!("audit     {}", words::count(s.audit_records, "record")),
         format!("backup    {backup}"),
         format!("verified  {verify}"),
     ];
-    if s.outbox_waiting > 0 {
-        lines.push(format!("waiting   {} changes are not published yet", s.outbox_waiting));
+    if let Some(anew) = &s.anew {
+        lines.push(format!("re-embed  {}", words::anew(anew)));
     }
-    if s.rights_unresolved > 0 {
+    if s.outbox_waiting > 0 {
+        lines.push(format!("waiting   {} not published yet", words::are(s.outbox_waiting, "change")));
+    }
+    if s.hidden > 0 {
+        let by_rights = s.hidden.saturating_sub(s.hidden_until_ingested);
+        let why = [
+            (by_rights, "by rights that cannot be resolved (see `kenward doctor`)"),
+            (s.hidden_until_ingested, "until their source is ingested again (`kenward ingest`)"),
+        ];
+        let why: Vec<String> =
+            why.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{n} {why}")).collect();
         lines.push(format!(
-            "HIDDEN    {} folders or files by rights that cannot be resolved: see `kenward doctor`",
-            s.rights_unresolved
+            "HIDDEN    {} from everybody: {}",
+            words::count(s.hidden, "document"),
+            why.join("; ")
+        ));
+    }
+    if let Some(wrong) = &status.ledger_wrong {
+        lines.push(format!("LEDGER    {}: {}", wrong.what, wrong.hint));
+    }
+    if !differs.is_empty() {
+        lines.push(format!(
+            "CONFIG    that process goes by an older or other one: {} differ; restart it",
+            differs.join(", ")
         ));
     }
     if status.clock_behind > 5_000 {
         lines.push(format!("CLOCK     {} behind what is recorded: set it right", span(status.clock_behind)));
     }
     let rows: Vec<Vec<String>> = status.sources.iter().map(|source| row(source, &ago)).collect();
-    let mut text: String = lines.iter().map(|line| out::line(line) + "\n").collect();
+    let mut text: String =
+        lines.iter().map(|line| out::folded(&out::line(line), "          ", out::columns())).collect();
     if !rows.is_empty() {
         text.push('\n');
         text.push_str(&out::table(&["source", "documents", "failed", "hidden", "listed", "last run"], &rows));
@@ -101,6 +135,8 @@ fn row(status: &SourceStatus, ago: &dyn Fn(Timestamp) -> String) -> Vec<String> 
             RunState::Paused | RunState::Interrupted => {
                 format!("{} {}, {} of {}", run.no, run.state.word().to_uppercase(), run.done, run.of)
             }
+            // How far it was says nothing: it did nothing.
+            RunState::Refused => format!("{} REFUSED: see `kenward runs show {}`", run.no, run.no),
             state => format!("{} {}", run.no, state.word()),
         },
     );

@@ -5,8 +5,8 @@
 use super::ingest::configured;
 use crate::config::ConfiguredSource;
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply, RunOrder};
-use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
+use crate::owner::ops::{Op, Reply, RightsRead, RunOrder};
+use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_ingest::watch::{FolderWatch, Seen};
 use kenward_vault::runs::{RunRow, RunState};
 use kenward_vault::writer::SourceSpec;
@@ -35,7 +35,7 @@ const UNWATCHED: Duration = Duration::from_secs(60);
 pub(super) enum Told<'a> {
     Progress(&'a Progress),
     Run(&'a RunReport),
-    Rights(&'a RightsReport),
+    Rights(&'a RightsRead),
     Problem(String),
 }
 
@@ -307,7 +307,7 @@ impl Tending<'_> {
         // Of a source that was never read there are no rights to narrow.
         if last.is_some() && (heard.is_some() || self.rights_at.is_some()) {
             match self.ask(Op::SyncRights { source: self.what.name().to_owned() }).await? {
-                Reply::RightsRead(report) => (self.tell)(Told::Rights(&report)),
+                Reply::RightsRead(read) => (self.tell)(Told::Rights(&read)),
                 other => return Err(refused(other)),
             }
         }
@@ -372,7 +372,12 @@ impl Tending<'_> {
 fn refused(reply: Reply) -> String {
     match reply {
         Reply::NeedsDefault { files, .. } => {
-            format!("{files} files carry no rights of their own; give the source a `default_allow`")
+            format!(
+                "{} {} no rights of {} own; give the source a `default_allow`",
+                super::words::count(files, "file"),
+                if files == 1 { "carries" } else { "carry" },
+                if files == 1 { "its" } else { "their" }
+            )
         }
         Reply::Failed { message, hint: Some(hint) } => format!("{message}; hint: {hint}"),
         other => super::fail::unexpected(other).to_string(),
@@ -394,7 +399,7 @@ fn due(last: Option<&RunRow>, whole: Option<i64>, every: Duration, now: i64) -> 
     let since = |at: i64| u64::try_from(now.saturating_sub(at)).unwrap_or(0);
     match last.state {
         RunState::Running | RunState::Paused => false,
-        RunState::Done | RunState::Cancelled | RunState::Interrupted => {
+        RunState::Done | RunState::Cancelled | RunState::Interrupted | RunState::Refused => {
             let ended = whole.unwrap_or_else(|| last.ended.unwrap_or(last.started).0);
             Duration::from_millis(since(ended)) >= every
         }
@@ -433,7 +438,7 @@ mod tests {
         assert!(due(None, None, every, 0));
         // What was read since of single files moves nothing.
         assert!(due(Some(&row(RunState::Done, Some(11_000))), Some(2_000), every, 12_000));
-        for state in [RunState::Done, RunState::Cancelled, RunState::Interrupted] {
+        for state in [RunState::Done, RunState::Cancelled, RunState::Interrupted, RunState::Refused] {
             assert!(due(Some(&row(state, Some(2_000))), None, every, 12_000));
             assert!(!due(Some(&row(state, Some(2_000))), None, every, 11_999));
         }

@@ -33,8 +33,8 @@ enum Verb {
         /// The agent (client id) that it is for
         #[arg(long)]
         agent: Option<String>,
-        /// What it is for, in your words
-        #[arg(long, default_value = "")]
+        /// What it is called, in your words
+        #[arg(long = "name", alias = "label", value_name = "TEXT", default_value = "")]
         label: String,
         /// Days until it ends
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]

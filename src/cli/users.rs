@@ -120,9 +120,7 @@ pub(super) async fn remove(
     backend: &Backend,
 ) -> anyhow::Result<Outcome> {
     let hidden = || async {
-        Ok::<_, anyhow::Error>(
-            want!(backend.ask(Op::Stats).await?, Reply::Stats(stats) => stats).rights_unresolved,
-        )
+        Ok::<_, anyhow::Error>(want!(backend.ask(Op::Stats).await?, Reply::Stats(stats) => stats).hidden)
     };
     let before = hidden().await?;
     change_directory(backend, vec![change]).await?;
@@ -130,7 +128,8 @@ pub(super) async fn remove(
     let more = hidden().await?.saturating_sub(before);
     if more > 0 {
         out::say(&format!(
-            "warning: {more} folders or files are hidden from everybody now, because their rights files name `{handle}`"
+            "warning: {} hidden from everybody now, because rights files name `{handle}`",
+            super::words::are(more, "document")
         ));
         out::hint(
             "`kenward ingest --plan` lists them: take the name out there, or add it again; `users disable` hides nothing",

@@ -1,6 +1,7 @@
 //! What a look at everything found, as lines that say what to do. It words; it looks at nothing itself.
 
 use super::checks::{Check, State, ok, wrong};
+use crate::cli::words;
 use crate::owner::ops::Verification;
 use kenward_vault::verify::EngineCheck;
 
@@ -15,8 +16,12 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
     for source in &found.files {
         let name = &source.source;
         let counts = format!(
-            "source `{name}`: {} files as they were read, {} changed, {} new, {} gone, {} unreadable",
-            source.same, source.changed, source.added, source.removed, source.failed
+            "source `{name}`: {} as read before, {} changed, {} new, {} gone, {} unreadable",
+            words::count(source.same, "file"),
+            source.changed,
+            source.added,
+            source.removed,
+            source.failed
         );
         match &source.error {
             Some(what) => checks.push(wrong(
@@ -47,11 +52,13 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
     }
     let wrong_texts: u64 = stored.texts_wrong.values().sum();
     if wrong_texts == 0 {
-        checks.push(ok("texts", format!("{} texts are what was written", stored.texts)));
+        checks.push(ok("texts", format!("{} what was written", words::are(stored.texts, "text"))));
     }
     for (source, count) in &stored.texts_wrong {
-        let detail =
-            format!("source `{source}`: {count} stored texts are missing or damaged; they are marked");
+        let detail = format!(
+            "source `{source}`: {} missing or damaged, and marked",
+            words::are(*count, "stored text")
+        );
         checks.push(wrong(
             "texts",
             State::Failed,
@@ -61,8 +68,8 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
     }
     if stored.passages_wrong > 0 {
         let detail = format!(
-            "the passages of {} documents do not fit their text; they are marked",
-            stored.passages_wrong
+            "the passages of {} do not fit the text; they are marked",
+            words::count(stored.passages_wrong, "document")
         );
         checks.push(wrong("passages", State::Failed, detail, "`kenward ingest` reads them again"));
     }
@@ -75,7 +82,9 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
         mended("the vectors differed; `kenward ingest` embeds what is missing", repair),
     ));
     checks.push(match (&stored.audit, &stored.audit_wrong) {
-        (Some(records), None) => ok("audit", format!("{records} records, the chain holds")),
+        (Some(records), None) => {
+            ok("audit", format!("{}, the chain holds", words::count(*records, "record")))
+        }
         (_, what) => wrong(
             "audit",
             State::Failed,
@@ -84,7 +93,9 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
         ),
     });
     checks.push(match (&stored.ledger, &stored.ledger_wrong) {
-        (Some(entries), None) => ok("ledger", format!("{entries} entries, the chain holds")),
+        (Some(entries), None) => {
+            ok("ledger", format!("{}, the chain holds", words::count(*entries, "entry")))
+        }
         (_, what) => {
             wrong("ledger", State::Failed, what.clone().unwrap_or_default(), "put back the newest copy")
         }
@@ -93,7 +104,7 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
 }
 
 fn engine(name: &'static str, found: &EngineCheck, hint: String) -> Check {
-    let counts = format!("{} passages", found.passages);
+    let counts = words::count(found.passages, "passage");
     if found.holds() {
         return ok(name, format!("{counts}, as the catalog says"));
     }

@@ -2,6 +2,7 @@
 //! whole and checked; it must never hold an absent value that would mean "open to all".
 
 pub mod error;
+pub mod marks;
 pub mod place;
 mod raw;
 pub mod schema;
@@ -14,9 +15,13 @@ pub(crate) use validate::{PRINCIPAL, SOURCE_NAME, parse_rights, valid_principal,
 use kenward_access::ids::TenantId;
 use kenward_vault::writer::SourceRights;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Longest configuration file in bytes.
+const LONGEST: u64 = 4 << 20;
 
 /// What the command line says over the file.
 #[derive(Debug, Clone, Default)]
@@ -205,7 +210,7 @@ impl Config {
         let file = place::find(overrides.config.as_deref())?;
         let mut raw = raw::Raw::default();
         if let Some(path) = &file {
-            let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+            let text = bounded(path).map_err(|source| match source.kind() {
                 std::io::ErrorKind::NotFound => ConfigError::NotFound { path: path.clone() },
                 _ => ConfigError::Unreadable { path: path.clone(), source },
             })?;
@@ -239,6 +244,17 @@ impl Config {
         let at = self.labels.iter().position(|known| known == label)?;
         u16::try_from(at).ok()
     }
+}
+
+/// A file's text, if it is short enough to be a configuration.
+fn bounded(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        let why = format!("it is longer than {} MiB", LONGEST >> 20);
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(text)
 }
 
 fn flags(raw: &mut raw::Raw, overrides: &Overrides) {

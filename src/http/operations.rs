@@ -40,12 +40,16 @@ async fn ask(backend: &Backend, operate: Operate) -> Option<Operated> {
     }
 }
 
-/// Whether questions would be answered now: the data is open, its indexes too, and the audit log can be written.
+/// Whether questions would be answered now, and narrowings kept: the data is open, its indexes too, the audit log and the
+/// rights ledger can be written.
 async fn readyz(backend: Backend) -> Response {
     let not_ready = |what: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n")).into_response();
     match ask(&backend, Operate::Ready).await {
-        Some(Operated::Ready { audit: true }) => "ready\n".into_response(),
-        Some(Operated::Ready { audit: false }) => not_ready("the audit log cannot be written"),
+        Some(Operated::Ready { audit: true, ledger: true }) => "ready\n".into_response(),
+        Some(Operated::Ready { audit: false, .. }) => not_ready("the audit log cannot be written"),
+        Some(Operated::Ready { .. }) => {
+            not_ready("the rights ledger cannot be written: see `kenward doctor`")
+        }
         _ => not_ready("the data is not open, or its owner does not answer"),
     }
 }

@@ -33,9 +33,7 @@ pub fn authenticate(vault: &Vault, config: &Config, claim: &Claim, uid: u32) -> 
             let by =
                 other.map(|handle| may_act_as(vault, config, uid, handle, reason.as_deref())).transpose()?;
             let handle = other.or(own).ok_or(Refusal::NobodyHere { uid })?;
-            let user = vault
-                .user_by_handle(handle)
-                .ok_or_else(|| Refusal::UnknownPerson { handle: handle.to_owned() })?;
+            let user = vault.user_by_handle(handle).ok_or_else(|| unknown(vault, handle))?;
             if let Some(by) = by {
                 // INVARIANT: nobody acts as somebody else without a durable record of it.
                 vault.record_acting_as(&by, &user.id).map_err(|_| Refusal::NotRecorded)?;
@@ -43,6 +41,11 @@ pub fn authenticate(vault: &Vault, config: &Config, claim: &Claim, uid: u32) -> 
             Ok(proven(config, Subject::User(user.id), None, Credential::Peer { uid }))
         }
     }
+}
+
+fn unknown(vault: &Vault, handle: &str) -> Refusal {
+    let known = vault.users().unwrap_or_default().into_iter().find(|user| user.handle == handle);
+    Refusal::UnknownPerson { handle: handle.to_owned(), disabled: known.is_some_and(|user| user.disabled) }
 }
 
 /// The operator who may ask as `handle`, with the reason.

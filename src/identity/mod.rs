@@ -32,6 +32,8 @@ pub enum Refusal {
     UnknownPerson {
         /// The handle.
         handle: String,
+        /// It is known, and disabled.
+        disabled: bool,
     },
     /// Something for operators.
     #[error("user id {uid} is not an operator")]
@@ -76,6 +78,9 @@ impl Refusal {
             Self::NobodyHere { .. } => {
                 Some("say who is asking with `--as HANDLE --reason TEXT`, or run `kenward init`".to_owned())
             }
+            Self::UnknownPerson { handle, disabled: true } => Some(format!(
+                "it is disabled, as after a restore without a ledger: `kenward users enable {handle}`"
+            )),
             Self::UnknownPerson { .. } => {
                 Some("see `kenward users list`; add people with `kenward users add HANDLE`".to_owned())
             }

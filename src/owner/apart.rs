@@ -5,6 +5,7 @@
 
 use super::ops::Reply;
 use super::perform::{Asked, failed};
+use kenward_vault::writer::SourceSpec;
 use std::path::{Path, PathBuf};
 
 /// Refuses a source whose folder holds the data or lies in it, or holds the rights ledger.
@@ -33,6 +34,20 @@ pub(super) fn source(asked: &Asked<'_>, root: &str) -> Result<(), Reply> {
     }
 }
 
+/// Refuses a list of names that is no plain file: a device has no end, and a pipe waits.
+pub(super) fn identity(spec: &SourceSpec) -> Result<(), Reply> {
+    let Some(file) = &spec.rights.identity.file else { return Ok(()) };
+    match std::fs::metadata(file) {
+        // One that is missing hides the source, and is told by its run.
+        Err(_) => Ok(()),
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err(refusal(
+            format!("the list of names `{file}` of the source `{}` is no plain file", spec.name),
+            "give a TOML file as `identity` (`--identity`)",
+        )),
+    }
+}
+
 /// Refuses to write a backup or keys into a source's folder, whose next run would read them.
 pub(super) fn output(asked: &Asked<'_>, path: &Path) -> Result<(), Reply> {
     let path = real(path);
@@ -53,7 +68,7 @@ fn refusal(message: String, hint: &str) -> Reply {
 }
 
 /// A place as the system knows it; of what is not there yet, where it will be.
-fn real(path: &Path) -> PathBuf {
+pub(crate) fn real(path: &Path) -> PathBuf {
     if let Ok(real) = std::fs::canonicalize(path) {
         return real;
     }

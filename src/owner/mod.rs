@@ -24,12 +24,14 @@ mod status;
 mod wire;
 
 use crate::config::Config;
+use crate::config::marks::{Marks, differing};
+pub(crate) use apart::real;
 use client::Attempt;
 pub use live::Live;
 use ops::{Op, Reply};
 use owned::Owned;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -133,6 +135,8 @@ pub struct Backend {
 struct Inner {
     config: Arc<Config>,
     own: Mutex<Own>,
+    /// Of the owner's configuration.
+    marks: OnceLock<Marks>,
 }
 
 enum Own {
@@ -159,9 +163,26 @@ impl Backend {
     /// # Errors
     /// [`BackendError`].
     pub async fn open(config: Arc<Config>) -> Result<Self, BackendError> {
-        let backend = Self { inner: Arc::new(Inner { config, own: Mutex::new(Own::No) }) };
-        backend.ask(Op::Ping).await?;
+        let inner = Inner { config, own: Mutex::new(Own::No), marks: OnceLock::new() };
+        let backend = Self { inner: Arc::new(inner) };
+        if let Reply::Pong { marks, .. } = backend.ask(Op::Ping).await? {
+            // Asked once: it is for a word of warning.
+            let _ = backend.inner.marks.set(marks);
+        }
         Ok(backend)
+    }
+
+    /// In which parts the owner that was found at the opening goes by another configuration than this process.
+    #[must_use]
+    pub fn goes_by_another(&self) -> Vec<String> {
+        let theirs = self.inner.marks.get();
+        theirs.map_or_else(Vec::new, |theirs| differing(theirs, &self.inner.config.marks()))
+    }
+
+    /// The process that owns the data, as far as can be told.
+    #[must_use]
+    pub fn owner_pid(&self) -> Option<u32> {
+        lock::holder(&self.inner.config.data_dir)
     }
 
     /// The configuration it was opened with.

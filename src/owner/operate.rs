@@ -41,7 +41,10 @@ pub(super) fn operate(asked: &Asked<'_>, operate: Operate) -> Result<Reply, Repl
             Operated::Metrics(asked.metrics.text(&status).unwrap_or_default())
         }),
         Operate::AcceptClock => vault.accept_clock(&by).map(|()| Operated::Done),
-        Operate::Ready => Ok(Operated::Ready { audit: vault.audit_is_writable() }),
+        Operate::Ready => {
+            let ledger = vault.ledger_standing().is_ok();
+            Ok(Operated::Ready { audit: vault.audit_is_writable(), ledger })
+        }
         Operate::Status => status::status(asked).map(|status| Operated::Status(Box::new(status))),
     };
     done.map(|done| Reply::Operated(Box::new(done))).map_err(|error| failed(&error))

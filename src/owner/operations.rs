@@ -1,7 +1,7 @@
 //! What operators do with the data as a whole, as operations: backups, keys, sources, checks. Like all operations
 //! each can be done twice (see [`super::ops`]); like all of administration, none is for anybody else.
 
-use super::ops::EmbeddingState;
+use super::ops::{EmbeddingState, Otherwise};
 use kenward_vault::backup::{BackedUp, LastBackup};
 use kenward_vault::keys::{Exported, KeyInfo};
 use kenward_vault::runs::RunRow;
@@ -122,6 +122,8 @@ pub enum Operated {
     Ready {
         /// Whether the audit log can be written.
         audit: bool,
+        /// Whether the rights ledger is where it belongs and can be written.
+        ledger: bool,
     },
 }
 
@@ -193,6 +195,8 @@ pub struct Status {
     pub last_backup: Option<LastBackup>,
     /// By how many milliseconds the clock is behind what is recorded.
     pub clock_behind: u64,
+    /// What is wrong with the rights ledger.
+    pub ledger_wrong: Option<Otherwise>,
 }
 
 /// A source and its last run.

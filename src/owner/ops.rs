@@ -7,14 +7,17 @@
 //! carries what it is known by (`ChangeDirectory`, `CreateToken`).
 
 pub use super::operations::{Operate, Operated, SourceFiles, SourceStatus, Status, Verification};
+use crate::config::marks::Marks;
 use kenward_ingest::pipeline::plan::Plan;
 use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
 use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
 use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
 use kenward_vault::lost::ReadAgain;
+use kenward_vault::preview::ViewsChanged;
 use kenward_vault::reembed::Ended;
 use kenward_vault::runs::{RunRow, RunState};
+use kenward_vault::sources::HiddenDocuments;
 use kenward_vault::vault::{Stats, Why};
 use kenward_vault::writer::{Failure, Freshness, SourceSpec};
 use serde::{Deserialize, Serialize};
@@ -74,7 +77,7 @@ pub struct RunOrder {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
-    /// Is anybody there, and which version?
+    /// Is anybody there, which version, and by which configuration does it go?
     Ping,
     /// A question of an agent.
     Ask {
@@ -268,7 +271,7 @@ pub struct Health {
     /// How many audit records there are, if their chain holds; else what does not.
     pub audit: Result<u64, String>,
     /// How many entries the rights ledger has, if its chain holds; else what does not.
-    pub ledger: Result<u64, String>,
+    pub ledger: Result<u64, Otherwise>,
     /// By how many milliseconds the system's clock is behind what is recorded.
     pub clock_behind: u64,
     /// Its embedder.
@@ -277,18 +280,36 @@ pub struct Health {
     pub stats: Stats,
     /// Failed documents.
     pub failures: Vec<SourceFailures>,
+    /// What of the sources is hidden from everybody.
+    pub hidden: Vec<HiddenDocuments>,
     /// How recent the sources are.
     pub freshness: Vec<Freshness>,
     /// What the next runs read again although it has not changed.
     pub read_again: Vec<ReadAgain>,
 }
 
+/// A reading of rights, and whose view of the documents it changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RightsRead {
+    /// What it came to.
+    #[serde(flatten)]
+    pub report: RightsReport,
+    /// Whose view changed.
+    #[serde(flatten)]
+    pub views: ViewsChanged,
+}
+
 /// The reply to an [`Op`].
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// To `Ping`: the binary's version.
-    Pong(String),
+    /// To `Ping`.
+    Pong {
+        /// The binary's version.
+        version: String,
+        /// Of the configuration that it goes by.
+        marks: Marks,
+    },
     /// To `Ask`: the final bytes of the disclosure (one JSON object).
     Answer(String),
     /// To `Ask`: an error for the caller.
@@ -316,7 +337,7 @@ pub enum Reply {
     /// The end of a run.
     Ingested(Box<RunReport>),
     /// The end of a reading of rights.
-    RightsRead(RightsReport),
+    RightsRead(Box<RightsRead>),
     /// To `ReEmbed`.
     ReEmbedded(Ended),
     /// To `Ingest`: documents carry no rights, and nobody said who may read such ones.

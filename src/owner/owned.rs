@@ -138,7 +138,8 @@ impl Owned {
         progress: &mut (dyn FnMut(Reply) + Send),
     ) -> Option<Reply> {
         if matches!(op, Op::Ping) {
-            return Some(Reply::Pong(super::wire::VERSION.to_owned()));
+            let version = super::wire::VERSION.to_owned();
+            return Some(Reply::Pong { version, marks: self.config.marks() });
         }
         if let Op::Ingest(order) = op {
             self.use_new_model().await;
@@ -220,7 +221,7 @@ impl Owned {
         }
         match reply {
             Ok(Reply::Ingested(report)) if stopped && report.state == RunState::Interrupted => None,
-            Ok(Reply::RightsRead(report)) if stopped && report.stopped => None,
+            Ok(Reply::RightsRead(read)) if stopped && read.report.stopped => None,
             Ok(Reply::ReEmbedded(Ended::Stopped { .. })) if stopped => None,
             Ok(reply) => Some(reply),
             Err(_) => Some(perform::internal()),

@@ -3,7 +3,7 @@
 
 #![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
 
-use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RunOrder, SourceFailures};
+use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RightsRead, RunOrder, SourceFailures};
 use super::stages::Stages;
 use super::{BackendError, apart};
 use crate::app::Opened;
@@ -77,6 +77,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::AddSource { spec } => {
             let by = asked.operator()?;
             apart::source(asked, &spec.root)?;
+            apart::identity(&spec)?;
             vault.source(&by, spec).map(|_| Reply::Done)
         }
         Op::Plan { spec } => return plan(asked, &spec),
@@ -188,12 +189,13 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     let audit = kenward_vault::audit::verify(&asked.config.data_dir.join("audit"), &asked.config.tenant);
     Ok(Health {
         audit: audit.map(|verified| verified.records).map_err(|error| words(&error, None).0),
-        ledger: vault.verify_ledger().map_err(|error| words(&error, None).0),
+        ledger: vault.verify_ledger().map_err(|error| super::status::otherwise(&error)),
         clock_behind: vault.clock_behind(),
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
         embedding: asked.opened.embedding(),
         read_again: vault.read_again()?,
+        hidden: vault.hidden()?,
         freshness: vault.freshness()?,
         stats: vault.stats()?,
         failures,
@@ -225,6 +227,7 @@ pub(super) fn options(asked: &Asked<'_>, stop: Stop) -> IngestOptions {
 
 fn plan(asked: &Asked<'_>, spec: &SourceSpec) -> Result<Reply, Reply> {
     let by = asked.operator()?;
+    apart::identity(spec)?;
     let vault = &asked.opened.vault;
     let recorded = vault.sources().map_err(|error| failed(&error))?;
     let number = recorded.into_iter().find(|(_, known)| known.name == spec.name).map(|(number, _)| number);
@@ -270,7 +273,12 @@ pub(super) fn ingest(
     };
     if let Some(error) = ended.as_ref().err().filter(|error| begun(error)) {
         let (why, _) = words(error, None);
-        if let Err(error) = asked.opened.vault.explain_run(number, &why) {
+        let vault = &asked.opened.vault;
+        let kept = match error {
+            IngestError::MassDelete { .. } => vault.refuse_run(number, &why),
+            _ => vault.explain_run(number, &why),
+        };
+        if let Err(error) = kept {
             tracing::warn!(%error, "what stopped a run could not be kept");
         }
     }
@@ -299,12 +307,17 @@ pub(super) fn sync_rights(asked: &Asked<'_>, source: &str, stop: &Stop) -> Reply
         Ok(found) => found,
         Err(reply) => return reply,
     };
+    let before = match asked.opened.vault.guarded(number) {
+        Ok(before) => before,
+        Err(error) => return failed(&error),
+    };
     match pipeline::sync_rights(&asked.opened.vault, &by, number, &spec, stop) {
         Ok(report) => {
             let RightsReport { changed, looked_at, widened, waiting, gone, .. } = &report;
             let source = spec.name.as_str();
             tracing::info!(source, changed, looked_at, widened, waiting, gone, "rights read");
-            Reply::RightsRead(report)
+            let views = asked.opened.vault.views_changed(&before);
+            Reply::RightsRead(Box::new(RightsRead { report, views }))
         }
         Err(error) => {
             let (message, hint) = words(&error, None);
@@ -343,6 +356,7 @@ pub(super) fn re_embed(asked: &Asked<'_>, stop: &Stop, tell: &(dyn Fn(Progress) 
 fn recorded(asked: &Asked<'_>, name: &str) -> Result<(u32, SourceSpec), Reply> {
     let found = named(asked, name)?;
     apart::source(asked, &found.1.root)?;
+    apart::identity(&found.1)?;
     Ok(found)
 }
 

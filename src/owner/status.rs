@@ -2,16 +2,20 @@
 //! it names sources, and nothing of documents or people.
 
 use super::operations::{SourceStatus, Status};
-use super::perform::Asked;
+use super::ops::Otherwise;
+use super::perform::{Asked, words};
 use kenward_vault::VaultError;
 use std::path::Path;
+
+/// The vectors' store, and how their folders' names begin.
+const VECTORS: &str = "vectors";
 
 /// Folders and files of the data, by store.
 const STORES: [(&str, &[&str]); 6] = [
     ("catalog", &["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"]),
     ("text", &["text"]),
     ("lexical", &["lexical"]),
-    ("vectors", &["vectors"]),
+    (VECTORS, &[VECTORS]),
     ("audit", &["audit"]),
     ("keys", &["keys"]),
 ];
@@ -25,7 +29,7 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
         sources.push(SourceStatus { source, last_run: rows.into_iter().next() });
     }
     let dir = &asked.config.data_dir;
-    let size = |names: &[&str]| names.iter().map(|name| bytes(&dir.join(name))).sum();
+    let size = |names: &[&str]| names.iter().map(|name| bytes(&dir.join(name))).sum::<u64>();
     Ok(Status {
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
@@ -35,12 +39,35 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
         embedding: asked.opened.embedding(),
         stats: vault.stats()?,
         sources,
-        disk: STORES.iter().map(|(name, parts)| ((*name).to_owned(), size(parts))).collect(),
+        disk: STORES
+            .iter()
+            .map(|(name, parts)| {
+                ((*name).to_owned(), size(parts) + if *name == VECTORS { anew(dir) } else { 0 })
+            })
+            .collect(),
         free: rustix::fs::statvfs(dir).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
         last_verify: vault.last_verify()?,
         last_backup: vault.last_backup()?,
         clock_behind: vault.clock_behind(),
+        ledger_wrong: vault.ledger_standing().err().map(|error| otherwise(&error)),
     })
+}
+
+/// Bytes of the vectors that lie under another name: those of an embedding anew, and until the next opening those that it
+/// has switched to.
+fn anew(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    let ours = |name: &str| name.strip_prefix(VECTORS).is_some_and(|rest| rest.starts_with('-'));
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(ours))
+        .map(|entry| bytes(&entry.path()))
+        .sum()
+}
+
+/// An error as something that is to be mended.
+pub(super) fn otherwise(error: &VaultError) -> Otherwise {
+    let (what, hint) = words(error, None);
+    Otherwise { what, hint: hint.unwrap_or_else(|| "the log has more (`--log debug`)".to_owned()) }
 }
 
 /// Bytes of a file, or of all files below a folder. What goes meanwhile is not counted.

@@ -326,3 +326,63 @@ fn each(dir: &Path, look: &mut dyn FnMut(&Path)) {
         if path.is_dir() { each(&path, look) } else { look(&path) }
     }
 }
+
+#[test]
+fn what_a_restore_hid_is_counted_with_what_brings_it_back() {
+    let machine = machine(3);
+    machine.run(&["backup", "copy"]).done();
+    machine.write("handbook/1/.access.toml", "inherit = false\nallow = [\"group:finance\"]\n");
+    machine.run(&["ingest"]).done();
+    restore(&machine, "copy", "some");
+    let on = |data: &'static str| {
+        let machine = &machine;
+        move |args: &[&str]| machine.run(&[&["--data-dir", data], args].concat())
+    };
+    let some = on("some");
+    let listed = some(&["sources", "list"]).done();
+    assert!(listed.err.contains("hidden until they are ingested again: 1 of `handbook`"), "{listed:?}");
+    let listed = some(&["sources", "list", "--json"]).done().json();
+    assert_eq!((&listed[0]["hidden"], &listed[0]["hidden_until_ingested"]), (&1.into(), &1.into()));
+    let status = some(&["status"]).done();
+    assert!(status.out.contains("HIDDEN    1 document from everybody: 1 until their source"), "{status:?}");
+    let doctor = some(&["doctor"]).done();
+    assert!(doctor.out.contains("1 document is hidden from everybody until the source"), "{doctor:?}");
+    assert!(doctor.out.contains("`kenward ingest handbook` reads them"), "{doctor:?}");
+
+    let args = ["restore", "copy", "--keys", "keys.json", "--to", "all", "--without-ledger"];
+    machine.run(&args).done();
+    let all = on("all");
+    all(&["search", "berth"]).refused(&["no active person", &format!("`kenward users enable {OLGA}`")]);
+    let again = machine.run(&["keys", "export", "keys.json"]).done();
+    assert!(
+        again.err.contains("in keys.json already") || again.err.contains("already: it holds"),
+        "{again:?}"
+    );
+    let status = all(&["status", "--json"]).done().json();
+    assert_eq!(status["stats"]["hidden_until_ingested"], 4, "{status}");
+    // A change of the directory resolves rights again; what is hidden stays so, and is counted.
+    all(&["groups", "remove-member", "finance", &format!("user:{DANA}")]).done();
+    assert_eq!(all(&["status", "--json"]).done().json()["stats"]["hidden"], 4);
+    all(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    assert_eq!(all(&["status", "--json"]).done().json()["stats"]["hidden"], 0);
+}
+
+#[test]
+fn nothing_is_restored_into_the_folder_of_a_source() {
+    let machine = machine(1);
+    machine.run(&["backup", "copy"]).done();
+    let ledger = ledger(&machine);
+    let into =
+        |to: &str| machine.run(&["restore", "copy", "--keys", "keys.json", "--to", to, "--ledger", &ledger]);
+    std::os::unix::fs::symlink(machine.path("handbook"), machine.path("link")).unwrap();
+    for to in ["handbook/again", "link/again", "handbook/0/again"] {
+        into(to).refused(&["of the source `handbook` overlap", "outside of all sources"]);
+        assert!(!machine.path(to).exists() && !machine.path(&format!("{to}.unfinished")).exists());
+    }
+    // One that the configuration alone has.
+    std::fs::create_dir(machine.path("other")).unwrap();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&format!("{config}[[source]]\nname = \"other\"\npath = \"other\"\n"));
+    into("other/again").refused(&["of the source `other` overlap"]);
+    into("again").done();
+}

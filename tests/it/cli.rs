@@ -68,6 +68,8 @@ fn init_makes_an_operator_once_and_writes_over_nothing() {
     std::fs::remove_dir_all(machine.path("kenward-data")).unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
 
+    machine.run(&["--config", "third.toml", "init", "--here"]).refused(&["`--here` and `--config`"]);
+    assert!(!machine.path("third.toml").exists());
     // Beside the configuration, and gone again if the data cannot be made.
     machine.write("kenward-data", "in the way");
     machine.run(&["init", "--here"]).refused(&["kenward-data"]);
@@ -222,7 +224,7 @@ fn without_a_model_words_alone_are_searched_and_that_is_said() {
     machine.configure(&auto.replace("\"auto\"", "\"fastembed\""));
     machine.run(&["users", "list"]).refused(&["`embedding.engine`", "kenward models pull"]);
     let ran = machine.run(&["doctor"]);
-    assert!(ran.code == Some(1) && ran.out.contains("FAILED"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.out.contains("FAILED"), "{ran:?}");
 }
 
 #[test]
@@ -256,6 +258,18 @@ fn a_taken_port_is_named_with_the_reason_and_then_the_way_out() {
     let ran = machine.run(&["serve", "--http", &address]).refused(&[&address, "in use", "port 0"]);
     let hint = ran.err.lines().find(|line| line.starts_with("hint: ")).unwrap();
     assert!(hint.contains("port 0") && !hint.contains("in use"), "{ran:?}");
+    // And nothing that is scheduled was begun.
+    machine.write("handbook/a.md", "# A\n\nWords.\n");
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&format!(
+        "{config}[[source]]\nname = \"handbook\"\npath = \"handbook\"\ndefault_allow = [\"everyone\"]\nevery = \"1s\"\n"
+    ));
+    machine.run(&["serve", "--http", &address]).refused(&["in use"]);
+    let operations = [("KENWARD__OPERATIONS__LISTEN", address.as_str())];
+    let ran = machine.command(&["serve", "--http", "127.0.0.1:0"]).envs(operations).output().unwrap();
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("in use"), "{ran:?}");
+    assert_eq!(machine.run(&["runs", "list", "--json"]).done().json(), serde_json::json!([]));
+    assert_eq!(machine.run(&["sources", "list", "--json"]).done().json(), serde_json::json!([]));
 }
 
 #[test]
@@ -287,12 +301,45 @@ fn doctor_finds_a_broken_configuration_and_an_audit_log_that_was_written_to() {
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, text.replace("dana", "dora")).unwrap();
     let ran = machine.run(&["doctor"]);
-    assert!(ran.code == Some(1) && ran.out.contains("FAILED") && ran.out.contains("damaged"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.out.contains("FAILED") && ran.out.contains("damaged"), "{ran:?}");
     machine.run(&["users", "list"]).refused(&["damaged"]);
 
     machine.configure("labels = 3\n");
     let ran = machine.run(&["doctor"]);
-    assert!(ran.code == Some(1) && ran.out.contains("`labels`"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.out.contains("`labels`"), "{ran:?}");
+}
+
+#[test]
+fn what_is_no_plain_file_is_no_ledger_no_list_of_names_and_no_configuration() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.write("handbook/a.md", "# A\n\nWords.\n");
+    let notes = machine.write("notes.txt", "first\nsecond, without an end");
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    for (ledger, words) in [
+        ("/dev/full", "no plain file"),
+        ("/dev/zero", "no plain file"),
+        ("/", "no plain file"),
+        (notes.to_str().unwrap(), "something else than a rights ledger"),
+    ] {
+        machine.configure(&format!("{config}[backup]\nledger = \"{ledger}\"\n"));
+        machine.run(&["users", "list"]).refused(&[words, "set `backup.ledger`"]);
+    }
+    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "first\nsecond, without an end");
+    machine.configure(&config);
+    for file in ["/", "/dev/zero"] {
+        let args =
+            ["ingest", "handbook", "--rights", "owners", "--default-allow", "everyone", "--identity", file];
+        machine.run(&args).refused(&["no plain file", "--identity"]);
+        machine.run(&[&args[..], &["--plan"]].concat()).refused(&["no plain file"]);
+        // As the configuration may have it, whoever reads it.
+        machine.configure(&format!(
+            "{config}[[source]]\nname = \"all\"\npath = \"handbook\"\nrights = \"owners\"\nidentity = \"{file}\"\n"
+        ));
+        machine.run(&["ingest", "all"]).refused(&["no plain file", "identity"]);
+        machine.configure(&config);
+    }
+    machine.run(&["--config", "/dev/zero", "users", "list"]).refused(&["longer than"]);
 }
 
 #[test]

@@ -114,6 +114,15 @@ fn the_second_run_changes_nothing_and_a_source_is_known_by_name() {
 }
 
 #[test]
+fn words_need_no_quotes_and_a_hit_says_where_it_stands() {
+    let machine = machine();
+    machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
+    let quoted = machine.run(&["search", "trains early"]).done();
+    let bare = machine.run(&["search", "trains", "early", "--limit", "10"]).done();
+    assert!(bare.out.contains("   Travel\n") && bare.out == quoted.out, "{bare:?} {quoted:?}");
+}
+
+#[test]
 fn nobody_is_not_everybody() {
     let machine = machine();
     machine
@@ -123,6 +132,9 @@ fn nobody_is_not_everybody() {
     machine
         .run(&["ingest", "handbook", "--default-allow", "group:nothing"])
         .refused(&["`nothing`", "groups add"]);
+    // What was refused is not recorded: no later run, and nobody's list, goes by it.
+    assert_eq!(machine.run(&["sources", "list", "--json"]).done().json(), serde_json::json!([]));
+    machine.run(&["ingest"]).refused(&["nothing to ingest"]);
     assert!(titles(&search(&machine, DANA, "travel")).is_empty());
     // `me` is this machine's user.
     machine.run(&["ingest", "handbook", "--default-allow", "me"]).done();
@@ -160,18 +172,35 @@ fn what_cannot_be_ingested_is_refused_or_reported() {
     machine.write("handbook/lost/.access.toml", "allow = [\"group:nobody-knows\"]\n");
     machine.write("handbook/lost/x.md", "# Lost\n\nThe lost words.\n");
     let ran = machine.run(&["ingest", "handbook", "--default-allow", "everyone"]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
     for words in ["empty.md", "nobody-knows", "hint: ", "links and special files, never followed: 1"] {
         assert!(ran.err.contains(words), "`{words}` is not in {ran:?}");
     }
     assert!(titles(&search(&machine, DANA, "lost words")).iter().all(|title| title != "Lost"));
     let doctor = machine.run(&["doctor"]).done();
-    assert!(doctor.out.contains("1 failed: empty"), "{doctor:?}");
+    assert!(doctor.out.contains("1 document failed (empty"), "{doctor:?}");
 
     // Nearly everything gone: refused, and nothing is removed.
     std::fs::remove_dir_all(machine.path("handbook")).unwrap();
     std::fs::create_dir(machine.path("handbook")).unwrap();
     machine.run(&["ingest", "handbook"]).refused(&["--allow-mass-delete"]);
+    let last = machine.run(&["runs", "list", "--json"]).done().json()[0].clone();
+    assert_eq!(last["state"], "refused", "{last}");
+    let shown = machine.run(&["runs", "list"]).done();
+    assert!(
+        shown.out.lines().nth(1).unwrap().contains("refused") && !shown.out.contains("interrupted"),
+        "{shown:?}"
+    );
+    let number = last["no"].to_string();
+    let shown = machine.run(&["runs", "show", &number]).done();
+    assert!(shown.out.contains("stopped by") && shown.out.contains(": refused"), "{shown:?}");
+    machine.run(&["runs", "resume", &number]).refused(&["is refused", "--allow-mass-delete"]);
+    assert!(machine.run(&["status"]).done().out.contains(&format!("{number} REFUSED")));
+    let doctor = machine.run(&["doctor"]).done();
+    assert!(
+        doctor.out.contains("of `handbook` is refused") && doctor.out.contains("--allow-mass-delete"),
+        "{doctor:?}"
+    );
     assert!(titles(&search(&machine, DANA, "trains early")).contains(&"Travel".to_owned()));
     let ran = machine.run(&["ingest", "handbook", "--allow-mass-delete"]).done();
     assert!(ran.out.lines().nth(1).is_some_and(|row| row.split_whitespace().nth(4) == Some("3")), "{ran:?}");
@@ -282,13 +311,13 @@ fn an_operator_is_told_what_a_removal_hides_and_what_is_gone() {
     let quiet = machine.run(&["users", "remove", BEN]).done();
     assert!(!quiet.err.contains("hidden"), "{quiet:?}");
     let removed = machine.run(&["groups", "remove", "finance"]).done();
-    assert!(removed.err.contains("1 folders or files are hidden from everybody now"), "{removed:?}");
+    assert!(removed.err.contains("1 document is hidden from everybody now"), "{removed:?}");
     assert!(machine.run(&["doctor"]).done().out.contains("hidden from everybody"));
 
     machine.write("handbook/pay/.acces.toml", "allow = []\n");
     let near = machine.run(&["ingest", "handbook"]);
     assert!(
-        near.code == Some(1) && near.err.contains("NOT READ, so what it should guard is open: 1 rights file"),
+        near.code == Some(3) && near.err.contains("NOT READ, so what it should guard is open: 1 rights file"),
         "{near:?}"
     );
     std::fs::rename(machine.path("handbook"), machine.path("moved")).unwrap();

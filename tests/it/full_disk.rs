@@ -159,7 +159,7 @@ fn a_read_only_disk_is_said_and_with_it_writable_again_all_is_as_it_was() {
         assert!(!ran.err.contains("First"), "{ran:?}");
     }
     let doctor = machine.run(&["doctor"]);
-    assert!(doctor.code == Some(1) && doctor.out.contains("Read-only file system"), "{doctor:?}");
+    assert!(doctor.code == Some(3) && doctor.out.contains("Read-only file system"), "{doctor:?}");
     mount.with("rw");
     machine.run(&["ingest", "notes"]).done();
     let found = machine.run(&["search", "quillfeather", "--json"]).done();

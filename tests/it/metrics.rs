@@ -105,6 +105,27 @@ async fn a_log_that_cannot_be_written_is_not_ready() {
     assert_eq!((status, text.as_str()), (503, "the audit log cannot be written\n"));
 }
 
+#[tokio::test]
+async fn a_ledger_that_was_taken_away_is_not_ready_until_a_change_puts_it_back() {
+    let home = Home::new();
+    let (_served, origin) = serve(&home);
+    let ledger = home.path("data/keys/rights.ledger");
+    std::fs::remove_file(&ledger).unwrap();
+    let (status, text) = get(&format!("{origin}/readyz")).await;
+    assert!(status == 503 && text.contains("the rights ledger"), "{status} {text}");
+    let run = |args: &[&str]| -> crate::machine::Ran {
+        crate::served::kenward(&home.config()).args(args).output().unwrap().into()
+    };
+    let told = run(&["status"]).done();
+    assert!(told.out.contains("LEDGER    the rights ledger") && told.out.contains("was removed"), "{told:?}");
+    let doctor = run(&["doctor"]);
+    assert!(doctor.out.contains("was removed") && doctor.out.contains("puts it back whole"), "{doctor:?}");
+    run(&["users", "disable", BEN]).done();
+    assert!(ledger.exists());
+    assert_eq!(get(&format!("{origin}/readyz")).await.0, 200);
+    assert!(run(&["doctor"]).out.contains("entries, the chain holds"));
+}
+
 /// A collector that takes whatever is posted to it.
 fn collector() -> (String, std::sync::Arc<std::sync::Mutex<String>>) {
     use std::io::{BufRead, BufReader, Read, Write};

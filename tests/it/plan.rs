@@ -24,7 +24,7 @@ fn machine() -> Machine {
 fn plan(machine: &Machine, more: &[&str]) -> Value {
     let ran = machine.run(&[&["ingest", "handbook", "--plan", "--json"], more].concat());
     assert!(ran.err.contains("nothing was written"), "{ran:?}");
-    ran.json()[0].clone()
+    ran.json()["plan"].clone()
 }
 
 /// All files below a folder, with their bytes; the audit log and SQLite's shared memory apart.
@@ -49,7 +49,7 @@ fn a_new_folder_is_foreseen_and_nothing_is_written() {
     machine.run(&["doctor"]).done();
     let before = files(&machine.data());
     let refused = machine.run(&["ingest", "handbook", "--plan"]);
-    assert!(refused.code == Some(1) && refused.out.contains("2 documents carry no rights"), "{refused:?}");
+    assert!(refused.code == Some(3) && refused.out.contains("2 documents without rights"), "{refused:?}");
     let planned = plan(&machine, &["--default-allow", "everyone"]);
     assert_eq!(planned["added"]["count"], 4, "{planned}");
     let gains = json!({ "everyone": { "documents": 2, "people": 3 }, "group:finance": { "documents": 2, "people": 1 } });
@@ -108,10 +108,10 @@ fn what_would_be_refused_hidden_or_failing_is_said() {
     );
     machine.write("handbook/empty.md", "");
     let ran = machine.run(&["ingest", "--plan"]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
     for words in [
         "more than half of the source would be removed",
-        "quarantined, seen by nobody, for rights that cannot be used: 1 document",
+        "hidden from everybody by rights that cannot be resolved: 1 document",
         "there is no group `nobody-knows`",
         "pay/.access.toml:3: the rule matches no file",
         "empty.md: there is no text",

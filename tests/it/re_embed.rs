@@ -127,6 +127,20 @@ fn the_engine_is_changed_by_the_program_and_a_killed_change_is_none() {
         assert_eq!(search("pier 7"), before, "a killed one changes no answer");
         let doctor = machine.run(&["doctor"]).done();
         assert!(doctor.out.contains("embedded anew by builtin all-MiniLM-L6-v2"), "{doctor:?}");
+        let status = machine.run(&["status"]).done();
+        assert!(
+            status.out.contains("re-embed  by builtin") && status.out.contains("stopped before"),
+            "{status:?}"
+        );
+        let runs = machine.run(&["runs", "list"]).done();
+        assert!(runs.err.contains("embedding anew by builtin"), "{runs:?}");
+        let vectors = |name: &str| -> u64 {
+            let files = fs::read_dir(machine.data().join(name)).into_iter().flatten();
+            files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+        };
+        let status = machine.run(&["status", "--json"]).done().json();
+        let disk = status["disk"].as_array().unwrap().iter().find(|store| store[0] == "vectors").unwrap();
+        assert_eq!(disk[1].as_u64().unwrap(), vectors("vectors") + vectors("vectors-2"));
     }
 
     machine.configure(&builtin);

@@ -44,10 +44,14 @@ fn rights_of_another_format_are_recorded_and_reported() {
         assert!(planned.out.contains(line), "{planned:?}");
     }
     assert!(may(&machine, "ben@acorn.example"));
+    assert!(
+        planned.err.contains("with owners it would be") && !planned.err.contains("from now on"),
+        "{planned:?}"
+    );
 
     let ran = machine.run(&owners);
     // A rights file that this source does not read is something to look at.
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
     for line in [
         "had its rights as access-toml, and has them as owners from now on",
         "handbook/.access.toml",

@@ -55,7 +55,7 @@ fn a_run_is_paused_and_resumed_under_its_number_and_ends_with_everything() {
         "{paused:?}"
     );
     let run = ended(run);
-    assert!(run.code == Some(1) && run.err.contains("run 1 of handbook was paused"), "{run:?}");
+    assert!(run.code == Some(3) && run.err.contains("run 1 of handbook was paused"), "{run:?}");
     assert!(holds(&machine.data().join("audit"), "run_stopped"), "who stopped it is recorded");
     let row = last(&machine);
     assert_eq!((&row["no"], &row["state"], &row["legs"]), (&1.into(), &"paused".into(), &1.into()));
@@ -74,7 +74,7 @@ fn a_run_is_paused_and_resumed_under_its_number_and_ends_with_everything() {
     machine.run(&["runs", "resume", "1"]).refused(&["run 1 is done", "`kenward ingest handbook`"]);
     machine.run(&["runs", "pause", "1"]).refused(&["run 1 is done"]);
     let shown = machine.run(&["runs", "show", "handbook"]).done();
-    for words in ["run 1 of handbook: done", "1500 of 1500, gone on with 1 times", "hashing-1"] {
+    for words in ["run 1 of handbook: done", "1500 of 1500, gone on with 1 time", "hashing-1"] {
         assert!(shown.out.contains(words), "`{words}` is not in {shown:?}");
     }
 }
@@ -86,7 +86,7 @@ fn a_cancelled_run_is_over_and_the_next_is_another() {
     under_way(&machine);
     machine.run(&["runs", "cancel", "1"]).done();
     let run = ended(run);
-    assert!(run.code == Some(1) && run.err.contains("was cancelled"), "{run:?}");
+    assert!(run.code == Some(3) && run.err.contains("was cancelled"), "{run:?}");
     machine.run(&["runs", "resume", "1"]).refused(&["run 1 is cancelled"]);
     machine.run(&["ingest"]).done();
     let row = last(&machine);
@@ -121,7 +121,7 @@ fn a_run_that_an_error_stopped_says_which() {
     }
     machine.run(&["ingest"]).refused(&["--allow-mass-delete"]);
     let shown = machine.run(&["runs", "show", "2"]).done();
-    assert!(shown.out.contains("run 2 of handbook: interrupted"), "{shown:?}");
+    assert!(shown.out.contains("run 2 of handbook: refused"), "{shown:?}");
     assert!(shown.out.contains("stopped by source `handbook`: this run would remove 3 of 4"), "{shown:?}");
     machine.run(&["runs", "resume", "2"]).refused(&["--allow-mass-delete"]);
     machine.run(&["ingest", "--allow-mass-delete"]).done();

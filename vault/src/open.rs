@@ -73,7 +73,9 @@ impl Vault {
         let bounds = catalog.transaction("reading the outbox", outbox::bounds)?;
         let (mut engines, anew) =
             Engines::open((dir.join("lexical"), vectors_dir), space, options.embedder, bounds)?;
-        recover(&mut catalog, &mut engines, anew, &readers, &text, bounds.0)?;
+        // A backup leaves the lexical index out.
+        let expected = dir.join(crate::backup::UNFINISHED).exists();
+        recover((&mut catalog, expected), &mut engines, anew, &readers, &text, bounds.0)?;
 
         let clock = Arc::new(SteadyClock::new(options.clock));
         let audit = AuditLog::open(&dir.join("audit"), &options.tenant, Arc::clone(&clock))?;
@@ -205,7 +207,7 @@ fn choose_space(
 
 /// Brings an engine that had to start anew up to the catalog.
 fn recover(
-    catalog: &mut Catalog,
+    (catalog, expected): (&mut Catalog, bool),
     engines: &mut Engines,
     anew: Lost,
     readers: &Readers,
@@ -213,7 +215,10 @@ fn recover(
     applied: u64,
 ) -> Result<(), VaultError> {
     if anew.lexical {
-        tracing::warn!("the lexical index is built anew from catalog and text");
+        match expected {
+            true => tracing::info!("the lexical index is built from catalog and text"),
+            false => tracing::warn!("the lexical index is built anew from catalog and text"),
+        }
         engines.rebuild_lexical(readers, text, applied)?;
     }
     if anew.vectors {

@@ -10,7 +10,7 @@ use crate::vault::{Operator, Vault};
 use crate::writer::{Known, place};
 use kenward_access::acl::{Acl, AclLayer};
 use kenward_access::decision::{Holder, LayerReason, decide};
-use kenward_access::ids::{ClassId, Timestamp};
+use kenward_access::ids::{ClassId, DocNo, Timestamp};
 use kenward_access::principal::Principal;
 use kenward_access::rights::{RightsSpec, foreign};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,51 @@ pub struct Stated {
 /// whether both guard them.
 type Change<'a> = (Option<ClassId>, Option<&'a str>, bool);
 
+/// What guards the documents of a source at a moment, to tell later whose view has changed.
+pub struct Guarded(Vec<(DocNo, Option<ClassId>)>);
+
+/// Documents whose view has changed, by how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewsChanged {
+    /// That somebody may not see any more.
+    pub seen_by_fewer: u64,
+    /// That somebody may see who could not before.
+    pub seen_by_more: u64,
+}
+
 impl Vault {
+    /// What guards the documents of a source now.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn guarded(&self, source: u32) -> Result<Guarded, VaultError> {
+        let mut catalog = self.catalog.lock();
+        let known = catalog.transaction("reading documents", |tx| content::known(tx, source))?;
+        let rights = self.core.rights.load();
+        let published = known.values().filter(|known| known.known.published);
+        Ok(Guarded(published.map(|known| (known.no, rights.class_of(known.no))).collect()))
+    }
+
+    /// Whose view of these has changed since, for the people that the directory has now.
+    #[must_use]
+    pub fn views_changed(&self, before: &Guarded) -> ViewsChanged {
+        let rights = self.core.rights.load_full();
+        let mut changes: BTreeMap<(Option<ClassId>, Option<ClassId>), u64> = BTreeMap::new();
+        for (no, was) in &before.0 {
+            *changes.entry((*was, rights.class_of(*no))).or_default() += 1;
+        }
+        let people = People::of(&rights, self.core.now());
+        let nobody = Acl::nobody();
+        let acl = |class: Option<ClassId>| class.and_then(|c| rights.classes.get(c)).unwrap_or(&nobody);
+        let mut changed = ViewsChanged::default();
+        for ((was, is), documents) in changes.into_iter().filter(|((was, is), _)| was != is) {
+            let (fewer, more) = people.differ(acl(was), acl(is));
+            changed.seen_by_fewer += documents * u64::from(fewer);
+            changed.seen_by_more += documents * u64::from(more);
+        }
+        changed
+    }
+
     /// What is known of the documents of a source, by id; nothing of one that is not recorded.
     ///
     /// # Errors
@@ -200,6 +244,15 @@ impl People {
                 people.extend(handles.into_iter().cloned());
             }
         }
+    }
+
+    /// Whether somebody ceases to see it, and whether somebody comes to.
+    fn differ(&self, old: &Acl, new: &Acl) -> (bool, bool) {
+        let sees = |acl: &Acl, holder: &Holder| decide(acl, holder, self.now).allowed;
+        self.holders.iter().fold((false, false), |(fewer, more), (_, holder)| {
+            let (was, is) = (sees(old, holder), sees(new, holder));
+            (fewer || (was && !is), more || (is && !was))
+        })
     }
 
     /// The principal through which somebody may see it; `None` if they may not.

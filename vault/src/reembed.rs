@@ -43,6 +43,9 @@ pub struct Anew {
     pub passages: u64,
     /// Of how many.
     pub of: u64,
+    /// Whether it is under way now; if not, it was cut off or stopped.
+    #[serde(default)]
+    pub under_way: bool,
 }
 
 /// What happens, as it happens.
@@ -117,7 +120,7 @@ impl Filling {
 }
 
 fn stopped_at(going: &Going) -> Ended {
-    let Anew { engine, passages, of } = going.told();
+    let Anew { engine, passages, of, .. } = going.told();
     Ended::Stopped { engine, passages, of }
 }
 

@@ -22,10 +22,13 @@ pub enum RunState {
     Paused,
     /// Its process or its front was lost, or an error stopped it. It goes on when its source is next run.
     Interrupted,
+    /// It was refused because it would have removed too much: nothing was removed. It goes on when its source is next run.
+    Refused,
 }
 
 impl RunState {
-    const ALL: [Self; 5] = [Self::Running, Self::Done, Self::Cancelled, Self::Paused, Self::Interrupted];
+    const ALL: [Self; 6] =
+        [Self::Running, Self::Done, Self::Cancelled, Self::Paused, Self::Interrupted, Self::Refused];
 
     /// As the catalog keeps it.
     pub(crate) fn code(self) -> i64 {
@@ -35,11 +38,18 @@ impl RunState {
             Self::Cancelled => 2,
             Self::Paused => 3,
             Self::Interrupted => 4,
+            Self::Refused => 5,
         }
     }
 
     pub(crate) fn of_code(code: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+
+    /// Whether it came to no end: the next run of its source goes on with it.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Paused | Self::Interrupted | Self::Refused)
     }
 
     /// In a word, for people and the audit log.
@@ -51,6 +61,7 @@ impl RunState {
             Self::Cancelled => "cancelled",
             Self::Paused => "paused",
             Self::Interrupted => "interrupted",
+            Self::Refused => "refused",
         }
     }
 }
@@ -110,7 +121,17 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Catalog`].
     pub fn explain_run(&self, source: u32, why: &str) -> Result<(), VaultError> {
-        self.catalog.lock().transaction("keeping an error", |tx| runs::explain(tx, source, why))
+        let state = RunState::Interrupted;
+        self.catalog.lock().transaction("keeping an error", |tx| runs::explain(tx, source, state, why))
+    }
+
+    /// States that the last run of a source, which has just ended, was refused, and why.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn refuse_run(&self, source: u32, why: &str) -> Result<(), VaultError> {
+        let state = RunState::Refused;
+        self.catalog.lock().transaction("keeping a refusal", |tx| runs::explain(tx, source, state, why))
     }
 
     /// Records that somebody asked a run under way to end as paused or cancelled.
@@ -133,7 +154,7 @@ impl Vault {
             if row.state == state {
                 return Ok(row);
             }
-            if !matches!(row.state, RunState::Paused | RunState::Interrupted) {
+            if !row.state.is_open() {
                 return Err(VaultError::name(
                     format!("run {no} is {}", row.state.word()),
                     "only a run that came to no end can be paused or cancelled",

@@ -9,6 +9,7 @@ use crate::writer::SourceSpec;
 use crate::writer::publish::Ask;
 use kenward_access::ids::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A source, and what it holds. For operators only: it counts everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,13 +22,54 @@ pub struct SourceInfo {
     pub documents: u64,
     /// Files that failed.
     pub failures: u64,
-    /// Documents that rights which cannot be resolved hide from everybody.
+    /// Documents that are hidden from everybody, by rights that cannot be resolved or until it is ingested again.
     pub hidden: u64,
+    /// Documents, of those, that its next run shows again.
+    pub hidden_until_ingested: u64,
     /// Start of the last full listing.
     pub fresh: Option<Timestamp>,
 }
 
+/// Documents of a source that are hidden from everybody, and why. For operators only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HiddenDocuments {
+    /// Name of the source.
+    pub source: String,
+    /// By rights that cannot be resolved.
+    pub by_rights: u64,
+    /// Where those are written, and what is wrong with them.
+    pub problems: Vec<(String, String)>,
+    /// Until the source is ingested again.
+    pub until_ingested: u64,
+}
+
 impl Vault {
+    /// What is hidden of the sources; nothing of those of which nothing is.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn hidden(&self) -> Result<Vec<HiddenDocuments>, VaultError> {
+        self.catalog.lock().transaction("counting what is hidden", |tx| {
+            let counts = crate::catalog::hidden::counts(tx)?;
+            let mut all = Vec::new();
+            for (no, count) in counts {
+                let Some(spec) = sources::one(tx, no)? else { continue };
+                let unresolved = crate::catalog::rights::unresolved(tx, no)?;
+                let problems: BTreeSet<(String, String)> = unresolved
+                    .into_iter()
+                    .map(|(_, origin, what)| (crate::writer::place(&origin.file, origin.line), what))
+                    .collect();
+                all.push(HiddenDocuments {
+                    source: spec.name,
+                    by_rights: count.by_rights,
+                    problems: problems.into_iter().collect(),
+                    until_ingested: count.until_ingested,
+                });
+            }
+            Ok(all)
+        })
+    }
+
     /// All sources with what they hold.
     ///
     /// # Errors

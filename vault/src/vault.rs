@@ -5,7 +5,7 @@ use crate::catalog::sources::{self, Counted};
 use crate::core::Core;
 use crate::error::VaultError;
 use crate::knowledge_base::KnowledgeBase;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Narrowed};
 use crate::reembed::Anew;
 use crate::seams::{Clock, Entropy, SteadyClock};
 use crate::writer::engines::Engines;
@@ -111,7 +111,12 @@ pub struct Stats {
     pub chunks: u64,
     pub vectors: u64,
     pub failures: u64,
+    /// Folders and files whose rights cannot be resolved.
     pub rights_unresolved: u64,
+    /// Documents that are hidden from everybody, for that or until their source is ingested again.
+    pub hidden: u64,
+    /// Documents, of those, that the next run of their source shows again.
+    pub hidden_until_ingested: u64,
     pub users: u64,
     pub groups: u64,
     pub tokens: u64,
@@ -194,8 +199,11 @@ impl Vault {
     /// [`VaultError::Catalog`].
     pub fn stats(&self) -> Result<Stats, VaultError> {
         let vectors = self.engines.lock().vector_count();
+        let under_way = self.embedding_anew.is_locked();
         self.catalog.lock().transaction("counting", |tx| {
             let count = |what| sources::count(tx, what);
+            let hidden = crate::catalog::hidden::counts(tx)?;
+            let until_ingested = hidden.values().map(|count| count.until_ingested).sum::<u64>();
             let space: Option<EmbeddingSpace> =
                 tx.meta("space")?.map(|space| crate::catalog::json(&space)).transpose()?;
             Ok(Stats {
@@ -205,13 +213,15 @@ impl Vault {
                 vectors,
                 failures: count(Counted::Failures)?,
                 rights_unresolved: count(Counted::Unresolved)?,
+                hidden: until_ingested + hidden.values().map(|count| count.by_rights).sum::<u64>(),
+                hidden_until_ingested: until_ingested,
                 users: count(Counted::Users)?,
                 groups: count(Counted::Groups)?,
                 tokens: count(Counted::Tokens)?,
                 audit_records: self.core.audit.count(),
                 outbox_waiting: count(Counted::Outbox)?,
                 embedding: space.map(|s| s.model),
-                anew: crate::catalog::anew::going(tx)?.map(|going| going.told()),
+                anew: crate::catalog::anew::going(tx)?.map(|going| Anew { under_way, ..going.told() }),
             })
         })
     }
@@ -222,6 +232,25 @@ impl Vault {
     /// [`VaultError::Damaged`].
     pub fn verify_ledger(&self) -> Result<u64, VaultError> {
         self.ledger.lock().verify(&self.core.keys.ledger)
+    }
+
+    /// Whether the rights ledger lies where it belongs and can be written, as far as a look at its file tells.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn ledger_standing(&self) -> Result<(), VaultError> {
+        self.ledger.lock().standing()
+    }
+
+    /// Puts the ledger back where it belongs, and begins it anew if something could not be written to it.
+    pub(crate) fn settle_ledger(&self, catalog: &mut Catalog, ledger: &mut Ledger) -> Result<(), VaultError> {
+        let before = ledger.place();
+        ledger.append(&self.core.keys.ledger, self.core.now(), Narrowed::default())?;
+        if ledger.place() == before {
+            return Ok(());
+        }
+        let place = crate::catalog::to_json(&ledger.place())?;
+        catalog.transaction("beginning the ledger anew", |tx| tx.set_meta("ledger", &place))
     }
 
     /// By how many milliseconds the system's clock is behind what is recorded; time stands still meanwhile.

@@ -107,6 +107,12 @@ impl Vault {
             Err(error) => found.ledger_wrong = Some(error.to_string()),
         }
         if repair {
+            if found.ledger_wrong.is_some() {
+                let mut catalog = self.catalog.lock();
+                if let Err(error) = self.settle_ledger(&mut catalog, &mut self.ledger.lock()) {
+                    tracing::warn!(%error, "the rights ledger cannot be put back");
+                }
+            }
             self.repair(&found, lexical, &missing_vectors, &stray_vectors)?;
             found.repaired = true;
         }

@@ -47,6 +47,16 @@ fn nobody() -> Fix {
     Fix::new("this machine's user is nobody in the directory", hint)
 }
 
+/// Says so where the directory has nobody: then nobody can ask.
+pub(super) async fn somebody(context: &Context, backend: &Backend) -> anyhow::Result<()> {
+    let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
+    if users.is_empty() {
+        out::say("warning: the directory of this data has nobody, so nobody can ask it");
+        out::hint(&format!("`kenward users add {}`", own_handle(context).unwrap_or("HANDLE")));
+    }
+    Ok(())
+}
+
 /// Refuses somebody whom the directory does not know: what names them would be visible to nobody.
 async fn known(principal: &str, backend: &Backend) -> anyhow::Result<()> {
     if let Some(handle) = principal.strip_prefix("user:") {

@@ -18,9 +18,10 @@ pub(super) use report::{again as tried_again, how_to_fix};
 pub(super) use source::of_config as configured;
 
 use super::fail::{self, Fix, want};
+use super::sources::ask;
 use super::{Context, Outcome, models, out};
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply, RunOrder};
+use crate::owner::ops::{Op, Operate, Operated, Reply, RunOrder};
 use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::SourceSpec;
 use std::path::PathBuf;
@@ -34,7 +35,16 @@ With --json each line is one event, named by `event`:
   failed      path, reason, detail, attempts, tried and next (milliseconds UTC; next null: not before it changes)
   publishing
   finished    the report of a source: run, state, summary, failures, skipped_unknown, rights_problems, seconds, …
-  rights_read (--watch) report: documents, changed, looked_at, widened, waiting, gone, …";
+  rights_read (--watch, --rights-only) report: documents, changed, seen_by_fewer, seen_by_more, waiting, gone, …
+  planned     (--plan) plan: added, changed, removed, unchanged, failed, view (gains, losses, problems), …
+The columns of --rights-only:
+  documents   known ones
+  changed     folders and documents that have other rights than before
+  fewer see   documents that somebody may not see any more: at once
+  more see    documents that somebody may see who could not before
+  hashed      files that were looked at, because what they hold must be what was read for it to widen
+  waiting     documents that stay under their old rights, too, until their content is read
+  gone        documents whose file is not there: hidden until a run looks";
 
 #[derive(clap::Args)]
 #[command(after_help = EVENTS)]
@@ -42,15 +52,22 @@ pub(crate) struct Args {
     /// Folders, or names of sources [default: all sources]
     #[arg(value_name = "PATH|SOURCE")]
     sources: Vec<PathBuf>,
-    /// Name of the source, if one folder is given [default: the folder's last name]
-    #[arg(long)]
-    name: Option<String>,
     /// Who may read what carries no rights of its own: `everyone`, `me`, `user:HANDLE`, `group:HANDLE`
     #[arg(long, value_name = "WHO", value_delimiter = ',')]
     default_allow: Vec<String>,
-    /// Label of what carries none of its own in the source
+    /// Says what would be done, and whose view would change; writes nothing
     #[arg(long)]
-    label: Option<String>,
+    plan: bool,
+    /// Goes on with it: watches the folders, and reads what changes, until it is stopped
+    #[arg(long, conflicts_with_all = ["plan", "rights_only"])]
+    watch: bool,
+    /// Reads the rights alone: what narrows acts at once, what widens acts for files that have not changed
+    #[arg(long, conflicts_with_all = ["plan", "retry_failed", "allow_mass_delete"])]
+    rights_only: bool,
+    /// Tries all failed documents again; without it, those that failed for a reason of their own wait until
+    /// they change, and others until their pause is over
+    #[arg(long, conflicts_with = "plan")]
+    retry_failed: bool,
     /// Where the rights are written: `access-toml` (files called `.access.toml`), `owners` (files called
     /// `OWNERS`: approvers and reviewers may read), `codeowners` (the last line that matches), `posix`
     /// (owner, group, mode and ACL) [default: as recorded, or access-toml]
@@ -59,29 +76,22 @@ pub(crate) struct Args {
     /// TOML file that says whom names in these rights stand for: NAME = "user:HANDLE"
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+    /// Label of what carries none of its own in the source
+    #[arg(long)]
+    label: Option<String>,
+    /// Name of the source, if one folder is given [default: the folder's last name]
+    #[arg(long)]
+    name: Option<String>,
     /// Allows removing more than half of a source, or all of it
     #[arg(long)]
     allow_mass_delete: bool,
-    /// Tries all failed documents again; without it, those that failed for a reason of their own wait until
-    /// they change, and others until their pause is over
-    #[arg(long, conflicts_with = "plan")]
-    retry_failed: bool,
-    /// Reads the rights alone: what narrows acts at once, what widens acts for files that have not changed
-    #[arg(long, conflicts_with_all = ["plan", "retry_failed", "allow_mass_delete"])]
-    rights_only: bool,
-    /// Goes on with it: watches the folders, and reads what changes, until it is stopped
-    #[arg(long, conflicts_with_all = ["plan", "rights_only"])]
-    watch: bool,
-    /// Says what would be done, and whose view would change; writes nothing
-    #[arg(long)]
-    plan: bool,
-    /// With --plan: writes the same as a page into this file
-    #[arg(long, value_name = "FILE", requires = "plan")]
-    html: Option<PathBuf>,
     /// Embeds all documents anew by the engine that the configuration asks for, from their stored texts; searches go on
     /// with the old vectors until the switch. Stop it with Ctrl-C: the same command goes on
     #[arg(long, conflicts_with_all = ["sources", "name", "default_allow", "label", "allow_mass_delete", "plan"])]
     re_embed: bool,
+    /// With --plan: writes the same as a page into this file
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    html: Option<PathBuf>,
     /// Progress and report as JSON lines
     #[arg(long)]
     json: bool,
@@ -142,6 +152,9 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
         }
     }
     report::print(&reports, args.json)?;
+    if !reports.is_empty() {
+        default_allow::somebody(context, backend).await?;
+    }
     if stopped {
         out::say(
             "stopped: what was done stays, and the same command goes on from there (a server that owns the data \
@@ -158,7 +171,7 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
         return Err(error);
     }
     let failed = reports.iter().any(report::needs_attention);
-    Ok(if failed || stopped { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if failed || stopped { Outcome::NotAllWell } else { Outcome::Done })
 }
 
 /// Goes on with a run of a recorded source, as `ingest` would.
@@ -182,7 +195,39 @@ pub(super) async fn resume(source: String, json: bool, context: &Context) -> any
     run(args, context).await
 }
 
-async fn one(args: &Args, context: &Context, backend: &Backend, mut spec: SourceSpec) -> anyhow::Result<Ran> {
+/// Runs over a source. One that is new and whose run is refused before it begins is not recorded after all.
+async fn one(args: &Args, context: &Context, backend: &Backend, spec: SourceSpec) -> anyhow::Result<Ran> {
+    let recorded = want!(backend.ask(Op::Sources).await?, Reply::Sources(sources) => sources);
+    let known = recorded.iter().any(|known| known.name == spec.name);
+    let name = spec.name.clone();
+    let ran = run_over(args, context, backend, spec).await;
+    if ran.is_err() && !known {
+        // What refused the run is the error; if this fails, too, the source stays recorded.
+        let _ = forget(&name, backend).await;
+    }
+    ran
+}
+
+/// Takes a source out again over which no run has begun.
+async fn forget(name: &str, backend: &Backend) -> anyhow::Result<()> {
+    let runs = Op::Runs { source: Some(name.to_owned()), limit: 1 };
+    if !want!(backend.ask(runs).await?, Reply::Runs(runs) => runs).is_empty() {
+        return Ok(());
+    }
+    if let Operated::Sources(all) = ask(backend, Operate::Sources).await?
+        && let Some(source) = all.into_iter().find(|source| source.spec.name == name)
+    {
+        ask(backend, Operate::RemoveSource { id: source.id }).await?;
+    }
+    Ok(())
+}
+
+async fn run_over(
+    args: &Args,
+    context: &Context,
+    backend: &Backend,
+    mut spec: SourceSpec,
+) -> anyhow::Result<Ran> {
     loop {
         want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
         let op = Op::Ingest(RunOrder {

@@ -4,6 +4,7 @@
 use super::super::fail::{Fix, want};
 use super::super::{Outcome, out};
 use super::plan_page;
+use crate::cli::words;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use kenward_ingest::pipeline::plan::{Paths, Plan};
@@ -27,7 +28,9 @@ pub(super) async fn all(
         plans.push(*want!(backend.ask(Op::Plan { spec }).await?, Reply::Plan(plan) => plan));
     }
     if json {
-        out::json(&plans)?;
+        for plan in &plans {
+            out::print(&format!("{}\n", serde_json::json!({ "event": "planned", "plan": plan })))?;
+        }
     } else {
         out::print(&plans.iter().map(drawn).collect::<Vec<_>>().join("\n"))?;
     }
@@ -46,10 +49,10 @@ pub(super) async fn all(
     } else {
         "nothing was written; the same command without `--plan` does it"
     });
-    Ok(if plans.iter().any(needs_attention) { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if plans.iter().any(needs_attention) { Outcome::NotAllWell } else { Outcome::Done })
 }
 
-/// Whether a run would be refused, or not do all that is meant: exit code 1.
+/// Whether a run would be refused, or not do all that is meant: exit code 3.
 fn needs_attention(plan: &Plan) -> bool {
     plan.mass_delete || plan.without_rights > 0 || !plan.failed.is_empty() || !plan.view.problems.is_empty()
 }
@@ -70,7 +73,7 @@ fn drawn(plan: &Plan) -> String {
     }
     if plan.view.quarantined > 0 {
         let many = documents(plan.view.quarantined);
-        lines.push(format!("  quarantined, seen by nobody, for rights that cannot be used: {many}"));
+        lines.push(format!("  hidden from everybody by rights that cannot be resolved: {many}"));
     }
     lines.extend(plan.view.problems.iter().map(|(place, what)| format!("  rights    {place}: {what}")));
     lines.extend(
@@ -100,7 +103,7 @@ pub(super) fn refusals(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     if plan.without_rights > 0 {
         lines.push(format!(
-            "  refused   {} carry no rights and nobody said who may read them: `--default-allow`",
+            "  refused   {} without rights, and nobody said who may read that: `--default-allow`",
             documents(plan.without_rights)
         ));
     }
@@ -122,7 +125,7 @@ pub(super) fn time(plan: &Plan) -> String {
 }
 
 pub(super) fn documents(n: u64) -> String {
-    if n == 1 { "1 document".to_owned() } else { format!("{n} documents") }
+    words::count(n, "document")
 }
 
 fn listed(what: &str, paths: &Paths) -> Vec<String> {
@@ -137,7 +140,7 @@ fn more(count: usize, shown: usize) -> Option<String> {
 
 fn views((one, more): (&str, &str), views: &BTreeMap<String, View>) -> Vec<String> {
     let line = |(principal, view): (&String, &View)| {
-        let people = if view.people == 1 { "1 person".to_owned() } else { format!("{} people", view.people) };
+        let people = words::people(view.people);
         let verb = if view.documents == 1 { one } else { more };
         format!("  {} {verb} {principal} ({people})", documents(view.documents))
     };

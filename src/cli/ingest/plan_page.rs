@@ -47,7 +47,7 @@ pub(super) fn page(plans: &[Plan]) -> String {
         if plan.view.quarantined > 0 || !plan.view.problems.is_empty() || !plan.rules_unmatched.is_empty() {
             let _ = writeln!(
                 html,
-                "<h3>Rights to look at</h3>\n<p>Quarantined, seen by nobody: {}.</p>\n<ul>",
+                "<h3>Rights to look at</h3>\n<p>Hidden from everybody by rights that cannot be resolved: {}.</p>\n<ul>",
                 documents(plan.view.quarantined)
             );
             for (place, what) in &plan.view.problems {

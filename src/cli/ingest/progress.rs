@@ -2,6 +2,7 @@
 //! logs. Paths of failed documents are shown to the operator; their text never is.
 
 use super::super::out;
+use crate::cli::words;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kenward_ingest::pipeline::Progress;
 use kenward_vault::writer::Failure;
@@ -79,7 +80,7 @@ fn on_bar(bar: &ProgressBar, event: &Progress) {
         Progress::Documents { done, of, failed, chunks } => {
             bar.set_length(*of);
             bar.set_position(*done);
-            bar.set_message(format!("{failed} failed, {chunks} passages"));
+            bar.set_message(format!("{failed} failed, {}", words::count(*chunks, "passage")));
         }
         Progress::Failed(failure) => bar.println(failed(failure)),
         Progress::Passages { done, of } => {
@@ -103,18 +104,19 @@ fn on_lines(last: &mut Instant, event: &Progress) {
     match event {
         Progress::Started { source } => out::say(&format!("{source}: listing")),
         Progress::Listed { files } => {
-            out::say(&format!("{files} {}", if *files == 1 { "file" } else { "files" }));
+            out::say(&words::count(*files, "file"));
         }
         Progress::Documents { done, of, failed, chunks } => {
             if last.elapsed() >= EVERY {
                 *last = Instant::now();
-                out::say(&format!("{done} of {of} documents, {failed} failed, {chunks} passages"));
+                let (of, chunks) = (words::count(*of, "document"), words::count(*chunks, "passage"));
+                out::say(&format!("{done} of {of}, {failed} failed, {chunks}"));
             }
         }
         Progress::Passages { done, of } => {
             if last.elapsed() >= EVERY {
                 *last = Instant::now();
-                out::say(&format!("{done} of {of} passages embedded anew"));
+                out::say(&format!("{done} of {} embedded anew", words::count(*of, "passage")));
             }
         }
         Progress::Waiting => {

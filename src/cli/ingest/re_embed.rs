@@ -5,6 +5,7 @@
 use super::super::fail::{self, Fix};
 use super::super::{Context, Outcome, models, out};
 use super::progress::Shown;
+use crate::cli::words;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use kenward_vault::reembed::Ended;
@@ -44,11 +45,14 @@ pub(super) async fn run(json: bool, context: &Context, backend: &Backend) -> any
         }
         Ended::Switched { engine, documents, passages, unreadable, seconds } => {
             out::say(&format!(
-                "embedded anew by {engine}: {documents} documents, {passages} passages, {seconds:.1} s; searches use it now"
+                "embedded anew by {engine}: {}, {}, {seconds:.1} s; searches use it now",
+                words::count(documents, "document"),
+                words::count(passages, "passage")
             ));
             if unreadable > 0 {
                 out::say(&format!(
-                    "warning: {unreadable} documents could not be embedded: their stored text is lost"
+                    "warning: {} could not be embedded: the stored text is lost",
+                    words::count(unreadable, "document")
                 ));
                 out::hint("`kenward ingest` reads them again");
             }
@@ -59,5 +63,5 @@ pub(super) async fn run(json: bool, context: &Context, backend: &Backend) -> any
 
 fn stopped() -> Outcome {
     out::say("stopped: the documents answer as before; the same command goes on from where it was");
-    Outcome::SomeFailed
+    Outcome::NotAllWell
 }

@@ -1,7 +1,7 @@
 //! What an ingestion came to: a table, the failures by reason with how to fix them, and, loudly,
 //! when meaning is not searched because no model ran.
 
-use super::super::out;
+use super::super::{out, words};
 use super::fidelity;
 use kenward_ingest::pipeline::{RunReport, rights_are_in};
 use kenward_vault::runs::RunState;
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many paths of one reason are listed.
 const LISTED: usize = 10;
 
-/// Whether something was not as it should be: exit code 1.
+/// Whether something was not as it should be: exit code 3.
 pub(super) fn needs_attention(report: &RunReport) -> bool {
     report.summary.failed > 0
         || !report.failures.is_empty()
@@ -36,7 +36,11 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         }
     }
     for (reason, failures) in &reasons {
-        out::say(&format!("{}: {}", reason.replace('_', " "), count(failures.len(), "document")));
+        out::say(&format!(
+            "{}: {}",
+            reason.replace('_', " "),
+            words::count(failures.len() as u64, "document")
+        ));
         let shown = |(source, f): &(&str, &Failure)| match f.attempts {
             0 | 1 => format!("{source}/{}", f.path),
             tries => format!("{source}/{} (tried {tries} times)", f.path),
@@ -53,7 +57,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
         .collect();
     if !unknown.is_empty() {
         let what = "neither Markdown, text, HTML, PDF, DOCX nor an archive by their content";
-        out::say(&format!("skipped, {what}: {}", count(unknown.len(), "file")));
+        out::say(&format!("skipped, {what}: {}", words::count(unknown.len() as u64, "file")));
         list(&unknown);
     }
     for report in reports {
@@ -71,7 +75,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     if !not_read.is_empty() {
         out::say(&format!(
             "NOT READ, so what it should guard is open: {}",
-            count(not_read.len(), "rights file")
+            words::count(not_read.len() as u64, "rights file")
         ));
         list(&not_read);
         let formats: BTreeSet<&str> = reports
@@ -112,7 +116,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
                     out::line(&report.source)
                 ));
             }
-            RunState::Running | RunState::Done | RunState::Interrupted => {}
+            RunState::Running | RunState::Done | RunState::Interrupted | RunState::Refused => {}
         }
     }
     let links: u64 = reports.iter().map(|report| report.skipped_links).sum();
@@ -207,10 +211,6 @@ fn rules_match(number: usize) -> String {
     } else {
         format!("{number} `[[file]]` rules match")
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What to do about a reason of the taxonomy.

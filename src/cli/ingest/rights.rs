@@ -12,6 +12,8 @@ use kenward_vault::writer::{RightsFormat, SourceIdentity, SourceSpec};
 pub(super) struct Asked {
     format: Option<RightsFormat>,
     identity: Option<String>,
+    /// Nothing is done.
+    plan: bool,
 }
 
 impl Asked {
@@ -35,11 +37,15 @@ impl Asked {
                 let found = std::fs::canonicalize(file).map_err(|error| {
                     Fix::new(format!("`{shown}` cannot be read ({error})"), "check the path of `--identity`")
                 })?;
+                if !found.is_file() {
+                    let hint = "give a TOML file to `--identity`";
+                    return Err(Fix::new(format!("`{shown}` is no plain file"), hint).into());
+                }
                 let text = found.to_str().map(str::to_owned);
                 Some(text.ok_or_else(|| Fix::new(format!("`{shown}` is not UTF-8"), "rename it"))?)
             }
         };
-        Ok(Self { format, identity })
+        Ok(Self { format, identity, plan: args.plan })
     }
 
     /// Puts it into a source, and says what changes of one that was recorded otherwise.
@@ -58,12 +64,15 @@ impl Asked {
         }
         let before = recorded.iter().find(|known| known.name == spec.name);
         if let Some(before) = before.filter(|before| before.rights.format != spec.rights.format) {
+            let (name, was, is) =
+                (out::line(&spec.name), before.rights.format.name(), spec.rights.format.name());
+            let where_from = rights_are_in(spec.rights.format);
+            if self.plan {
+                out::say(&format!("`{name}` has its rights as {was}; with {is} it would be: {where_from}"));
+                return Ok(());
+            }
             out::say(&format!(
-                "`{}` had its rights as {}, and has them as {} from now on: {}",
-                out::line(&spec.name),
-                before.rights.format.name(),
-                spec.rights.format.name(),
-                rights_are_in(spec.rights.format)
+                "`{name}` had its rights as {was}, and has them as {is} from now on: {where_from}"
             ));
             out::hint(
                 "whom that shows less ceases to see it at once, whom it shows more sees it when the run ends; `--plan` says who",

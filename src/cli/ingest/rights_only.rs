@@ -3,9 +3,9 @@
 
 use super::super::fail::{self, Fix, want};
 use super::super::{Outcome, out};
+use crate::cli::words;
 use crate::owner::Backend;
-use crate::owner::ops::{Op, Reply};
-use kenward_ingest::pipeline::RightsReport;
+use crate::owner::ops::{Op, Reply, RightsRead};
 use kenward_vault::writer::SourceSpec;
 
 /// Reads the rights of all of these.
@@ -23,25 +23,27 @@ pub(super) async fn all(specs: Vec<SourceSpec>, json: bool, backend: &Backend) -
             reply = backend.ask(Op::SyncRights { source: spec.name.clone() }) => reply?,
             _ = tokio::signal::ctrl_c() => {
                 out::say("stopped: what narrows acts; the rest waits for the next reading");
-                return Ok(Outcome::SomeFailed);
+                return Ok(Outcome::NotAllWell);
             }
         };
         match reply {
-            Reply::RightsRead(report) => reports.push(report),
+            Reply::RightsRead(read) => reports.push(*read),
             other => return Err(fail::unexpected(other)),
         }
     }
     if json {
-        out::json(&reports)?;
+        for report in &reports {
+            out::print(&format!("{}\n", serde_json::json!({ "event": "rights_read", "report": report })))?;
+        }
     } else {
         out::print(&table(&reports))?;
     }
     reports.iter().for_each(tell);
-    Ok(if reports.iter().any(needs_attention) { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if reports.iter().any(needs_attention) { Outcome::NotAllWell } else { Outcome::Done })
 }
 
-/// Whether something was not as it should be: exit code 1.
-fn needs_attention(report: &RightsReport) -> bool {
+/// Whether something was not as it should be: exit code 3.
+fn needs_attention(RightsRead { report, .. }: &RightsRead) -> bool {
     report.gone_too_many
         || report.unsettled
         || report.stopped
@@ -49,18 +51,21 @@ fn needs_attention(report: &RightsReport) -> bool {
         || !report.rights_not_read.is_empty()
 }
 
-fn table(reports: &[RightsReport]) -> String {
-    let row = |r: &RightsReport| {
-        let counts = [r.documents, r.changed, r.looked_at, r.widened, r.waiting, r.gone];
+fn table(reports: &[RightsRead]) -> String {
+    let row = |RightsRead { report: r, views }: &RightsRead| {
+        let counts =
+            [r.documents, r.changed, views.seen_by_fewer, views.seen_by_more, r.looked_at, r.waiting, r.gone];
         let counts = counts.into_iter().map(|count| count.to_string());
         let seconds = format!("{:.1}", r.seconds);
         std::iter::once(r.source.clone()).chain(counts).chain([seconds]).collect()
     };
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-    out::table(&["source", "documents", "changed", "hashed", "widened", "waiting", "gone", "seconds"], &rows)
+    let headings =
+        ["source", "documents", "changed", "fewer see", "more see", "hashed", "waiting", "gone", "seconds"];
+    out::table(&headings, &rows)
 }
 
-fn tell(report: &RightsReport) {
+fn tell(RightsRead { report, .. }: &RightsRead) {
     let say = |text: String| out::say(&out::line(&text));
     let source = &report.source;
     for (place, what) in &report.rights_problems {
@@ -71,29 +76,26 @@ fn tell(report: &RightsReport) {
     }
     if report.waiting > 0 {
         say(format!(
-            "{source}: {} stay under their old rights, too, until their content is read",
-            documents(report.waiting)
+            "{source}: {} stay{} under old rights, too, until the content is read",
+            words::count(report.waiting, "document"),
+            if report.waiting == 1 { "s" } else { "" }
         ));
         out::hint(&format!("`kenward ingest {source}` reads it"));
     }
     if report.gone_too_many {
         say(format!(
-            "{source}: {} are gone, more than half: nothing was hidden for it",
-            documents(report.gone)
+            "{source}: {} gone, more than half: nothing was hidden for it",
+            words::are(report.gone, "document")
         ));
         out::hint(&format!("`kenward ingest {source} --allow-mass-delete`, if that is right"));
     } else if report.gone > 0 {
         say(format!(
-            "{source}: {} are gone, and hidden until `kenward ingest` looks",
-            documents(report.gone)
+            "{source}: {} gone, and hidden until `kenward ingest` looks",
+            words::are(report.gone, "document")
         ));
     }
     if report.unsettled {
         say(format!("{source}: its rights kept changing: only what narrows acts"));
         out::hint("run this again when nobody writes to them");
     }
-}
-
-fn documents(n: u64) -> String {
-    if n == 1 { "1 document".to_owned() } else { format!("{n} documents") }
 }

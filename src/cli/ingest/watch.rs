@@ -4,8 +4,10 @@
 use super::super::tend::{Tended, Told, tend};
 use super::super::{Outcome, out, serve};
 use super::{progress, tried_again};
+use crate::cli::words;
 use crate::owner::Backend;
-use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
+use crate::owner::ops::RightsRead;
+use kenward_ingest::pipeline::{Progress, RunReport};
 use kenward_vault::writer::SourceSpec;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -62,13 +64,21 @@ fn run(report: &RunReport) {
     }
 }
 
-fn rights(report: &RightsReport) {
-    if report.changed + report.widened == 0 && !report.gone_too_many {
+fn rights(RightsRead { report, views }: &RightsRead) {
+    if report.changed + report.widened + views.seen_by_fewer + views.seen_by_more == 0
+        && !report.gone_too_many
+    {
         return;
     }
     out::say(&out::line(&format!(
-        "{}: rights of {} changed, {} documents widened, {} wait for their content, {} are gone ({:.1} s)",
-        report.source, report.changed, report.widened, report.waiting, report.gone, report.seconds
+        "{}: rights of {} changed: fewer people see {}, more see {}; {} for content, {} gone ({:.1} s)",
+        report.source,
+        report.changed,
+        words::count(views.seen_by_fewer, "document"),
+        views.seen_by_more,
+        if report.waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", report.waiting) },
+        report.gone,
+        report.seconds
     )));
     for (place, what) in &report.rights_problems {
         out::say(&out::line(&format!("  hidden from everybody: {place}: {what}")));

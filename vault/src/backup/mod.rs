@@ -15,6 +15,7 @@ mod take;
 pub use crate::ledger::Hidden;
 pub(crate) use manifest::MANIFEST;
 pub use manifest::{BackedUp, Counts};
+pub(crate) use restore::UNFINISHED;
 pub use restore::{LedgerGiven, Restore, Restored, restore};
 pub use take::LastBackup;
 

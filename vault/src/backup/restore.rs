@@ -20,7 +20,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Marks a folder as one that a restore did not come to the end of.
-const UNFINISHED: &str = "unfinished-kenward-restore";
+pub(crate) const UNFINISHED: &str = "unfinished-kenward-restore";
 
 /// What is restored, and where to.
 pub struct Restore {
@@ -207,6 +207,7 @@ fn fill(
     let after = since.map_or(After::Nothing, |since| After::Ledger(Box::new(since.narrowed)));
     let open = OpenOptions { data_dir: beside.to_owned(), ledger: None, ..restore.open };
     let vault = Vault::open(open)?;
+    apart(&vault, to)?;
     if let Some(last) = last {
         vault.clock.not_before(last);
     }
@@ -228,6 +229,31 @@ fn fill(
         ledger_entries: entries,
         narrowed,
     })
+}
+
+/// Refuses to put data into the folder of a source that it has: the next run would read it, audit log and all.
+fn apart(vault: &Vault, to: &Path) -> Result<(), VaultError> {
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // It is not there yet; the folder above it is.
+    let to = match (to.parent(), to.file_name()) {
+        (Some(above), Some(name)) => real(above).join(name),
+        _ => to.to_owned(),
+    };
+    for (_, spec) in vault.sources()? {
+        let root = real(Path::new(&spec.root));
+        if to.starts_with(&root) || root.starts_with(&to) {
+            return Err(VaultError::name(
+                format!(
+                    "`{}` and the folder `{}` of the source `{}` overlap",
+                    to.display(),
+                    spec.root,
+                    spec.name
+                ),
+                "give a folder outside of all sources",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Puts one file back, and checks it on the way.

@@ -10,7 +10,7 @@ use crate::catalog::copy::Pinned;
 use crate::catalog::to_json;
 use crate::error::VaultError;
 use crate::folder::{self, VERSION};
-use crate::ledger::{Narrowed, Place};
+use crate::ledger::Place;
 use crate::vault::{Operator, Vault};
 use kenward_access::ids::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -164,12 +164,8 @@ impl Vault {
         // INVARIANT: under the catalog's lock nothing commits, and the ledger is written under it.
         let mut catalog = self.catalog.lock();
         let mut ledger = self.ledger.lock();
-        if ledger.is_broken() {
-            // A backup that no ledger can tell of would come back with everything hidden.
-            ledger.append(&self.core.keys.ledger, self.core.now(), Narrowed::default())?;
-            let place = to_json(&ledger.place())?;
-            catalog.transaction("beginning the ledger anew", |tx| tx.set_meta("ledger", &place))?;
-        }
+        // A backup that no ledger can tell of would come back with everything hidden.
+        self.settle_ledger(&mut catalog, &mut ledger)?;
         Ok(Moment {
             catalog: Pinned::new(&self.data_dir.join(folder::CATALOG))?,
             vectors: engines.vector_files()?,

@@ -25,7 +25,7 @@ impl Going {
     /// For operators.
     pub(crate) fn told(&self) -> Anew {
         let engine = format!("{} {}", self.space.engine, self.space.model);
-        Anew { engine, passages: self.done, of: self.of }
+        Anew { engine, passages: self.done, of: self.of, under_way: false }
     }
 }
 

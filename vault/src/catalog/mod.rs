@@ -5,6 +5,7 @@ pub(crate) mod anew;
 pub(crate) mod check;
 pub(crate) mod content;
 pub(crate) mod copy;
+pub(crate) mod hidden;
 pub(crate) mod lost;
 pub(crate) mod migrate;
 pub(crate) mod open;

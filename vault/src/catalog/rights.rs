@@ -246,10 +246,10 @@ fn hide_held(
     Ok(())
 }
 
-/// Hides the documents of which this is so until a run of their source has read them or found them unchanged, under
-/// the rights that it has read. Gives how many.
+/// Hides the documents of which this is so until a run of their source has read them or found them unchanged, or a reading
+/// of its rights alone has hashed them and found them unchanged, under the rights that it has read. Gives how many.
 ///
-/// INVARIANT: by a class of their own, which no change of the directory and no other run lets go of.
+/// INVARIANT: by a class of their own, which no change of the directory and no run of another source lets go of.
 pub(crate) fn hide_until_read(
     tx: &Tx<'_>,
     rights: &mut Rights,

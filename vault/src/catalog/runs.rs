@@ -16,9 +16,9 @@ const KEPT: i64 = 1_000;
 pub(crate) fn begin(tx: &Tx<'_>, source: u32, now: Timestamp) -> Result<(i64, bool), VaultError> {
     let open: Option<i64> = tx.sql(|c| {
         c.query_row(
-            "SELECT no FROM runs WHERE source = ?1 AND state IN (?2, ?3)
+            "SELECT no FROM runs WHERE source = ?1 AND state IN (?2, ?3, ?4)
              AND no = (SELECT max(no) FROM runs WHERE source = ?1)",
-            params![source, RunState::Paused.code(), RunState::Interrupted.code()],
+            params![source, RunState::Paused.code(), RunState::Interrupted.code(), RunState::Refused.code()],
             |r| r.get(0),
         )
         .optional()
@@ -69,13 +69,13 @@ pub(crate) fn end(tx: &Tx<'_>, run: i64, now: Timestamp, state: RunState) -> Res
     .map(drop)
 }
 
-/// Keeps the words of what stopped the last run of a source.
-pub(crate) fn explain(tx: &Tx<'_>, source: u32, why: &str) -> Result<(), VaultError> {
+/// Keeps the words of what stopped the last run of a source, and as what it ended.
+pub(crate) fn explain(tx: &Tx<'_>, source: u32, state: RunState, why: &str) -> Result<(), VaultError> {
     tx.sql(|c| {
         c.execute(
-            "UPDATE runs SET why = ?2 WHERE state = ?3
+            "UPDATE runs SET why = ?2, state = ?4 WHERE state = ?3
              AND no = (SELECT max(no) FROM runs WHERE source = ?1)",
-            params![source, why, RunState::Interrupted.code()],
+            params![source, why, RunState::Interrupted.code(), state.code()],
         )
     })
     .map(drop)

@@ -115,7 +115,7 @@ CREATE TABLE runs (
   ended    INTEGER,                       -- its last leg; NULL while it is under way
   summary  TEXT,                          -- of its last leg, as last noted
   legs     INTEGER NOT NULL DEFAULT 1,
-  state    INTEGER NOT NULL DEFAULT 0,    -- 0 running, 1 done, 2 cancelled, 3 paused, 4 interrupted
+  state    INTEGER NOT NULL DEFAULT 0,    -- 0 running, 1 done, 2 cancelled, 3 paused, 4 interrupted, 5 refused
   done     INTEGER NOT NULL DEFAULT 0,    -- files, of its last leg
   files    INTEGER NOT NULL DEFAULT 0,
   why      TEXT,                          -- what stopped it

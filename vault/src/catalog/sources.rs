@@ -116,14 +116,17 @@ pub(crate) fn infos(tx: &Tx<'_>) -> Result<Vec<SourceInfo>, VaultError> {
         .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?)))?
         .collect()
     })?;
+    let hidden = super::hidden::counts(tx)?;
     rows.into_iter()
         .map(|(no, id, spec, listed, documents, failures)| {
+            let hidden = hidden.get(&no).copied().unwrap_or_default();
             Ok(SourceInfo {
                 spec: json(&spec)?,
                 id,
                 documents: documents.cast_unsigned(),
                 failures: failures.cast_unsigned(),
-                hidden: hidden(tx, no)?,
+                hidden: hidden.by_rights + hidden.until_ingested,
+                hidden_until_ingested: hidden.until_ingested,
                 fresh: listed.map(Timestamp),
             })
         })

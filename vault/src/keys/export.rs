@@ -23,6 +23,9 @@ pub struct Exported {
     pub file: PathBuf,
     /// How many keys, older ones included.
     pub keys: u64,
+    /// The file was there, and held exactly these.
+    #[serde(default)]
+    pub already: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,7 +79,7 @@ impl Vault {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 // Asked again because no reply came.
                 if fs::read(path).is_ok_and(|there| there.strip_suffix(b"\n") == Some(text.as_bytes())) {
-                    return Ok(Exported { file: path.to_owned(), keys: count as u64 });
+                    return Ok(Exported { file: path.to_owned(), keys: count as u64, already: true });
                 }
                 return Err(VaultError::name(
                     format!("`{}` is there already", path.display()),
@@ -101,7 +104,7 @@ impl Vault {
         if written.is_err() {
             let _ = fs::remove_file(path);
         }
-        written.map(|()| Exported { file: path.to_owned(), keys: count as u64 })
+        written.map(|()| Exported { file: path.to_owned(), keys: count as u64, already: false })
     }
 }
 

@@ -1,18 +1,21 @@
-//! The ledger's file: appended to, checked as a chain, taken up where the catalog says that it was left. It must
-//! never be mended silently: what cannot be trusted is refused, or begun anew so that everybody can see it.
+//! The ledger's file: appended to, taken up where the catalog says that it was left, put back whole where its name was
+//! taken from it. It must never be mended silently, and never touch a file that is not certainly its own: what cannot
+//! be trusted is refused, or begun anew so that everybody can see it.
 
+use super::chain::{Tip, Walked, untrusted, walk};
 use super::{Entry, Narrowed, Place};
 use crate::error::VaultError;
-use crate::keys::{Ring, short};
-use data_encoding::HEXLOWER;
+use crate::keys::Ring;
 use kenward_access::ids::Timestamp;
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Its name under `keys/`, unless the configuration puts it elsewhere.
 pub(crate) const FILE: &str = "rights.ledger";
+/// What to do about a configuration that names something else.
+const OF_ITS_OWN: &str = "set `backup.ledger` to a file of its own, which need not be there yet";
 
 /// The ledger, open for appending.
 pub(crate) struct Ledger {
@@ -23,69 +26,48 @@ pub(crate) struct Ledger {
     broken: bool,
 }
 
-struct Tip {
-    seq: u64,
-    mac: [u8; 32],
-    /// Length of the file.
-    length: u64,
+/// What lies under the ledger's name.
+enum There {
+    Ours,
+    Nothing,
+    Other(Metadata),
 }
 
-impl Tip {
-    fn place(&self) -> Place {
-        Place { seq: self.seq, mac: HEXLOWER.encode(&self.mac) }
+/// Opens the file, made if it is not there. Nothing but a plain file is opened: a device has no end, and a pipe waits.
+fn open(path: &Path) -> Result<File, VaultError> {
+    let plain = |found: &Metadata| match found.is_file() {
+        true => Ok(()),
+        false => Err(VaultError::mismatch(
+            format!("`{}` is no plain file, so it cannot be the rights ledger", path.display()),
+            OF_ITS_OWN,
+        )),
+    };
+    match fs::metadata(path) {
+        Ok(found) => plain(&found)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(VaultError::io("opening", path)(error)),
+    }
+    let mut how = fs::OpenOptions::new();
+    how.read(true).append(true).create(true).mode(0o600);
+    let file = how.open(path).map_err(VaultError::io("opening", path))?;
+    plain(&file.metadata().map_err(VaultError::io("opening", path))?)?;
+    Ok(file)
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), VaultError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(VaultError::mismatch(
+            format!("another process writes the rights ledger {}", path.display()),
+            "give every folder of data a ledger of its own (`backup.ledger`)",
+        )),
+        Err(TryLockError::Error(error)) => Err(VaultError::io("locking", path)(error)),
     }
 }
 
-fn mac(key: &[u8; 32], before: &[u8; 32], seq: u64, entry: &[u8]) -> [u8; 32] {
-    let mut hash = blake3::Hasher::new_keyed(key);
-    hash.update(b"kenward rights ledger v1\0").update(before).update(&seq.to_be_bytes()).update(entry);
-    *hash.finalize().as_bytes()
-}
-
-/// The parts of a line: sequence, key's short name, mac, entry.
-fn parts(line: &str) -> Option<(u64, &str, [u8; 32], &str)> {
-    let rest = line.strip_prefix("{\"v\":1,\"seq\":")?;
-    let (seq, rest) = rest.split_once(",\"key\":\"")?;
-    let (key, rest) = rest.split_once("\",\"mac\":\"")?;
-    let (mac, rest) = rest.split_once("\",\"entry\":")?;
-    let mac = HEXLOWER.decode(mac.as_bytes()).ok()?.try_into().ok()?;
-    Some((seq.parse().ok()?, key, mac, rest.strip_suffix('}')?))
-}
-
-/// How a ledger's bytes end.
-struct Walked {
-    tip: Tip,
-    /// Bytes of an unfinished last line.
-    torn: u64,
-}
-
-/// Checks the chain; `each` gets every entry with its place. `None` = it does not hold.
-fn walk(
-    bytes: &[u8],
-    key: &dyn Fn(&str) -> Option<[u8; 32]>,
-    each: &mut dyn FnMut(&Place, Entry),
-) -> Option<Walked> {
-    let mut tip = Tip { seq: 0, mac: [0; 32], length: 0 };
-    let mut rest = bytes;
-    while let Some(end) = rest.iter().position(|b| *b == b'\n') {
-        let (line, after) = rest.split_at_checked(end + 1)?;
-        let (seq, print, given, entry) = std::str::from_utf8(line.get(..end)?).ok().and_then(parts)?;
-        if seq != tip.seq + 1 || given != mac(&key(print)?, &tip.mac, seq, entry.as_bytes()) {
-            return None;
-        }
-        tip = Tip { seq, mac: given, length: tip.length + line.len() as u64 };
-        each(&tip.place(), serde_json::from_str(entry).ok()?);
-        rest = after;
-    }
-    Some(Walked { tip, torn: rest.len() as u64 })
-}
-
-fn untrusted(path: &Path, what: &str) -> VaultError {
-    VaultError::damaged(
-        format!("the rights ledger {} ({what})", path.display()),
-        "put back the newest copy of it; or move it aside and keep it: a new one begins, and backups that were made \
-         before are then restored without a ledger, hidden until their sources are ingested again",
-    )
+fn sync_above(path: &Path) -> Result<(), VaultError> {
+    let Some(dir) = path.parent() else { return Ok(()) };
+    File::open(dir).and_then(|d| d.sync_all()).map_err(VaultError::io("syncing", dir))
 }
 
 impl Ledger {
@@ -93,7 +75,8 @@ impl Ledger {
     /// anew. Gives it, and whether it began now.
     ///
     /// # Errors
-    /// [`VaultError::Damaged`], [`VaultError::Mismatch`] if another process has it, [`VaultError::Io`].
+    /// [`VaultError::Damaged`], [`VaultError::Mismatch`] if it is something else or another process has it,
+    /// [`VaultError::Io`].
     pub(crate) fn open(
         path: &Path,
         keys: &Ring,
@@ -101,49 +84,44 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(Self, bool), VaultError> {
         let fresh = !path.exists();
-        let mut file = fs::OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(VaultError::io("opening", path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+        let file = open(path)?;
+        lock(&file, path)?;
+        if fresh {
+            sync_above(path)?;
+        }
+        let mut found = recorded.is_none();
+        let mut each = |place: &Place, _| found |= Some(place) == recorded;
+        let walked = walk(&file, &|print| keys.named(print), &mut each);
+        let (tip, torn) = match walked.map_err(VaultError::io("reading", path))? {
+            Walked::Chain { tip, torn } => (tip, torn),
+            Walked::Broken => return Err(untrusted(path, "its chain does not hold")),
+            Walked::Foreign => {
                 return Err(VaultError::mismatch(
-                    format!("another process writes the rights ledger {}", path.display()),
-                    "give every folder of data a ledger of its own (`backup.ledger`)",
+                    format!(
+                        "`{}` holds something else than a rights ledger, and was left as it is",
+                        path.display()
+                    ),
+                    OF_ITS_OWN,
                 ));
             }
-            Err(TryLockError::Error(error)) => return Err(VaultError::io("locking", path)(error)),
-        }
-        if fresh && let Some(dir) = path.parent() {
-            File::open(dir).and_then(|d| d.sync_all()).map_err(VaultError::io("syncing", dir))?;
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(VaultError::io("reading", path))?;
-        let mut found = recorded.is_none();
-        let walked =
-            walk(&bytes, &|print| keys.named(print), &mut |place, _| found |= Some(place) == recorded)
-                .ok_or_else(|| untrusted(path, "its chain does not hold"))?;
-        if walked.torn > 0 {
-            // Its transaction never committed: an entry is durable before that.
-            tracing::warn!(bytes = walked.torn, "an unfinished last entry of the rights ledger was cut off");
-            file.set_len(walked.tip.length)
-                .and_then(|()| file.sync_all())
-                .map_err(VaultError::io("mending", path))?;
-        }
-        let empty = walked.tip.seq == 0;
+        };
+        let empty = tip.seq == 0;
         if !found && !empty {
             return Err(untrusted(path, "it is older than the data, or of other data"));
+        }
+        if torn > 0 {
+            // Its transaction never committed: an entry is durable before that.
+            tracing::warn!(bytes = torn, "an unfinished last entry of the rights ledger was cut off");
+            file.set_len(tip.length)
+                .and_then(|()| file.sync_all())
+                .map_err(VaultError::io("mending", path))?;
         }
         if !found {
             tracing::warn!(
                 "the rights ledger is missing and begins anew: earlier backups are restored without it"
             );
         }
-        let mut ledger = Self { path: path.to_owned(), file, tip: walked.tip, broken: false };
+        let mut ledger = Self { path: path.to_owned(), file, tip, broken: false };
         let begins = empty || recorded.is_none();
         if begins {
             ledger.write(&keys.current(), &Entry { at: now, begun: true, narrowed: Narrowed::default() })?;
@@ -161,7 +139,28 @@ impl Ledger {
         self.broken
     }
 
-    /// Appends, durably. After an error it begins anew with the next entry.
+    /// Whether what is written lies where it belongs. It looks, and changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub(crate) fn standing(&self) -> Result<(), VaultError> {
+        if self.broken {
+            return Err(VaultError::mismatch(
+                format!("something could not be written to the rights ledger {}", self.path.display()),
+                "see to its disk, owner and mode: with the next change of rights it begins anew; then make a backup",
+            ));
+        }
+        match self.there()? {
+            There::Ours => self.is_as_it_was_left(),
+            There::Nothing => Err(VaultError::mismatch(
+                format!("the rights ledger {} was removed while it is in use", self.path.display()),
+                "the next change of rights puts it back whole, or `kenward doctor --deep --repair`; stop no server before",
+            )),
+            There::Other(_) => Err(self.replaced()),
+        }
+    }
+
+    /// Appends, durably, to the file that has the ledger's name. After an error it begins anew with the next entry.
     ///
     /// # Errors
     /// [`VaultError`]: it is not in the ledger.
@@ -171,6 +170,11 @@ impl Ledger {
         at: Timestamp,
         narrowed: Narrowed,
     ) -> Result<(), VaultError> {
+        if let Err(error) = self.settle(keys) {
+            // What was to be written is not in it: there is a gap.
+            self.broken |= !narrowed.is_empty();
+            return Err(error);
+        }
         let key = keys.current();
         if self.broken {
             self.write(&key, &Entry { at, begun: true, narrowed: Narrowed::default() })?;
@@ -180,28 +184,143 @@ impl Ledger {
         if narrowed.is_empty() {
             return Ok(());
         }
-        self.write(&key, &Entry { at, begun: false, narrowed })
+        self.write(&key, &Entry { at, begun: false, narrowed })?;
+        // INVARIANT: what is acknowledged is in the file that has the name, not in one that has lost it meanwhile.
+        self.settle(keys)?;
+        if self.broken { Err(untrusted(&self.path, "it could not be put back whole")) } else { Ok(()) }
     }
 
     fn write(&mut self, key: &[u8; 32], entry: &Entry) -> Result<(), VaultError> {
-        let seq = self.tip.seq + 1;
-        let body = crate::catalog::to_json(entry)?;
-        let mac = mac(key, &self.tip.mac, seq, body.as_bytes());
-        let (print, shown) = (short(key), HEXLOWER.encode(&mac));
-        let line =
-            format!("{{\"v\":1,\"seq\":{seq},\"key\":\"{print}\",\"mac\":\"{shown}\",\"entry\":{body}}}\n");
+        let (line, tip) = self.tip.next(key, entry)?;
         match self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
             Ok(()) => {
-                self.tip = Tip { seq, mac, length: self.tip.length + line.len() as u64 };
+                self.tip = tip;
                 Ok(())
             }
             Err(error) => {
                 self.broken = true;
-                // What is half there is cut off now, or at the next opening.
+                // What is half there is cut off now, before the next entry, or at the next opening.
                 let _ = self.file.set_len(self.tip.length);
                 Err(VaultError::io("writing", &self.path)(error))
             }
         }
+    }
+
+    fn there(&self) -> Result<There, VaultError> {
+        let ours = self.file.metadata().map_err(VaultError::io("reading", &self.path))?;
+        match fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == (ours.dev(), ours.ino()) => Ok(There::Ours),
+            Ok(found) => Ok(There::Other(found)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(There::Nothing),
+            Err(error) => Err(VaultError::io("reading", &self.path)(error)),
+        }
+    }
+
+    fn is_as_it_was_left(&self) -> Result<(), VaultError> {
+        let found = self.file.metadata().map_err(VaultError::io("reading", &self.path))?;
+        match found.len() == self.tip.length {
+            true => Ok(()),
+            false => Err(untrusted(&self.path, "somebody else has written to it")),
+        }
+    }
+
+    fn replaced(&self) -> VaultError {
+        VaultError::mismatch(
+            format!(
+                "the rights ledger {} was replaced by something else while it is in use",
+                self.path.display()
+            ),
+            "move that aside: the next change of rights, or `kenward doctor --deep --repair`, puts the ledger back whole; stop no \
+             server before",
+        )
+    }
+
+    /// Sees to it that the file under the name is the one that is written to. What was removed, or replaced by an older
+    /// copy, is written whole again: this process still holds all of it.
+    fn settle(&mut self, keys: &Ring) -> Result<(), VaultError> {
+        match self.there()? {
+            There::Ours => {
+                let longer = |found: Metadata| found.len() > self.tip.length;
+                if self.broken && self.file.metadata().is_ok_and(longer) {
+                    self.file.set_len(self.tip.length).map_err(VaultError::io("mending", &self.path))?;
+                }
+                self.is_as_it_was_left()
+            }
+            There::Nothing => self.put_back(keys),
+            There::Other(found) if found.is_file() && found.len() <= self.tip.length => {
+                let other = File::open(&self.path).map_err(VaultError::io("opening", &self.path))?;
+                lock(&other, &self.path)?;
+                match self.begins_with(other).map_err(VaultError::io("reading", &self.path))? {
+                    true => self.put_back(keys),
+                    false => Err(self.replaced()),
+                }
+            }
+            There::Other(_) => Err(self.replaced()),
+        }
+    }
+
+    /// What this process has written and holds, from its beginning.
+    fn held(&self) -> io::Result<impl Read + '_> {
+        let mut file = &self.file;
+        file.rewind()?;
+        Ok(file.take(self.tip.length))
+    }
+
+    /// Whether all of a file is what this ledger begins with: then nothing is lost with it.
+    fn begins_with(&self, other: File) -> io::Result<bool> {
+        let (mut ours, mut theirs) = (self.held()?, other);
+        let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+        loop {
+            let read = theirs.read(&mut b)?;
+            let (Some(a), Some(b)) = (a.get_mut(..read), b.get(..read)) else { return Ok(false) };
+            if read == 0 {
+                return Ok(true);
+            }
+            match ours.read_exact(a) {
+                Ok(()) if a == b => {}
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Gives the name to a new file with all that was written. Where that cannot be read any more it begins anew.
+    fn put_back(&mut self, keys: &Ring) -> Result<(), VaultError> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".new");
+        let beside = PathBuf::from(name);
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(VaultError::io("removing", &beside)(error));
+            }
+            _ => {}
+        }
+        let mut how = fs::OpenOptions::new();
+        how.read(true).append(true).create_new(true).mode(0o600);
+        let mut file = how.open(&beside).map_err(VaultError::io("making", &beside))?;
+        lock(&file, &beside)?;
+        let held = walk(
+            self.held().map_err(VaultError::io("reading", &self.path))?,
+            &|print| keys.named(print),
+            &mut |_, _| (),
+        );
+        let whole = matches!(held, Ok(Walked::Chain { tip, torn: 0 }) if tip.mac == self.tip.mac);
+        let filled = match whole {
+            true => self.held().and_then(|mut held| io::copy(&mut held, &mut file)).map(drop),
+            false => Ok(()),
+        };
+        filled
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&beside, &self.path))
+            .map_err(VaultError::io("writing", &self.path))?;
+        self.file = file;
+        if whole {
+            tracing::warn!(
+                "the rights ledger was removed or replaced while it is in use: it was written whole again"
+            );
+        } else {
+            (self.tip, self.broken) = (Tip::EMPTY, true);
+        }
+        sync_above(&self.path)
     }
 
     /// Makes every write fail, as a disk that is gone does, or mends it.
@@ -213,57 +332,14 @@ impl Ledger {
     /// Checks the whole chain again from the disk. Gives how many entries there are.
     ///
     /// # Errors
-    /// [`VaultError::Damaged`].
+    /// [`VaultError::Damaged`], or what [`Ledger::standing`] says.
     pub(crate) fn verify(&self, keys: &Ring) -> Result<u64, VaultError> {
-        let bytes = fs::read(&self.path).map_err(VaultError::io("reading", &self.path))?;
-        match walk(&bytes, &|print| keys.named(print), &mut |_, _| ()) {
-            Some(walked) if walked.tip.mac == self.tip.mac && walked.torn == 0 => Ok(walked.tip.seq),
+        self.standing()?;
+        let held = self.held().map_err(VaultError::io("reading", &self.path))?;
+        let walked = walk(held, &|print| keys.named(print), &mut |_, _| ());
+        match walked.map_err(VaultError::io("reading", &self.path))? {
+            Walked::Chain { tip, torn: 0 } if tip.mac == self.tip.mac => Ok(tip.seq),
             _ => Err(untrusted(&self.path, "it is not what was written")),
         }
     }
-}
-
-/// All that a ledger says since a place, put together; `Ok(None)` if it does not reach back to that place without
-/// a gap. The key is asked for by its short name.
-///
-/// # Errors
-/// [`VaultError::Damaged`] if its chain does not hold; [`VaultError::Io`].
-pub(crate) fn read_since(
-    path: &Path,
-    key: &dyn Fn(&str) -> Option<[u8; 32]>,
-    since: &Place,
-) -> Result<Option<Since>, VaultError> {
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(VaultError::name(
-                format!("there is no rights ledger at `{}`", path.display()),
-                "give the newest copy of it; or restore with `--without-ledger`: then everything is hidden until its source is \
-                 ingested again",
-            ));
-        }
-        read => read.map_err(VaultError::io("reading", path))?,
-    };
-    let (mut reached, mut gap) = (false, false);
-    let mut all = Since { narrowed: Narrowed::default(), entries: 0, last: None };
-    let mut each = |place: &Place, entry: Entry| {
-        if reached {
-            gap |= entry.begun;
-            all.entries += 1;
-            all.narrowed.then(entry.narrowed);
-        }
-        reached |= place == since;
-        all.last = Some(entry.at);
-    };
-    // An unfinished last line was never acknowledged.
-    walk(&bytes, key, &mut each)
-        .ok_or_else(|| untrusted(path, "its chain does not hold, or its key is not among those given"))?;
-    Ok((reached && !gap).then_some(all))
-}
-
-/// What narrowed since a place.
-pub(crate) struct Since {
-    pub(crate) narrowed: Narrowed,
-    pub(crate) entries: u64,
-    /// When the last entry was written.
-    pub(crate) last: Option<Timestamp>,
 }

@@ -5,9 +5,11 @@
 //! the ledger key of that short name over the mac before, `seq` (8 bytes, big-endian) and the entry's bytes. An entry is
 //! durable before the catalog's transaction commits: what is acknowledged is always in it, and what is in it
 //! and was not committed only narrows more. It begins anew (`begun`) where something could not be written: what
-//! was backed up before is then restored without it.
+//! was backed up before is then restored without it. A file that is removed or replaced while it is in use is put back
+//! whole before the next entry is acknowledged.
 
 mod apply;
+mod chain;
 mod diff;
 mod file;
 #[cfg(test)]
@@ -15,8 +17,9 @@ mod tests;
 
 pub(crate) use apply::After;
 pub use apply::Hidden;
+pub(crate) use chain::{Since, read_since};
 pub(crate) use diff::between;
-pub(crate) use file::{FILE, Ledger, Since, read_since};
+pub(crate) use file::{FILE, Ledger};
 
 use crate::writer::SourceSpec;
 use kenward_access::acl::Clearance;

@@ -88,10 +88,12 @@ fn a_torn_entry_is_cut_off_and_every_other_change_is_refused() {
         bad[byte] ^= 1;
         fs::write(at.path(), &bad).unwrap();
         let opened = at.open(Some(&place));
+        // With another beginning it is no ledger at all.
         assert!(
-            matches!(opened, Err(VaultError::Damaged { .. })),
+            matches!(opened, Err(VaultError::Damaged { .. } | VaultError::Mismatch { .. })),
             "byte {byte} was changed and nobody saw it"
         );
+        assert!(fs::read(at.path()).unwrap() == bad, "and it was left as it is");
     }
 }
 
@@ -116,4 +118,106 @@ fn one_that_is_missing_or_began_anew_reaches_back_to_nothing() {
     assert!(at.since(&at.path(), &ledger.place()).unwrap().is_some());
     let missing = at.since(&at.dir.path().join("none"), &after);
     assert!(matches!(missing, Err(VaultError::Name { .. })));
+}
+
+#[test]
+fn what_is_no_ledger_is_refused_and_left_as_it_is() {
+    let at = Kept::new();
+    // An empty file is one; anything else has at least one entry of its own.
+    fs::write(at.path(), "").unwrap();
+    drop(at.open(None).unwrap());
+    let entry = fs::read_to_string(at.path()).unwrap();
+    for text in ["# Notes\nthe last line", "x", "\n", "{\"v\":1}", entry.trim_end(), &entry[..40]] {
+        fs::write(at.path(), text).unwrap();
+        let refused = at.open(None).err().unwrap();
+        assert!(matches!(refused, VaultError::Damaged { .. } | VaultError::Mismatch { .. }), "{refused}");
+        assert_eq!(fs::read_to_string(at.path()).unwrap(), text, "it was touched");
+        let place = Place { seq: 1, mac: String::new() };
+        assert!(at.since(&at.path(), &place).is_err(), "{text}");
+    }
+    let pipe = at.dir.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for path in [Path::new("/dev/full"), Path::new("/dev/zero"), Path::new("/"), &pipe] {
+        let refused = Ledger::open(path, &at.keys.ledger, None, Timestamp(1)).err().unwrap();
+        assert!(
+            refused.to_string().contains("no plain file") && refused.to_string().contains("backup.ledger")
+        );
+        let place = Place { seq: 1, mac: String::new() };
+        assert!(matches!(at.since(path, &place), Err(VaultError::Name { .. })));
+    }
+}
+
+#[test]
+fn one_that_is_removed_while_it_is_in_use_is_put_back_whole() {
+    let at = Kept::new();
+    let (mut ledger, _) = at.open(None).unwrap();
+    let begun = ledger.place();
+    let older = fs::read(at.path()).unwrap();
+    ledger.append(&at.keys.ledger, Timestamp(2), gone(1)).unwrap();
+    let moved = at.dir.path().join("moved");
+    let tamper: [&dyn Fn(); 4] = [
+        &|| fs::remove_file(at.path()).unwrap(),
+        &|| fs::rename(at.path(), &moved).unwrap(),
+        // An older copy, as a backup program puts back.
+        &|| {
+            fs::remove_file(at.path()).unwrap();
+            fs::write(at.path(), &older).unwrap();
+        },
+        &|| {
+            fs::remove_file(at.path()).unwrap();
+            fs::write(at.path(), "").unwrap();
+        },
+    ];
+    for (no, tamper) in (2..).zip(tamper) {
+        tamper();
+        assert!(ledger.standing().is_err() && ledger.verify(&at.keys.ledger).is_err(), "{no}");
+        ledger.append(&at.keys.ledger, Timestamp(3), gone(no)).unwrap();
+        ledger.standing().unwrap();
+        let since = at.since(&at.path(), &begun).unwrap().unwrap();
+        assert_eq!(since.narrowed.gone, (1..=no).map(DocNo).collect::<Vec<_>>());
+        // And nobody else gets it.
+        assert!(matches!(at.open(None), Err(VaultError::Mismatch { .. })));
+    }
+    let place = ledger.place();
+    drop(ledger);
+    let (_ledger, begins) = at.open(Some(&place)).unwrap();
+    assert!(!begins);
+}
+
+#[test]
+fn one_that_is_replaced_by_something_else_takes_no_entry_until_that_is_gone() {
+    for other in ["another file, longer than any ledger of these few entries\n".repeat(40), "short".into()] {
+        let at = Kept::new();
+        let (mut ledger, _) = at.open(None).unwrap();
+        let begun = ledger.place();
+        ledger.append(&at.keys.ledger, Timestamp(2), gone(1)).unwrap();
+        fs::remove_file(at.path()).unwrap();
+        fs::write(at.path(), &other).unwrap();
+        assert!(ledger.append(&at.keys.ledger, Timestamp(3), gone(2)).is_err());
+        assert_eq!(fs::read_to_string(at.path()).unwrap(), other, "it is not ours to touch");
+        assert!(ledger.is_broken() && ledger.standing().is_err());
+        fs::remove_file(at.path()).unwrap();
+        ledger.append(&at.keys.ledger, Timestamp(4), gone(3)).unwrap();
+        ledger.standing().unwrap();
+        assert_eq!(ledger.verify(&at.keys.ledger).unwrap(), 4);
+        assert!(at.since(&at.path(), &begun).unwrap().is_none(), "an entry is missing: there is a gap");
+    }
+}
+
+#[test]
+fn one_that_is_written_to_by_others_takes_no_entry_and_begins_anew_once_it_is_moved_aside() {
+    let at = Kept::new();
+    let (mut ledger, _) = at.open(None).unwrap();
+    ledger.append(&at.keys.ledger, Timestamp(2), gone(1)).unwrap();
+    let cut = fs::OpenOptions::new().write(true).open(at.path()).unwrap();
+    cut.set_len(50).unwrap();
+    assert!(ledger.append(&at.keys.ledger, Timestamp(3), gone(2)).is_err());
+    assert!(ledger.append(&at.keys.ledger, Timestamp(3), gone(2)).is_err());
+    assert_eq!(fs::metadata(at.path()).unwrap().len(), 50);
+    fs::rename(at.path(), at.dir.path().join("aside")).unwrap();
+    ledger.append(&at.keys.ledger, Timestamp(4), gone(3)).unwrap();
+    let place = ledger.place();
+    drop(ledger);
+    let (ledger, begins) = at.open(Some(&place)).unwrap();
+    assert!(!begins && ledger.verify(&at.keys.ledger).unwrap() == 2);
 }

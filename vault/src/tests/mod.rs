@@ -7,6 +7,7 @@ mod backup;
 mod directory;
 mod disk;
 mod folder;
+mod ledger;
 mod lost;
 mod reembed;
 mod restart;
