@@ -129,6 +129,7 @@ fn measure(program: &Path, dir: &Path, name: &str, engine: &str, files: &[PathBu
             ran.chunks as f64 / ran.wall,
             100.0 * ran.embedder / ran.wall,
             ran.memory,
+            ran.own,
             ran.workers,
             ran.ratio
         );
