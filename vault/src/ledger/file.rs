@@ -20,6 +20,8 @@ const OF_ITS_OWN: &str = "set `backup.ledger` to a file of its own, which need n
 /// The ledger, open for appending.
 pub(crate) struct Ledger {
     path: PathBuf,
+    /// Where that led when it was opened: it may be a link to another disk.
+    real: PathBuf,
     file: File,
     tip: Tip,
     /// Something could not be written: the next entry begins it anew.
@@ -121,7 +123,8 @@ impl Ledger {
                 "the rights ledger is missing and begins anew: earlier backups are restored without it"
             );
         }
-        let mut ledger = Self { path: path.to_owned(), file, tip, broken: false };
+        let real = fs::canonicalize(path).map_err(VaultError::io("opening", path))?;
+        let mut ledger = Self { path: path.to_owned(), real, file, tip, broken: false };
         let begins = empty || recorded.is_none();
         if begins {
             ledger.write(&keys.current(), &Entry { at: now, begun: true, narrowed: Narrowed::default() })?;
@@ -285,7 +288,10 @@ impl Ledger {
 
     /// Gives the name to a new file with all that was written. Where that cannot be read any more it begins anew.
     fn put_back(&mut self, keys: &Ring) -> Result<(), VaultError> {
-        let mut name = self.path.clone().into_os_string();
+        // A link stays one: what it leads to is put back.
+        let link = fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_symlink());
+        let place = if link { self.real.clone() } else { self.path.clone() };
+        let mut name = place.clone().into_os_string();
         name.push(".new");
         let beside = PathBuf::from(name);
         match fs::remove_file(&beside) {
@@ -310,8 +316,8 @@ impl Ledger {
         };
         filled
             .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&beside, &self.path))
-            .map_err(VaultError::io("writing", &self.path))?;
+            .and_then(|()| fs::rename(&beside, &place))
+            .map_err(VaultError::io("writing", &place))?;
         self.file = file;
         if whole {
             tracing::warn!(
@@ -320,7 +326,8 @@ impl Ledger {
         } else {
             (self.tip, self.broken) = (Tip::EMPTY, true);
         }
-        sync_above(&self.path)
+        sync_above(&place)?;
+        if matches!(self.there()?, There::Ours) { Ok(()) } else { Err(self.replaced()) }
     }
 
     /// Makes every write fail, as a disk that is gone does, or mends it.

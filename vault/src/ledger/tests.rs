@@ -185,6 +185,26 @@ fn one_that_is_removed_while_it_is_in_use_is_put_back_whole() {
 }
 
 #[test]
+fn a_link_stays_one_and_what_it_leads_to_is_put_back() {
+    let at = Kept::new();
+    let elsewhere = at.dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("led"), "").unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("led"), at.path()).unwrap();
+    let (mut ledger, _) = at.open(None).unwrap();
+    fs::remove_file(elsewhere.join("led")).unwrap();
+    ledger.append(&at.keys.ledger, Timestamp(2), gone(1)).unwrap();
+    assert!(fs::symlink_metadata(at.path()).unwrap().is_symlink() && elsewhere.join("led").exists());
+    ledger.standing().unwrap();
+    // Led elsewhere, it is no more the file that is written to.
+    fs::remove_file(at.path()).unwrap();
+    fs::write(at.dir.path().join("other"), "words").unwrap();
+    std::os::unix::fs::symlink(at.dir.path().join("other"), at.path()).unwrap();
+    assert!(ledger.append(&at.keys.ledger, Timestamp(3), gone(2)).is_err());
+    assert_eq!(fs::read_to_string(at.dir.path().join("other")).unwrap(), "words");
+}
+
+#[test]
 fn one_that_is_replaced_by_something_else_takes_no_entry_until_that_is_gone() {
     for other in ["another file, longer than any ledger of these few entries\n".repeat(40), "short".into()] {
         let at = Kept::new();
