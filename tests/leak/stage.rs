@@ -449,7 +449,8 @@ impl Stage {
         }
         let copy = self.data.with_extension(format!("copy-{}", vault.stats().unwrap().audit_records));
         vault.backup(&by, &copy, "copy").unwrap();
-        assert_eq!(vault.verify(true).unwrap().problems(), 0);
+        let found = vault.verify(true).unwrap();
+        assert_eq!(found.problems(), 0, "{found:?}");
         if vault.stats().unwrap().chunks.is_multiple_of(2) {
             vault.remove_source(&by, &cellar.id).unwrap();
         }

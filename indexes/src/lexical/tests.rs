@@ -388,3 +388,31 @@ fn after_a_failed_commit_the_same_index_goes_on() {
         assert_eq!(found(&index, 0..30, query, 50), naive(&replayed(), query, 50));
     }
 }
+
+#[test]
+fn what_is_closed_after_a_commit_leaves_no_merge_half_done() {
+    let folder = folder();
+    for round in 0..4u32 {
+        let mut index = LexicalIndex::open(folder.path()).unwrap();
+        for commit in 0..8 {
+            for n in 0..300 {
+                let n = (round * 8 + commit) * 300 + n;
+                add(
+                    &mut index,
+                    n,
+                    &text(&format!("tide{n} {}", "berth quay ".repeat(40 + (n % 9) as usize))),
+                );
+            }
+            index.commit(u64::from(round * 8 + commit)).unwrap();
+        }
+        drop(index);
+        // As tantivy writes it: a segment's number has dashes there, and none in the names of its files.
+        let named = std::fs::read_to_string(folder.path().join("meta.json")).unwrap().replace('-', "");
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let stray: Vec<String> = names
+            .map(|name| name.into_string().unwrap())
+            .filter(|name| name.split_once('.').is_some_and(|(id, _)| id.len() == 32 && !named.contains(id)))
+            .collect();
+        assert_eq!(stray, Vec::<String>::new(), "round {round}");
+    }
+}

@@ -46,6 +46,8 @@ pub struct LexicalIndex {
     writer: Option<IndexWriter>,
     /// A deletion could not be taken, so the next commit must fail instead of forgetting it.
     lost: bool,
+    /// Something was added or deleted since the last commit.
+    begun: bool,
     reader: IndexReader,
     position: u64,
     // What the last snapshot read of each segment; segments never change.
@@ -90,7 +92,16 @@ impl LexicalIndex {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let writer = Some(new_writer(&index)?);
         sweep(dir, &index)?;
-        Ok(Self { index, fields, writer, lost: false, reader, position, segments: Mutex::default() })
+        Ok(Self {
+            index,
+            fields,
+            writer,
+            lost: false,
+            begun: false,
+            reader,
+            position,
+            segments: Mutex::default(),
+        })
     }
 
     fn writer(&mut self) -> tantivy::Result<&mut IndexWriter> {
@@ -123,6 +134,7 @@ impl LexicalIndex {
 
     /// Deletes a chunk, from the next commit on.
     pub fn delete(&mut self, chunk: ChunkNo) {
+        self.begun = true;
         let term = Term::from_field_u64(self.fields.chunk, u64::from(chunk.0));
         match self.writer() {
             Ok(writer) => {
@@ -150,6 +162,7 @@ impl LexicalIndex {
             return Err(LexicalError::Write(source));
         }
         self.position = position;
+        self.begun = false;
         Ok(())
     }
 
@@ -199,8 +212,16 @@ impl LexicalIndex {
 }
 
 impl Drop for LexicalIndex {
+    /// A merge that has begun comes to its end: cut off, it leaves its files until the next opening, and the next
+    /// process begins it anew. What was not committed is given up; without the wait for it no segment is made of it.
     fn drop(&mut self) {
-        self.retire();
+        match self.writer.take() {
+            Some(writer) if !self.begun => drop(writer.wait_merging_threads()),
+            writer => {
+                self.writer = writer;
+                self.retire();
+            }
+        }
     }
 }
 
