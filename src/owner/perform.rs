@@ -185,10 +185,9 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
             failures.push(SourceFailures { source: spec.name, failures: failed });
         }
     }
-    // Read again from the disk, all of it: opening checked it once, this process has written since.
-    let audit = kenward_vault::audit::verify(&asked.config.data_dir.join("audit"), &asked.config.tenant);
     Ok(Health {
-        audit: audit.map(|verified| verified.records).map_err(|error| words(&error, None).0),
+        // Read again from the disk, all of it: opening checked it once, this process has written since.
+        audit: vault.verify_audit().map_err(|error| words(&error, None).0),
         ledger: vault.verify_ledger().map_err(|error| super::status::otherwise(&error)),
         clock_behind: vault.clock_behind(),
         version: super::wire::VERSION.to_owned(),

@@ -2,7 +2,6 @@
 //! the rights ledger; and mending what can be built or read again. It reads stored text to hash it, and
 //! tells counts. It must never tell what a document is, nor mend what only its source can.
 
-use crate::audit;
 use crate::catalog::{check, lost};
 use crate::error::VaultError;
 use crate::vault::Vault;
@@ -97,9 +96,8 @@ impl Vault {
         let mut found = Verified { catalog: check::integrity(&self.core.catalog)?, ..Verified::default() };
         self.verify_texts(&mut found)?;
         let (lexical, missing_vectors, stray_vectors) = self.verify_engines(&mut found)?;
-        match audit::verify(&self.data_dir.join("audit"), &self.core.tenant) {
-            Ok(verified) => found.audit = Some(verified.records),
-            // A record may be half written just now; what is in order up to there is told by the next look.
+        match self.verify_audit() {
+            Ok(records) => found.audit = Some(records),
             Err(error) => found.audit_wrong = Some(error.to_string()),
         }
         match self.ledger.lock().verify(&self.core.keys.ledger) {

@@ -194,10 +194,25 @@ fn move_aside(file: &mut File, dir: &Path, from: u64, bytes: u64, seq: u64) -> s
 /// # Errors
 /// [`VaultError::Damaged`] at the first record that does not fit, torn last lines included.
 pub fn verify(dir: &Path, tenant: &TenantId) -> Result<Verified, VaultError> {
+    check(dir, tenant, None)
+}
+
+/// The same of a log that is being written: what is unfinished behind so many records, which were written before this
+/// began, is one that is on its way.
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) fn verify_live(dir: &Path, tenant: &TenantId, records: u64) -> Result<Verified, VaultError> {
+    check(dir, tenant, Some(records))
+}
+
+fn check(dir: &Path, tenant: &TenantId, written: Option<u64>) -> Result<Verified, VaultError> {
     let path = dir.join(FILE);
     let file = File::open(&path).map_err(VaultError::io("opening", &path))?;
+    let whole = |tip: Tip| Ok(Verified { records: tip.seq, tip: HEXLOWER.encode(&tip.hash) });
     match walk(&file, genesis(tenant.as_str()), &mut |_| {}) {
-        Ok(tip) => Ok(Verified { records: tip.seq, tip: HEXLOWER.encode(&tip.hash) }),
+        Ok(tip) => whole(tip),
+        Err((tip, Broken::Torn { .. })) if written.is_some_and(|written| tip.seq >= written) => whole(tip),
         Err((tip, Broken::Torn { .. })) => Err(broken(&path, tip.seq + 1)),
         Err((_, Broken::Line(record))) => Err(broken(&path, record)),
         Err((_, Broken::Io(error))) => Err(VaultError::io("reading", &path)(error)),

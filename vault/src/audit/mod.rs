@@ -15,7 +15,7 @@ mod record;
 mod tests;
 mod thread;
 
-pub(crate) use chain::{FILE, copy};
+pub(crate) use chain::{FILE, copy, verify_live};
 pub use chain::{Verified, verify};
 pub(crate) use record::{
     Answer, Asked, DecisionPath, LayerTaken, Outcome, Policy, Record, Returned, State, Who,
@@ -93,6 +93,16 @@ impl AuditLog {
 }
 
 impl crate::vault::Vault {
+    /// Recomputes the audit log's chain while it is being written. Gives how many records there are.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`] at the first record that does not fit.
+    pub fn verify_audit(&self) -> Result<u64, VaultError> {
+        // Before the file is read: what is written then is whole.
+        let written = self.core.audit.count();
+        verify_live(&self.data_dir.join("audit"), &self.core.tenant, written).map(|found| found.records)
+    }
+
     /// Whether answers could be recorded, as far as can be told without writing a record.
     #[must_use]
     pub fn audit_is_writable(&self) -> bool {

@@ -120,3 +120,23 @@ fn a_changed_log_or_ledger_is_told() {
         "{found:?}"
     );
 }
+
+#[test]
+fn a_record_that_is_being_written_is_nothing_wrong_and_one_that_lost_its_end_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = filled(dir.path());
+    let log = dir.path().join("audit/log.jsonl");
+    let whole = fs::read(&log).unwrap();
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    // As a reader may see it between two pages.
+    let half = &whole[last..last + 20];
+    fs::write(&log, [&whole[..], half].concat()).unwrap();
+    let found = vault.verify(false).unwrap();
+    assert!(found.problems() == 0 && found.audit == Some(vault.core.audit.count()), "{found:?}");
+    fs::write(&log, &whole[..whole.len() - 5]).unwrap();
+    assert!(vault.verify(false).unwrap().audit_wrong.is_some());
+    // At rest nothing is on its way.
+    fs::write(&log, [&whole[..], half].concat()).unwrap();
+    assert!(crate::audit::verify(&dir.path().join("audit"), &vault.core.tenant).is_err());
+    fs::write(&log, whole).unwrap();
+}
