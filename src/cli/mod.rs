@@ -41,10 +41,10 @@ use std::sync::Arc;
 const CODES: &str = "\
 Exit codes:
   0  done
-  1  could not, and you can mend it: the error and its hint say how (a wrong use, too)
+  1  could not, and you can mend it (wrong usage, too): the hint says how
   2  could not, by a fault of this program
-  3  it ran, and not all is well: documents failed or are hidden, a run was stopped or would be refused, a check
-     found something, `access why` says no";
+  3  ran, and not all is well: documents failed or are hidden, a run stopped or
+     would be refused, a check found something, `access why` says no";
 
 /// A knowledge base that AI agents query over MCP, in which every answer holds exactly what its
 /// asker may see.
