@@ -125,6 +125,8 @@ fn a_changed_log_or_ledger_is_told() {
 fn a_record_that_is_being_written_is_nothing_wrong_and_one_that_lost_its_end_is() {
     let dir = tempfile::tempdir().unwrap();
     let vault = filled(dir.path());
+    // Durable, and so behind whatever the run noted without waiting for it.
+    people(&vault, &["gil"]);
     let log = dir.path().join("audit/log.jsonl");
     let whole = fs::read(&log).unwrap();
     let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
