@@ -1,7 +1,7 @@
 //! Which question it answers: how fast does a folder come in, cold, unchanged and with 1 % changed, how much of it is the
 //! embedder, are both cores busy, and does memory stay flat when there are ten times as many files?
 //!
-//! `cargo build --release && cargo bench -p kenward-indexes --bench ingest`; writes `target/bench/ingest.json` and `.svg`.
+//! `cargo build --release && cargo bench --workspace --bench ingest`; writes `target/bench/ingest.json` and `.svg`.
 //! It runs the program itself (`KENWARD_PROGRAM`, or the one in `target/release`), each time with new folders. The baseline
 //! is the least that could be done: reading and hashing the same files in one thread. `KENWARD_FILES` is the number of
 //! small files (20,000).
@@ -154,7 +154,7 @@ fn run(program: &Path, config: &Path, engine: &str, folder: &Path) -> Ran {
     let mut peaks: BTreeMap<u32, f64> = BTreeMap::new();
     let mut own = 0.0_f64;
     let status = loop {
-        for pid in tree(child.id()) {
+        for pid in std::iter::once(child.id()).chain(readers(child.id())) {
             let peak = peaks.entry(pid).or_default();
             *peak = peak.max(memory(pid, "VmHWM:"));
         }
@@ -195,13 +195,17 @@ fn last_line(mut out: std::fs::File) -> Value {
     last
 }
 
-/// A process and its children (Linux).
-fn tree(pid: u32) -> Vec<u32> {
+/// The processes that read documents for this one (Linux).
+fn readers(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let children =
         children.flat_map(|list| list.split(' ').filter_map(|n| n.parse().ok()).collect::<Vec<u32>>());
-    std::iter::once(pid).chain(children).collect()
+    // Between its fork and its exec a child is its parent's copy, with the parent's memory.
+    let is_reader = |pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"__worker\0"))
+    };
+    children.filter(is_reader).collect()
 }
 
 /// A figure of a process's memory, in MiB (Linux).

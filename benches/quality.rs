@@ -3,7 +3,7 @@
 //! `KENWARD_SWEEP=1`, a sweep over the numbers of the formula (`K1`, `B`, `B_SHORT`, `TITLE`,
 //! `HEADINGS`: lists with commas).
 //!
-//! `cargo bench -p kenward-indexes --bench quality`; writes `target/bench/quality.json`.
+//! `cargo bench --workspace --bench quality`; writes `target/bench/quality.json`.
 
 #![allow(
     clippy::unwrap_used,

@@ -2,7 +2,7 @@
 //! per-caller BM25 at 100, 10 and 1 % visible, beside stock tantivy with block-max pruning and no
 //! rights at all, and beside tantivy with a bitset filter and the statistics of the whole index.
 //!
-//! `cargo bench -p kenward-indexes --bench query`; `KENWARD_BENCH_CHUNKS` changes the size (200000).
+//! `cargo bench --workspace --bench query`; `KENWARD_BENCH_CHUNKS` changes the size (200000).
 //! Writes `target/bench/query.json` and `target/bench/query.svg`.
 
 #![allow(

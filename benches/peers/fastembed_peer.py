@@ -17,7 +17,9 @@ from importlib.metadata import version  # noqa: E402
 
 with open(texts) as file:
     texts = json.load(file)
-model = TextEmbedding("sentence-transformers/all-MiniLM-L6-v2", specific_model_path=folder)
+# Held to one core it must be told so: its runtime's threads choose their cores themselves, whatever the process may use.
+threads = 1 if cores == 1 else None
+model = TextEmbedding("sentence-transformers/all-MiniLM-L6-v2", specific_model_path=folder, threads=threads)
 list(model.embed(texts[:1]))
 wall, cpu = time.perf_counter(), time.process_time()
 vectors = [vector.tolist() for vector in model.embed(texts)]

@@ -76,6 +76,37 @@ fn version_2_is_migrated_and_its_paused_run_goes_on() {
 }
 
 #[test]
+fn version_3_is_this_version_and_opens_as_it_is() {
+    let machine = machine(3);
+    let first = |query: &str, who: &str| {
+        let ran = machine.run(&["search", query, "--as", who, "--reason", "a test"]).done();
+        ran.out.lines().next().unwrap_or_default().to_owned()
+    };
+    let (dana, ben) = ("dana@acorn.example", "ben@acorn.example");
+    assert_eq!(first("quillfeather salary band", dana), "1. Bands  (high)");
+    assert!(!first("quillfeather salary band", ben).contains("Bands"));
+    // It was redacted as it was opened to everybody, and has not been read since.
+    assert_eq!(first("trains early", dana), "1. Travel  (high)");
+    assert!(!first("trains early", ben).contains("Travel"));
+    assert_eq!(first("marmalade clause", ben), "1. Inside  (high)");
+    assert!(!machine.data().join("catalog.sqlite.v3").exists(), "nothing was migrated");
+    let catalog = rusqlite::Connection::open(machine.data().join("catalog.sqlite")).unwrap();
+    let here = machine.home.path().to_str().unwrap();
+    catalog.execute("UPDATE sources SET spec = replace(spec, '/tmp/v3', ?1)", [here]).unwrap();
+    drop(catalog);
+    assert_eq!(machine.run(&["ingest", "handbook"]).code, Some(3), "a file of it is empty");
+    // Under its new name, its documents are the ones that it had.
+    let ran = machine.run(&["ingest", "notes", "--json"]).done();
+    let report: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    assert_eq!(report["summary"]["unchanged"], 14, "{report}");
+    assert_eq!(first("buses early", ben), "1. Travel  (high)");
+    let doctor = machine.run(&["doctor"]).done();
+    for words in ["16 documents, 16 passages, 16 vectors in 2 sources", "1 token", "the chain holds"] {
+        assert!(doctor.out.contains(words), "`{words}` is not in {doctor:?}");
+    }
+}
+
+#[test]
 fn a_migration_that_was_cut_off_is_done_again_from_the_same_catalog() {
     let machine = machine(1);
     // As if the copy had been half made.

@@ -40,6 +40,14 @@ const STEPS: [&str; 2] = [
      UPDATE sources SET rights_read = listed;",
 ];
 
+/// Indexes that came without a new version: an older program keeps them and need not know them. Without these whatever
+/// goes would look through all that may name it: a version through all documents, a person through all members.
+const INDEXES: &str = "CREATE INDEX IF NOT EXISTS documents_published ON documents (published);
+     CREATE INDEX IF NOT EXISTS documents_waiting ON documents (waiting) WHERE waiting IS NOT NULL;
+     CREATE INDEX IF NOT EXISTS members_user ON members (member_user);
+     CREATE INDEX IF NOT EXISTS members_group ON members (member_group);
+     CREATE INDEX IF NOT EXISTS tokens_user ON tokens (user);";
+
 /// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.
 pub(crate) fn snapshot(connection: &Connection, path: &Path) -> Result<(), VaultError> {
     let Some(schema) = written(connection).map_err(failed("reading the version", path))? else {
@@ -88,6 +96,7 @@ pub(crate) fn migrate(tx: &Tx<'_>) -> Result<(), VaultError> {
     for step in STEPS.iter().skip(schema.saturating_sub(1) as usize) {
         tx.sql(|c| c.execute_batch(step))?;
     }
+    tx.sql(|c| c.execute_batch(INDEXES))?;
     if schema != VERSION {
         tracing::info!(from = schema, to = VERSION, "the catalog was migrated");
         tx.set_meta("schema", &VERSION.to_string())?;

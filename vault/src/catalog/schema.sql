@@ -45,6 +45,8 @@ CREATE TABLE documents (
   UNIQUE (source, source_id)
 ) STRICT;
 CREATE INDEX documents_container ON documents (container);
+CREATE INDEX documents_published ON documents (published);
+CREATE INDEX documents_waiting ON documents (waiting) WHERE waiting IS NOT NULL;
 
 CREATE TABLE versions (
   no       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -144,6 +146,8 @@ CREATE TABLE members (                    -- one of the two is set
   UNIQUE (group_id, member_group),
   CHECK ((member_user IS NULL) <> (member_group IS NULL))
 ) STRICT;
+CREATE INDEX members_user ON members (member_user);
+CREATE INDEX members_group ON members (member_group);
 
 CREATE TABLE tokens (
   hash    BLOB PRIMARY KEY,               -- SHA-256; the secret is kept nowhere
@@ -154,3 +158,4 @@ CREATE TABLE tokens (
   expires INTEGER NOT NULL,
   revoked INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tokens_user ON tokens (user);

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests play the authenticator, the extractor and the gate")]
 
 mod backup;
+mod catalog;
 mod directory;
 mod disk;
 mod folder;
