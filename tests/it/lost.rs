@@ -35,8 +35,7 @@ async fn lost_texts_are_named_and_come_back_with_the_next_run() {
     assert_eq!(error["code"], "unreadable", "{error}");
     assert!(error["try"].as_str().unwrap().contains("asking again will not help"), "{error}");
     let request = error["request_id"].as_str().unwrap();
-    let log = served.log();
-    assert!(log.lines().any(|line| line.contains(request) && line.contains("lost or damaged")), "{log}");
+    served.logs(|line| line.contains(request) && line.contains("lost or damaged"));
     // Who may not see it cannot tell it from one that does not exist.
     let mut hidden = refusal(&ben, "fetch", json!({ "id": salaries })).await;
     let mut missing = refusal(&ben, "fetch", json!({ "id": "kd_aaaaaaaaaaaaaaaaaaaaaaaaaa" })).await;

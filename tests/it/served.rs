@@ -175,6 +175,15 @@ impl Served {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Waits for a line of its log: an answer may be here before what was said of it.
+    pub fn logs(&self, is_it: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.log().lines().any(&is_it) {
+            assert!(Instant::now() < deadline, "no such line: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn origin(&self) -> &str {
         self.url.strip_suffix("/mcp").unwrap()
     }

@@ -16,6 +16,7 @@ use kenward_access::rights::{RightsSpec, foreign};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Documents and people of one principal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +111,7 @@ impl Vault {
     pub fn known(&self, source: Option<u32>) -> Result<HashMap<String, Known>, VaultError> {
         let Some(source) = source else { return Ok(HashMap::new()) };
         let known = self.catalog.lock().transaction("reading documents", |tx| content::known(tx, source))?;
-        Ok(known.into_iter().map(|(id, known)| (id, known.known)).collect())
+        Ok(known.into_iter().map(|(id, known)| (id, Arc::unwrap_or_clone(known.known))).collect())
     }
 
     /// Those of these names of another system that stand for nobody whom the directory knows.

@@ -250,7 +250,9 @@ pub fn ingest(
     ingest_through(&FilesConnector::of(spec), vault, by, source, spec, options, progress)
 }
 
-/// Runs over one source through this connector.
+/// Runs over one source through this connector. A run that waits for an operator's word, because it would remove too
+/// much or because nobody said who may read what is new, still puts rights into force as a reading of them alone
+/// does: what the source took from somebody does not wait.
 ///
 /// # Errors
 /// [`IngestError`].
@@ -263,5 +265,10 @@ pub fn ingest_through(
     options: &IngestOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<RunReport, IngestError> {
-    run::drive(vault, by, source, spec, options, connector, progress)
+    let ended = run::drive(vault, by, source, spec, options, connector, progress);
+    let waits = matches!(ended, Err(IngestError::MassDelete { .. } | IngestError::NoDefault { .. }));
+    if waits && !vault.known(Some(source))?.is_empty() {
+        rights_only::over(connector, vault, by, source, spec, &options.stop)?;
+    }
+    ended
 }

@@ -2,6 +2,7 @@
 //! is read, archives are unpacked (in a worker process), and nothing is extracted, kept or written. What only a parser can tell (a broken or encrypted
 //! document) it does not tell.
 
+use super::run::{BELOW_UNREADABLE, above, unreadable};
 use super::{IngestError, IngestOptions, PIPELINE, rights_are_in};
 use crate::acl_mapping::{Fidelity, place};
 use crate::archives::Entry;
@@ -16,7 +17,7 @@ use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Failure, Known, RightsFormat, SourceSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 /// Of each list of paths, so many are kept; the counts are of all.
@@ -239,7 +240,7 @@ impl Plan {
         });
     }
 
-    /// What could not even be listed stays what it is.
+    /// What could not even be listed stays what it is; below a folder that cannot be read nobody sees it.
     fn unlisted(
         &mut self,
         listing: &Listing,
@@ -250,14 +251,24 @@ impl Plan {
         for failure in &listing.failures {
             self.fail(&failure.path, failure.reason, failure.detail);
         }
-        let below = |id: &String| {
-            let folders = &listing.unreadable_folders;
-            folders.iter().any(|folder| id.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
-        };
-        for id in known.keys().filter(|id| below(id)) {
-            let of_file = rights.rules.of_file(id);
-            stated.documents.insert(id.clone(), of_file.container.clone());
-            stated.containers.entry(of_file.container).or_insert(of_file.spec);
+        let failed: BTreeSet<&str> = listing.failures.iter().map(|failure| failure.path.as_str()).collect();
+        let mut ids: Vec<&String> = known.keys().collect();
+        ids.sort();
+        for id in ids {
+            let file = listing.file_of(id);
+            let (container, spec) = if let Some(folder) = above(&listing.unreadable_folders, id) {
+                self.fail(id, FailReason::Unreadable.code(), BELOW_UNREADABLE);
+                let nobody = unreadable(&folder);
+                (folder, nobody)
+            } else if failed.contains(file) {
+                let of_file = rights.rules.of_file(file);
+                (of_file.container, of_file.spec)
+            } else {
+                continue;
+            };
+            stated.documents.insert(id.clone(), container.clone());
+            stated.containers.entry(container).or_insert(spec);
+            stated.failing.insert(id.clone());
         }
     }
 }

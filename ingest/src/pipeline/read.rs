@@ -27,11 +27,11 @@ const TRIES: usize = 3;
 
 /// One document to read.
 #[derive(Debug, Clone)]
-pub(super) struct Task {
-    pub item: Item,
-    pub known: Option<Known>,
+pub(super) struct Task<'l> {
+    pub item: &'l Item,
+    pub known: Option<Arc<Known>>,
     /// What is recorded of its last failure.
-    pub failed: Option<Standing>,
+    pub failed: Option<Box<Standing>>,
 }
 
 /// A document as it leaves the reading stage.
@@ -96,7 +96,7 @@ pub(super) struct Reader<'a> {
     /// When the run began: failures that are due by then are tried again.
     pub now: Timestamp,
     /// What is known of members of archives, by their paths, and what is recorded of their last failures.
-    pub members: &'a HashMap<String, Known>,
+    pub members: &'a HashMap<String, Arc<Known>>,
     pub failed_members: &'a HashMap<String, Standing>,
     pub worker: Worker,
     pub opener: Worker,
@@ -150,7 +150,7 @@ impl From<Short> for Trouble {
 
 impl Reader<'_> {
     /// Reads a file; what it comes to goes to `give`, which may end it by `false`.
-    pub(super) fn read(&mut self, task: &Task, give: &mut dyn FnMut(Arrival) -> bool) -> bool {
+    pub(super) fn read(&mut self, task: &Task<'_>, give: &mut dyn FnMut(Arrival) -> bool) -> bool {
         let path = task.item.path.clone();
         let mut container = self.rights.rules.of_file(&path).container;
         let mut needs = 0;
@@ -179,19 +179,19 @@ impl Reader<'_> {
 
     fn file(
         &mut self,
-        task: &Task,
+        task: &Task<'_>,
         container: &mut String,
         hashed: &mut Option<[u8; 32]>,
         permit: &mut Permit,
     ) -> Result<File, Trouble> {
-        let Some(stable) = self.stable(&task.item, permit)? else { return Ok(File::One(Outcome::Unknown)) };
+        let Some(stable) = self.stable(task.item, permit)? else { return Ok(File::One(Outcome::Unknown)) };
         let Stable { fetched, bytes } = stable;
         container.clone_from(&fetched.rights.container);
         let modified = fetched.modified;
         match identify(&bytes, &task.item.path) {
             Sniffed::Archive(packed) => Ok(File::Archive { packed, bytes, modified }),
             sniffed => {
-                let (known, failed) = (task.known.as_ref(), task.failed.as_ref());
+                let (known, failed) = (task.known.as_deref(), task.failed.as_deref());
                 let unread = Unread { path: &task.item.path, known, failed, sniffed, modified };
                 self.document(unread, Arc::new(bytes), hashed, permit).map(File::One)
             }
@@ -248,7 +248,7 @@ impl Reader<'_> {
         };
         let whole = format!("{archive}/{path}");
         let modified = modified.map_or(changed, |own| member_time(Timestamp(own), changed));
-        let (known, recorded) = (self.members.get(&whole), self.failed_members.get(&whole));
+        let (known, recorded) = (self.members.get(&whole).map(Arc::as_ref), self.failed_members.get(&whole));
         let length = bytes.len() as u64;
         let mut needs = length;
         loop {

@@ -64,7 +64,7 @@ pub fn sync_rights(
     over(&connector, vault, by, source, spec, stop)
 }
 
-fn over(
+pub(super) fn over(
     connector: &dyn SourceConnector,
     vault: &Arc<Vault>,
     by: &Operator,

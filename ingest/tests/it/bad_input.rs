@@ -282,10 +282,15 @@ fn refused() {
         |path: &str, mode| fs::set_permissions(world.root.join(path), Permissions::from_mode(mode)).unwrap();
     mode("private.md", 0o000);
     mode("shut", 0o000);
+    let unreadable = ["private.md", "shut", "shut/b.md", "shut/deep/a.md"];
+    let plan = crate::plan::planned(&world);
+    let mut failures: Vec<&str> = plan.failed.iter().map(|failure| failure.path.as_str()).collect();
+    failures.sort_unstable();
+    assert_eq!((failures, plan.removed.count), (unreadable.to_vec(), 0));
+    assert_eq!(plan.view.losses["everyone"].documents, 2, "what nobody will see: {:?}", plan.view);
     let report = world.ingest().unwrap();
     let mut failures = World::failures(&report);
     failures.sort();
-    let unreadable = ["private.md", "shut", "shut/b.md", "shut/deep/a.md"];
     assert_eq!(failures, unreadable.map(|path| (path.to_owned(), "unreadable".to_owned())));
     assert_eq!(report.summary.removed, 0);
     // What may be seen still answers, and what nobody sees does not.

@@ -113,7 +113,7 @@ fn difference(here: &Seen, there: &Seen) -> BTreeMap<String, View> {
     found.into_iter().map(|(through, seen)| (through, view(seen))).collect()
 }
 
-fn planned(world: &World) -> Plan {
+pub fn planned(world: &World) -> Plan {
     let source = world.vault.source(&by(), world.spec.clone()).unwrap();
     plan(&world.vault, &by(), Some(source), &world.spec, &world.options).unwrap()
 }

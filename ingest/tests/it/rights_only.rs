@@ -79,6 +79,43 @@ fn files_that_are_new_or_gone_or_moved_by_a_rule() {
 }
 
 #[test]
+fn a_run_that_is_refused_takes_rights_from_what_is_missing_and_gives_none() {
+    let world = World::new();
+    world.write(".access.toml", "allow = [\"everyone\"]\n");
+    world.write("shut/.access.toml", "inherit = false\nallow = [\"user:ann\"]\n");
+    for name in ["a.md", "b.md", "stays.md", "shut/c.md", "shut/d.md"] {
+        world.write(name, name);
+    }
+    world.ingest().unwrap();
+    for name in ["a.md", "b.md", "shut/c.md", "shut/d.md"] {
+        world.remove(name);
+    }
+    world
+        .write(".access.toml", "allow = [\"everyone\"]\n[[file]]\nmatch = \"a.md\"\ndeny = [\"user:bob\"]\n");
+    world.write("shut/.access.toml", "allow = [\"everyone\"]\n");
+    let error = world.ingest().unwrap_err();
+    assert!(matches!(error, IngestError::MassDelete { would_remove: 4, of: 5, .. }), "{error}");
+    assert_eq!((world.may("ann", "a.md"), world.may("bob", "a.md")), (Some(true), Some(false)));
+    assert_eq!((world.may("bob", "b.md"), world.may("bob", "stays.md")), (Some(true), Some(true)));
+    assert_eq!((world.may("ann", "shut/c.md"), world.may("bob", "shut/c.md")), (Some(true), Some(false)));
+}
+
+#[test]
+fn a_run_that_waits_for_a_default_takes_what_the_source_took() {
+    let mut world = World::new();
+    world.spec.default_allow.clear();
+    world.write("in/.access.toml", "allow = [\"everyone\"]\n");
+    world.write("in/a.md", "a");
+    world.ingest().unwrap();
+    assert_eq!(world.may("bob", "in/a.md"), Some(true));
+    world.write("unsaid.md", "new");
+    world.write("in/.access.toml", "allow = [\"user:ann\"]\n");
+    let error = world.ingest().unwrap_err();
+    assert!(matches!(error, IngestError::NoDefault { files: 1, .. }), "{error}");
+    assert_eq!((world.may("ann", "in/a.md"), world.may("bob", "in/a.md")), (Some(true), Some(false)));
+}
+
+#[test]
 fn a_rights_file_that_cannot_be_used_hides_and_is_told() {
     let world = World::new();
     world.write("a/one.md", "one");

@@ -85,7 +85,7 @@ const FILES: &[(&str, &str, &str)] = &[
 fn again(vault: &Arc<Vault>, folders: &[(&str, &[&str])]) {
     let mut run = run_under(vault, folders);
     for id in run.known_ids() {
-        let container = run.known(&id).unwrap().container;
+        let container = run.known(&id).unwrap().container.clone();
         run.unchanged(&id, &container, Timestamp(5)).unwrap();
     }
     run.finish().unwrap();
@@ -103,7 +103,7 @@ fn what_is_restored_is_the_moment_of_the_backup() {
     // More comes, and something changes: none of it is of that moment.
     let mut run = run_under(&vault, FOLDERS);
     for id in run.known_ids() {
-        let container = run.known(&id).unwrap().container;
+        let container = run.known(&id).unwrap().container.clone();
         run.unchanged(&id, &container, Timestamp(5)).unwrap();
     }
     run.put(document("c/open.txt", "c", "another number5\n")).unwrap();

@@ -132,8 +132,8 @@ impl Run {
 
     /// What is known of a document.
     #[must_use]
-    pub fn known(&self, source_id: &str) -> Option<Known> {
-        self.known.get(source_id).map(|k| k.known.clone())
+    pub fn known(&self, source_id: &str) -> Option<Arc<Known>> {
+        self.known.get(source_id).map(|k| Arc::clone(&k.known))
     }
 
     /// Whether anybody is answered from a document once it hangs on this container: a version of it can be read,
@@ -236,8 +236,9 @@ impl Run {
             self.ask.refresh.insert(no);
             self.ask.free.insert(no);
         }
-        container.clone_into(&mut known.known.container);
-        known.known.modified = modified;
+        let now = Arc::make_mut(&mut known.known);
+        container.clone_into(&mut now.container);
+        now.modified = modified;
         self.failed.remove(source_id);
         Ok(())
     }
@@ -253,7 +254,7 @@ impl Run {
         let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
         if known.known.container != container {
             self.vault.move_unread(&self.place, source_id, container)?;
-            container.clone_into(&mut known.known.container);
+            container.clone_into(&mut Arc::make_mut(&mut known.known).container);
             known.held = true;
         }
         Ok(())

@@ -8,6 +8,7 @@ use kenward_access::rights::{Origin, RightsSpec};
 use kenward_vault::writer::{Again, Failure, Known, Standing, Tried, Under};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Added to a failure of a document that was read before.
 const STILL_ANSWERS: &str = "; the version read before still answers";
@@ -39,9 +40,8 @@ impl Drive<'_> {
         }
         // What is known below a folder that cannot be read is not gone: it fails with its folder.
         for (id, folder) in self.below_unreadable() {
-            let (reason, detail) = (FailReason::Unreadable.code(), "its folder cannot be read");
-            let failure =
-                self.run.failed(&id, &folder, &Tried { again: Again::Later, ..Tried::of(reason, detail) })?;
+            let tried = Tried::of(FailReason::Unreadable.code(), BELOW_UNREADABLE);
+            let failure = self.run.failed(&id, &folder, &Tried { again: Again::Later, ..tried })?;
             self.tell_failure(failure);
         }
         Ok(())
@@ -90,7 +90,7 @@ impl Drive<'_> {
     }
 
     /// What is known of archives of this listing, by the members' paths.
-    pub(super) fn members(&self) -> HashMap<String, Known> {
+    pub(super) fn members(&self) -> HashMap<String, Arc<Known>> {
         let known = self.inside.iter().filter_map(|id| Some((id.clone(), self.run.known(id)?)));
         known.collect()
     }
@@ -171,6 +171,9 @@ impl Drive<'_> {
         Ok(())
     }
 }
+
+/// What is told of a document below a folder that cannot be read.
+pub(in crate::pipeline) const BELOW_UNREADABLE: &str = "its folder cannot be read";
 
 /// The folder that cannot be read above a path, if there is one.
 pub(in crate::pipeline) fn above(unreadable: &[String], path: &str) -> Option<String> {

@@ -8,7 +8,7 @@ mod report;
 mod stages;
 mod waiting;
 
-pub(super) use failures::above;
+pub(super) use failures::{BELOW_UNREADABLE, above};
 
 use super::embed::Busy;
 use super::{IngestError, IngestOptions, Progress, RunReport};
@@ -133,7 +133,7 @@ struct Tally {
     rights_took: Duration,
 }
 
-impl Drive<'_> {
+impl<'a> Drive<'a> {
     /// The rights of a document: those of the file that it is, or that it stands in.
     fn rights_of(&self, path: &str) -> ItemRights {
         self.rights.rules.of_file(self.listing.file_of(path))
@@ -180,7 +180,7 @@ impl Drive<'_> {
 
     /// Reads everything; then again what had its rights changed while it was read, until they hold.
     fn rounds(&mut self) -> Result<(), IngestError> {
-        let mut items: Vec<Item> = self.listing.items.clone();
+        let mut items: Vec<&'a Item> = self.listing.items.iter().collect();
         for round in 0..=ROUNDS {
             self.pass(&items)?;
             if self.stopped.is_some() {
@@ -208,7 +208,7 @@ impl Drive<'_> {
     }
 
     /// Rights that do not hold still: visible to nobody until a run finds them so.
-    fn hide(&mut self, items: &[Item]) -> Result<(), IngestError> {
+    fn hide(&mut self, items: &[&Item]) -> Result<(), IngestError> {
         let mut containers = BTreeMap::new();
         for item in items {
             let container = self.rights_of(&item.path).container;

@@ -7,14 +7,14 @@ use crate::connectors::Item;
 use crate::pipeline::{IngestError, PIPELINE};
 use std::collections::BTreeSet;
 
-impl Drive<'_> {
+impl<'a> Drive<'a> {
     /// The files that are read; the others are noted as there.
-    pub(super) fn choose(&mut self, items: &[Item]) -> Result<Vec<Item>, IngestError> {
+    pub(super) fn choose(&mut self, items: &[&'a Item]) -> Result<Vec<&'a Item>, IngestError> {
         let Some(only) = self.only.clone() else { return Ok(items.to_vec()) };
         let mut read = Vec::new();
-        for item in items {
+        for &item in items {
             if self.may_have_changed(item, &only) {
-                read.push(item.clone());
+                read.push(item);
                 continue;
             }
             let container = self.rights_of(&item.path).container;

@@ -16,16 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Readers, each with a worker process.
 const READERS: usize = 2;
 
-impl Drive<'_> {
+impl<'a> Drive<'a> {
     /// Reads, embeds and puts these documents, all stages at once.
-    pub(super) fn pass(&mut self, items: &[Item]) -> Result<(), IngestError> {
+    pub(super) fn pass(&mut self, items: &[&'a Item]) -> Result<(), IngestError> {
         let read = self.choose(items)?;
-        let task = |item: &Item| Task {
-            item: item.clone(),
+        let task = |item: &'a Item| Task {
+            item,
             known: self.run.known(&item.path),
-            failed: self.run.standing(&item.path).cloned(),
+            failed: self.run.standing(&item.path).cloned().map(Box::new),
         };
-        let tasks: Vec<Task> = read.iter().map(task).collect();
+        let tasks: Vec<Task<'_>> = read.into_iter().map(task).collect();
         let (rights, members, failed) = (self.rights.clone(), self.members(), self.failed_members());
         let under = self.under.clone();
         let sizer = Sizer::new(self.options.embedder.clone());
@@ -35,7 +35,7 @@ impl Drive<'_> {
         let (options, connector, now) = (self.options, self.connector, self.run.started());
         let stopped = || stop.load(Ordering::Relaxed) || options.stop.asked().is_some();
         let result = std::thread::scope(|scope| {
-            let (to_read, tasks_in) = bounded::<Task>(16);
+            let (to_read, tasks_in) = bounded::<Task<'_>>(16);
             let (to_embed, batches_in) = bounded::<Batch>(32);
             let (to_put, documents_in) = bounded::<Embedded>(DOCUMENTS);
             let (stopped, busy, sizer, rights, under) = (&stopped, &busy, &sizer, &rights, &under);

@@ -8,6 +8,7 @@ use crate::writer::{Known, Unsure};
 use kenward_access::ids::{ClassId, ContainerNo, DocNo, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Why a document has a class of its own: until its waiting version is published.
 pub(crate) const HELD_FOR_CONTENT: u8 = 1;
@@ -129,7 +130,7 @@ pub(crate) struct KnownDocument {
     pub(crate) held: bool,
     /// `known` is of a version that waits.
     pub(crate) waiting: bool,
-    pub(crate) known: Known,
+    pub(crate) known: Arc<Known>,
 }
 
 /// All documents of a source by source id, each by its newest version.
@@ -148,7 +149,7 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
                     no: DocNo(r.get(8)?),
                     held: r.get(1)?,
                     waiting: r.get(9)?,
-                    known: Known {
+                    known: Arc::new(Known {
                         raw_hash: r.get(2)?,
                         modified: Timestamp(r.get(3)?),
                         length: r.get::<_, i64>(4)?.cast_unsigned(),
@@ -157,7 +158,7 @@ pub(crate) fn known(tx: &Tx<'_>, source: u32) -> Result<HashMap<String, KnownDoc
                         pipeline: r.get(7)?,
                         published: r.get(10)?,
                         dated: r.get(11)?,
-                    },
+                    }),
                 },
             ))
         })?
