@@ -77,7 +77,8 @@ impl Vault {
         let mut sync =
             RightsSync { vault: Arc::clone(self), by: by.clone(), place, started, known: HashMap::new() };
         let known = self.catalog.lock().transaction("reading documents", |tx| content::known(tx, source))?;
-        sync.known = known.into_iter().map(|(id, known)| (id, Arc::unwrap_or_clone(known.known).container)).collect();
+        sync.known =
+            known.into_iter().map(|(id, known)| (id, Arc::unwrap_or_clone(known.known).container)).collect();
         Ok(sync)
     }
 
