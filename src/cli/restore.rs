@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
     if json {
         out::json(&serde_json::json!({ "restored": restored, "seconds": seconds }))?;
     }
-    say(&restored, seconds);
+    say(&restored, seconds, context.config.ledger.as_deref());
     Ok(Outcome::Done)
 }
 
@@ -103,7 +103,7 @@ fn told(error: VaultError) -> anyhow::Error {
     Fix::new(message, hint.unwrap_or_else(|| "see `kenward restore --help`".to_owned())).into()
 }
 
-fn say(restored: &Restored, seconds: f64) {
+fn say(restored: &Restored, seconds: f64, elsewhere: Option<&Path>) {
     let (counts, narrowed) = (&restored.counts, &restored.narrowed);
     out::say(&format!(
         "restored {} and {} of {} into {} ({seconds:.1} s)",
@@ -147,4 +147,13 @@ fn say(restored: &Restored, seconds: f64) {
         out::say("`kenward ingest` reads the sources again; what is hidden comes back with that");
     }
     out::say(&format!("start it with `--data-dir {}`, or set `data_dir` to it", restored.folder.display()));
+    if let Some(ledger) = elsewhere.filter(|_| restored.ledger_entries.is_some()) {
+        // INVARIANT: two folders never write one ledger; the vault refuses it, and this says why.
+        out::say(&format!(
+            "its rights ledger is {}: copy that to {} (`backup.ledger`) if this folder takes the place of the data that it was \
+             restored from; to try something out, start it with another `backup.ledger`",
+            restored.folder.join("keys/rights.ledger").display(),
+            ledger.display()
+        ));
+    }
 }

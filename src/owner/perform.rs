@@ -188,7 +188,10 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     Ok(Health {
         // Read again from the disk, all of it: opening checked it once, this process has written since.
         audit: vault.verify_audit().map_err(|error| words(&error, None).0),
-        ledger: vault.verify_ledger().map_err(|error| super::status::otherwise(&error)),
+        ledger: vault
+            .verify_ledger()
+            .and_then(|entries| vault.ledger_is_whole().map(|()| entries))
+            .map_err(|error| super::status::otherwise(&error)),
         clock_behind: vault.clock_behind(),
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),

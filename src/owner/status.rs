@@ -49,7 +49,11 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
         last_verify: vault.last_verify()?,
         last_backup: vault.last_backup()?,
         clock_behind: vault.clock_behind(),
-        ledger_wrong: vault.ledger_standing().err().map(|error| otherwise(&error)),
+        ledger_wrong: vault
+            .ledger_standing()
+            .and_then(|()| vault.ledger_is_whole())
+            .err()
+            .map(|error| otherwise(&error)),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::error::VaultError;
 use crate::folder::{CATALOG, Start, VECTORS, check_version, private_dir, set_version, start};
 use crate::keys::Keys;
-use crate::ledger::{self, Ledger};
+use crate::ledger::{self, Ledger, Since};
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
 use crate::seams::{Clock, SteadyClock};
@@ -38,6 +38,18 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]: another tenant, version or embedding space; damage; an audit log that breaks.
     pub fn open(options: OpenOptions) -> Result<Arc<Self>, VaultError> {
+        let (vault, behind) = Self::open_behind(options, false)?;
+        // INVARIANT: what the ledger has was acknowledged, or was about to be: it acts before anybody is answered.
+        vault.catch_up(behind)?;
+        Ok(vault)
+    }
+
+    /// Opens it, and gives what its catalog lacks of the rights ledger. Nobody may be answered before that acts.
+    /// `restored`: it is a backup that was just put back, and knows other data's ledger.
+    pub(crate) fn open_behind(
+        options: OpenOptions,
+        restored: bool,
+    ) -> Result<(Arc<Self>, Since), VaultError> {
         let dir = &options.data_dir;
         private_dir(dir)?;
         let older = check_version(dir)?;
@@ -85,7 +97,8 @@ impl Vault {
                 "the clock is behind what is recorded: time stands still until it has caught up"
             );
         }
-        let ledger = open_ledger(&mut catalog, options.ledger, &keys_dir, &keys, clock.now())?;
+        let (ledger, behind) =
+            open_ledger(&mut catalog, (options.ledger, restored), &keys_dir, &keys, clock.now())?;
         let mut image = ContentImage { generation: 1, ..ContentImage::default() };
         let rights = catalog.transaction("loading the catalog", |tx| {
             content::load(tx, &mut image)?;
@@ -123,7 +136,7 @@ impl Vault {
         vault.drop_replaced()?;
         vault.sweep_retired()?;
         vault.engines.lock().opened();
-        Ok(vault)
+        Ok((vault, behind))
     }
 }
 
@@ -140,20 +153,31 @@ pub fn recorded_space(data_dir: &Path) -> Option<EmbeddingSpace> {
 /// Opens the rights ledger where the catalog left it.
 fn open_ledger(
     catalog: &mut Catalog,
-    given: Option<PathBuf>,
+    (given, restored): (Option<PathBuf>, bool),
     keys_dir: &Path,
     keys: &Keys,
     now: Timestamp,
-) -> Result<Ledger, VaultError> {
-    let path = given.unwrap_or_else(|| keys_dir.join(ledger::FILE));
+) -> Result<(Ledger, Since), VaultError> {
+    let with_keys = keys_dir.join(ledger::FILE);
+    let path = given.unwrap_or_else(|| with_keys.clone());
     catalog.transaction("opening the rights ledger", |tx| {
         let recorded = tx.meta("ledger")?.filter(|place| !place.is_empty());
         let recorded = recorded.map(|place| json(&place)).transpose()?;
-        let (ledger, begins) = Ledger::open(&path, &keys.ledger, recorded.as_ref(), now)?;
+        let goes_on = recorded.is_some() && !restored;
+        if goes_on {
+            ledger::carry(&with_keys, &path)?;
+            ledger::left_behind(tx.meta("ledger_at")?.map(PathBuf::from), &path)?;
+        }
+        let (ledger, begins, behind) = Ledger::open(&path, &keys.ledger, recorded.as_ref(), now)?;
         if begins {
             tx.set_meta("ledger", &to_json(&ledger.place())?)?;
+            if goes_on {
+                tx.set_meta("ledger_anew", "yes")?;
+            }
         }
-        Ok(ledger)
+        // A name that is no text cannot be told again.
+        tx.set_meta("ledger_at", path.to_str().unwrap_or_default())?;
+        Ok((ledger, behind))
     })
 }
 

@@ -234,6 +234,22 @@ impl Vault {
         self.ledger.lock().verify(&self.core.keys.ledger)
     }
 
+    /// Whether the ledger reaches back to the last backup: it does not if it was lost and began anew since.
+    ///
+    /// # Errors
+    /// [`VaultError::Mismatch`] if it does not, and what to do.
+    pub fn ledger_is_whole(&self) -> Result<(), VaultError> {
+        let anew =
+            self.catalog.lock().transaction("reading of the rights ledger", |tx| tx.meta("ledger_anew"))?;
+        if anew.is_none_or(|anew| anew.is_empty()) {
+            return Ok(());
+        }
+        Err(VaultError::mismatch(
+            "the rights ledger was missing and began anew: what was backed up before is restored without it, all of it hidden",
+            "make a backup (`kenward backup`)",
+        ))
+    }
+
     /// Whether the rights ledger lies where it belongs and can be written, as far as a look at its file tells.
     ///
     /// # Errors

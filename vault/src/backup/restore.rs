@@ -206,7 +206,8 @@ fn fill(
     let last = since.as_ref().and_then(|since| since.last);
     let after = since.map_or(After::Nothing, |since| After::Ledger(Box::new(since.narrowed)));
     let open = OpenOptions { data_dir: beside.to_owned(), ledger: None, ..restore.open };
-    let vault = Vault::open(open)?;
+    // What its catalog lacks is what the ledger says since the backup.
+    let (vault, _) = Vault::open_behind(open, true)?;
     apart(&vault, to)?;
     if let Some(last) = last {
         vault.clock.not_before(last);

@@ -99,7 +99,11 @@ impl Vault {
         let last =
             LastBackup { made: made.made, folder: made.folder.clone(), documents: made.counts.documents };
         let last = to_json(&last)?;
-        self.catalog.lock().transaction("noting a backup", |tx| tx.set_meta("last_backup", &last))?;
+        self.catalog.lock().transaction("noting a backup", |tx| {
+            // From here on there is one that the ledger reaches back to.
+            tx.set_meta("ledger_anew", "")?;
+            tx.set_meta("last_backup", &last)
+        })?;
         Ok(made)
     }
 

@@ -2,7 +2,7 @@
 //! cannot be told by ids, it is hidden until its source is read anew. It must never widen, and never reckon
 //! with what the ledger does not say: without one, everything is hidden and everybody is out.
 
-use super::{Membership, Narrowed, UserState};
+use super::{Membership, Narrowed, Since, UserState};
 use crate::catalog::{Tx, people, rights as rights_sql, sources, to_json};
 use crate::directory::DirectoryChange;
 use crate::error::VaultError;
@@ -15,11 +15,14 @@ use kenward_access::ids::{ContainerNo, DocNo, GroupId, Timestamp, UserId};
 use kenward_access::principal::Principal;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 
 /// What is known of the time since the backup.
 pub(crate) enum After {
-    /// What narrowed.
+    /// What narrowed since a backup.
     Ledger(Box<Narrowed>),
+    /// What narrowed, and the catalog does not have.
+    Behind(Box<Narrowed>),
     /// Nothing.
     Nothing,
 }
@@ -52,22 +55,50 @@ impl Vault {
             change.narrows();
             let mut hidden = Hidden::default();
             match after {
-                After::Ledger(since) => self.as_since(tx, change, since, &mut hidden)?,
+                After::Ledger(since) | After::Behind(since) => {
+                    self.as_since(tx, change, since, &mut hidden)?
+                }
                 After::Nothing => everything(tx, change.rights_mut(), self.core.now(), &mut hidden)?,
             }
             people::load(tx, change.rights_mut())?;
-            tx.set_meta("ledger", &to_json(&self.ledger.lock().place())?)?;
-            let ledger = matches!(after, After::Ledger(_));
-            self.core.record_deed(
-                by,
-                "restored",
-                serde_json::json!({ "ledger": ledger, "narrowed": hidden }),
-            )?;
+            let mut ledger = self.ledger.lock();
+            if matches!(after, After::Ledger(_)) {
+                // INVARIANT: two folders never write one ledger: what the one gave would be given in the other.
+                ledger.take(&self.core.keys.ledger, self.core.now())?;
+            }
+            tx.set_meta("ledger", &to_json(&ledger.place())?)?;
+            let (act, told) = match after {
+                After::Ledger(_) => ("restored", true),
+                After::Behind(_) => ("caught_up_with_the_ledger", true),
+                After::Nothing => ("restored", false),
+            };
+            self.core.record_deed(by, act, serde_json::json!({ "ledger": told, "narrowed": hidden }))?;
             Ok(hidden)
         })?;
         self.publish(&crate::writer::publish::Ask::default())?;
         self.drop_replaced()?;
         Ok(hidden)
+    }
+
+    /// Narrows a vault whose catalog lacks what its ledger has. Nobody asks it yet.
+    pub(crate) fn catch_up(&self, since: Since) -> Result<(), VaultError> {
+        if since.entries == 0 {
+            return Ok(());
+        }
+        if let Some(last) = since.last {
+            self.clock.not_before(last);
+        }
+        let uid = std::fs::metadata(&self.data_dir).map_err(VaultError::io("reading", &self.data_dir))?.uid();
+        let reason = "the catalog lacked changes that the rights ledger has".to_owned();
+        let by = Operator { uid, user: None, reason: Some(reason) };
+        let hidden = self.narrow_restored(&by, &After::Behind(Box::new(since.narrowed)))?;
+        tracing::warn!(
+            changes = since.entries,
+            documents = hidden.documents,
+            "the catalog lacked changes of rights that the ledger has: they act; what is hidden for them comes back when its \
+             source is ingested"
+        );
+        Ok(())
     }
 
     fn as_since(

@@ -143,15 +143,14 @@ pub(crate) fn read_since(
     }
     let file = std::fs::File::open(path).map_err(VaultError::io("opening", path))?;
     let (mut reached, mut gap) = (false, false);
-    let mut all = Since { narrowed: Narrowed::default(), entries: 0, last: None };
+    let mut all = Since::default();
     let mut each = |place: &Place, entry: Entry| {
+        all.last = Some(entry.at);
         if reached {
             gap |= entry.begun;
-            all.entries += 1;
-            all.narrowed.then(entry.narrowed);
+            all.add(entry);
         }
         reached |= place == since;
-        all.last = Some(entry.at);
     };
     match walk(file, key, &mut each).map_err(VaultError::io("reading", path))? {
         // An unfinished last line was never acknowledged.
@@ -164,9 +163,18 @@ pub(crate) fn read_since(
 }
 
 /// What narrowed since a place.
+#[derive(Default)]
 pub(crate) struct Since {
     pub(crate) narrowed: Narrowed,
     pub(crate) entries: u64,
     /// When the last entry was written.
     pub(crate) last: Option<Timestamp>,
+}
+
+impl Since {
+    pub(super) fn add(&mut self, entry: Entry) {
+        self.entries += 1;
+        self.last = Some(entry.at);
+        self.narrowed.then(entry.narrowed);
+    }
 }

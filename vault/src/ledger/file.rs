@@ -2,7 +2,7 @@
 //! taken from it. It must never be mended silently, and never touch a file that is not certainly its own: what cannot
 //! be trusted is refused, or begun anew so that everybody can see it.
 
-use super::chain::{Tip, Walked, untrusted, walk};
+use super::chain::{Since, Tip, Walked, untrusted, walk};
 use super::{Entry, Narrowed, Place};
 use crate::error::VaultError;
 use crate::keys::Ring;
@@ -74,7 +74,8 @@ fn sync_above(path: &Path) -> Result<(), VaultError> {
 
 impl Ledger {
     /// Opens or makes it. `recorded` is where the catalog left it: a place that must be in it; `None` = it must begin
-    /// anew. Gives it, and whether it began now.
+    /// anew. Gives it, whether it began now, and what it has that the catalog has not: of a transaction that did not
+    /// come to its end, or because the catalog is an older one.
     ///
     /// # Errors
     /// [`VaultError::Damaged`], [`VaultError::Mismatch`] if it is something else or another process has it,
@@ -84,7 +85,7 @@ impl Ledger {
         keys: &Ring,
         recorded: Option<&Place>,
         now: Timestamp,
-    ) -> Result<(Self, bool), VaultError> {
+    ) -> Result<(Self, bool, Since), VaultError> {
         let fresh = !path.exists();
         let file = open(path)?;
         lock(&file, path)?;
@@ -92,7 +93,14 @@ impl Ledger {
             sync_above(path)?;
         }
         let mut found = recorded.is_none();
-        let mut each = |place: &Place, _| found |= Some(place) == recorded;
+        let (mut behind, mut taken) = (Since::default(), false);
+        let mut each = |place: &Place, entry: Entry| {
+            if recorded.is_some() && found {
+                taken |= entry.taken;
+                behind.add(entry);
+            }
+            found |= Some(place) == recorded;
+        };
         let walked = walk(&file, &|print| keys.named(print), &mut each);
         let (tip, torn) = match walked.map_err(VaultError::io("reading", path))? {
             Walked::Chain { tip, torn } => (tip, torn),
@@ -108,8 +116,22 @@ impl Ledger {
             }
         };
         let empty = tip.seq == 0;
+        if taken {
+            return Err(VaultError::mismatch(
+                format!(
+                    "the rights ledger {} goes on with a folder that was restored from a backup of this data",
+                    path.display()
+                ),
+                "that folder has taken the place of this one; if this one is to be used besides, give it a ledger of its own \
+                 (`backup.ledger`)",
+            ));
+        }
         if !found && !empty {
-            return Err(untrusted(path, "it is older than the data, or of other data"));
+            return Err(VaultError::damaged(
+                format!("the rights ledger {} (it is older than the data, or of other data)", path.display()),
+                "put back the newest copy of it. A restored folder has its own in `keys/rights.ledger`: copy that here if it takes \
+                 the place of the other data, else give it a ledger of its own (`backup.ledger`)",
+            ));
         }
         if torn > 0 {
             // Its transaction never committed: an entry is durable before that.
@@ -127,9 +149,9 @@ impl Ledger {
         let mut ledger = Self { path: path.to_owned(), real, file, tip, broken: false };
         let begins = empty || recorded.is_none();
         if begins {
-            ledger.write(&keys.current(), &Entry { at: now, begun: true, narrowed: Narrowed::default() })?;
+            ledger.write(&keys.current(), &Entry { begun: true, ..Entry::empty(now) })?;
         }
-        Ok((ledger, begins))
+        Ok((ledger, begins, behind))
     }
 
     /// Where it ends.
@@ -180,17 +202,25 @@ impl Ledger {
         }
         let key = keys.current();
         if self.broken {
-            self.write(&key, &Entry { at, begun: true, narrowed: Narrowed::default() })?;
+            self.write(&key, &Entry { begun: true, ..Entry::empty(at) })?;
             self.broken = false;
             tracing::warn!("the rights ledger begins anew: earlier backups are restored without it");
         }
         if narrowed.is_empty() {
             return Ok(());
         }
-        self.write(&key, &Entry { at, begun: false, narrowed })?;
+        self.write(&key, &Entry { narrowed, ..Entry::empty(at) })?;
         // INVARIANT: what is acknowledged is in the file that has the name, not in one that has lost it meanwhile.
         self.settle(keys)?;
         if self.broken { Err(untrusted(&self.path, "it could not be put back whole")) } else { Ok(()) }
+    }
+
+    /// States that from here on it is this folder's alone.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`].
+    pub(crate) fn take(&mut self, keys: &Ring, at: Timestamp) -> Result<(), VaultError> {
+        self.write(&keys.current(), &Entry { taken: true, ..Entry::empty(at) })
     }
 
     fn write(&mut self, key: &[u8; 32], entry: &Entry) -> Result<(), VaultError> {

@@ -5,13 +5,15 @@
 //! the ledger key of that short name over the mac before, `seq` (8 bytes, big-endian) and the entry's bytes. An entry is
 //! durable before the catalog's transaction commits: what is acknowledged is always in it, and what is in it
 //! and was not committed only narrows more. It begins anew (`begun`) where something could not be written: what
-//! was backed up before is then restored without it. A file that is removed or replaced while it is in use is put back
+//! was backed up before is then restored without it. A catalog that is older than the ledger is narrowed when it is
+//! opened, as a restored one is; a restored folder goes on with a copy of its own (`taken`). A file that is removed or replaced while it is in use is put back
 //! whole before the next entry is acknowledged.
 
 mod apply;
 mod chain;
 mod diff;
 mod file;
+mod moved;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,7 @@ pub use apply::Hidden;
 pub(crate) use chain::{Since, read_since};
 pub(crate) use diff::between;
 pub(crate) use file::{FILE, Ledger};
+pub(crate) use moved::{carry, left_behind};
 
 use crate::writer::SourceSpec;
 use kenward_access::acl::Clearance;
@@ -41,8 +44,18 @@ pub(crate) struct Entry {
     /// It begins, or begins anew: something before it may be missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) begun: bool,
+    /// From here on it is a restored folder's alone: the data that wrote what stands before cannot go on with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) taken: bool,
     #[serde(flatten)]
     pub(crate) narrowed: Narrowed,
+}
+
+impl Entry {
+    /// One that says nothing yet.
+    fn empty(at: Timestamp) -> Self {
+        Self { at, begun: false, taken: false, narrowed: Narrowed::default() }
+    }
 }
 
 /// What may be narrower than before. Where it is not certain, it is in here.

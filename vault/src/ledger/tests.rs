@@ -24,7 +24,8 @@ impl Kept {
     }
 
     fn open(&self, recorded: Option<&Place>) -> Result<(Ledger, bool), VaultError> {
-        Ledger::open(&self.path(), &self.keys.ledger, recorded, Timestamp(1))
+        let opened = Ledger::open(&self.path(), &self.keys.ledger, recorded, Timestamp(1));
+        opened.map(|(ledger, begins, _)| (ledger, begins))
     }
 
     fn since(&self, path: &Path, place: &Place) -> Result<Option<Since>, VaultError> {

@@ -9,6 +9,7 @@ mod directory;
 mod disk;
 mod folder;
 mod ledger;
+mod ledger_place;
 mod lost;
 mod reembed;
 mod restart;
