@@ -2,6 +2,7 @@
 //! were blanked. It must never say of a version that it answers when it does not.
 
 use super::Drive;
+use crate::connectors::RIGHTS_FILE;
 use crate::formats::FailReason;
 use crate::pipeline::{IngestError, IngestOptions, PIPELINE, Progress};
 use kenward_access::rights::{Origin, RightsSpec};
@@ -126,8 +127,7 @@ impl Drive<'_> {
         let reason = FailReason::RightsInside;
         let members: Vec<String> = self.members_of(path).cloned().collect();
         if !members.is_empty() {
-            // No file has this path, nor does a folder.
-            let key = format!("{path}/{}", crate::connectors::RIGHTS_FILE);
+            let key = shut_by(path);
             let origin = Origin { file: path.to_owned(), line: 0 };
             let spec = RightsSpec { problem: Some((reason.to_string(), origin)), ..RightsSpec::default() };
             // INVARIANT (I3): rights that are not read are nobody's.
@@ -170,6 +170,12 @@ impl Drive<'_> {
         }
         Ok(())
     }
+}
+
+/// The container of what was read of an archive before a rights file came into it. No file has this path, nor does
+/// a folder.
+pub(super) fn shut_by(archive: &str) -> String {
+    format!("{archive}/{RIGHTS_FILE}")
 }
 
 /// The folder that cannot be read above a path, if there is one.
