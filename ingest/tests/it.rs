@@ -25,6 +25,8 @@ mod plan;
 mod rights;
 #[path = "it/rights_formats.rs"]
 mod rights_formats;
+#[path = "it/rights_moving.rs"]
+mod rights_moving;
 #[path = "it/rights_only.rs"]
 mod rights_only;
 #[path = "it/runs.rs"]

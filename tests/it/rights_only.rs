@@ -54,6 +54,31 @@ fn rights_are_read_alone_and_say_what_waits_for_content() {
     );
 }
 
+/// A source whose folder is not there keeps no other from being read.
+#[test]
+fn a_source_that_cannot_be_read_holds_up_no_other() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.run(&["users", "add", "ben@acorn.example"]).done();
+    for source in ["first", "second", "third"] {
+        machine.write(&format!("{source}/page.md"), format!("# Page\n\nThe quillfeather of the {source}.\n"));
+        machine.run(&["ingest", source, "--default-allow", "everyone"]).done();
+    }
+    std::fs::rename(machine.path("first"), machine.path("away")).unwrap();
+    for source in ["second", "third"] {
+        machine.write(&format!("{source}/.access.toml"), "allow = [\"user:olga@acorn.example\"]\n");
+    }
+    let ran = machine.run(&["ingest", "--rights-only"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("first") && ran.out.contains("third"), "{ran:?}");
+    let args = ["search", "quillfeather", "--as", "ben@acorn.example", "--reason", "a test", "--json"];
+    let out = machine.run(&args).done().out;
+    assert!(
+        out.contains("of the first") && !out.contains("of the second") && !out.contains("of the third"),
+        "{out}"
+    );
+}
+
 /// What stands in an archive has the archive's rights, and is no file that is gone.
 #[test]
 fn members_of_an_archive_follow_its_rights_and_widen_with_a_run() {

@@ -22,6 +22,21 @@ pub(crate) enum Place {
 
 /// Reads a name.
 pub(crate) fn place(raw: &[u8], rights: RightsFormat) -> Place {
+    match read(raw, rights) {
+        // INVARIANT: wherever it would lead, a rights file is one: what it guards is in here, too.
+        Place::Unsafe(_) if is_for_rights(raw, rights) => Place::Rights,
+        place => place,
+    }
+}
+
+/// Whether the last part of a name, however its parts are set apart, is a rights file's.
+fn is_for_rights(raw: &[u8], rights: RightsFormat) -> bool {
+    let name = String::from_utf8_lossy(raw);
+    let last = name.rsplit(['/', '\\', ':']).next().unwrap_or_default();
+    in_an_archive(rights, last.trim_matches(char::is_control))
+}
+
+fn read(raw: &[u8], rights: RightsFormat) -> Place {
     let Ok(name) = std::str::from_utf8(raw) else { return unsafe_name(raw) };
     let drive = name.as_bytes().get(1) == Some(&b':') && name.starts_with(|c: char| c.is_ascii_alphabetic());
     let odd = name.contains('\\') || name.chars().any(char::is_control);
@@ -76,6 +91,14 @@ mod tests {
             (b"a/.access.toml", Place::Rights),
             (b"a/.Access.toml", Place::Rights),
             (b"access.toml", Place::Rights),
+            // Where it stands is not read; that it is there says that its neighbours are guarded.
+            (b"/.access.toml", Place::Rights),
+            (b"../docs/.access.toml", Place::Rights),
+            (b"docs/../.access.toml", Place::Rights),
+            (b"pay\\.access.toml", Place::Rights),
+            (b"C:.access.toml", Place::Rights),
+            (b"bad\xff/.access.toml", Place::Rights),
+            (b".access.toml\0", Place::Rights),
         ] {
             assert_eq!(place(raw, RightsFormat::AccessToml), expected, "{}", String::from_utf8_lossy(raw));
         }

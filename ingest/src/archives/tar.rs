@@ -31,6 +31,14 @@ pub(super) fn gzipped(walk: &mut Walk<'_>, bytes: &[u8], below: &str, depth: usi
 }
 
 fn entries(walk: &mut Walk<'_>, reader: impl Read, below: &str, depth: usize) -> Result<(), Stop> {
+    let mut reader = Ended { reader, ended: false };
+    members(walk, &mut reader, below, depth)?;
+    // It says itself where it ends. One that was cut off between two members has more than it shows, and a rights
+    // file may be among that.
+    if reader.ended { Err(Stop::Here(FailReason::Broken)) } else { Ok(()) }
+}
+
+fn members(walk: &mut Walk<'_>, reader: impl Read, below: &str, depth: usize) -> Result<(), Stop> {
     let mut archive = ::tar::Archive::new(reader);
     let entries = archive.entries().map_err(broken)?;
     for entry in entries {
@@ -70,6 +78,20 @@ fn broken(error: Error) -> Stop {
     match error.kind() {
         ErrorKind::QuotaExceeded => Stop::Whole(FailReason::Expands),
         _ => Stop::Here(FailReason::Broken),
+    }
+}
+
+/// Notes whether there was nothing left when something was asked for.
+struct Ended<R> {
+    reader: R,
+    ended: bool,
+}
+
+impl<R: Read> Read for Ended<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(into)?;
+        self.ended |= read == 0 && !into.is_empty();
+        Ok(read)
     }
 }
 

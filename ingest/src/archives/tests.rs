@@ -186,3 +186,22 @@ fn encrypted_members_are_told_and_a_wholly_encrypted_archive_once() {
     set(&mut bytes, b"b.md");
     assert_eq!(all(Packed::Zip, &bytes).unwrap_err(), FailReason::Encrypted);
 }
+
+/// A file that is still being copied is cut off at a block as often as not: what it lacks is not gone, and may be a
+/// rights file.
+#[test]
+fn a_tar_file_without_its_end_is_no_whole_one() {
+    let file = ::tar::EntryType::Regular;
+    let whole = tar(&[("a.md", file, b"one"), ("b.md", file, b"two"), (".access.toml", file, b"allow = []")]);
+    for length in [1_024, 2_048] {
+        assert_eq!(all(Packed::Tar, &whole[..length]).unwrap_err(), FailReason::Broken, "{length}");
+        assert_eq!(all(Packed::Gzip, &gzip(&whole[..length])).unwrap_err(), FailReason::Broken, "{length}");
+    }
+    assert_eq!(all(Packed::Tar, &whole).unwrap_err(), FailReason::RightsInside);
+    let plain = tar(&[("a.md", file, b"one")]);
+    assert_eq!(all(Packed::Tar, &plain[..plain.len() - 1_024]).unwrap_err(), FailReason::Broken);
+    // One block of its end is enough.
+    for length in [plain.len(), plain.len() - 512] {
+        assert_eq!(all(Packed::Tar, &plain[..length]).unwrap().0, [ok("a.md", "one")]);
+    }
+}

@@ -185,6 +185,11 @@ pub enum FailReason {
 }
 
 impl FailReason {
+    /// Whether a worker came to its limits over it, or died.
+    pub(crate) fn is_of_limits(self) -> bool {
+        matches!(self, Self::Timeout | Self::OutOfMemory | Self::CrashedParser)
+    }
+
     /// The word that is recorded.
     #[must_use]
     pub fn code(self) -> &'static str {

@@ -343,21 +343,29 @@ impl Reader<'_> {
     ) -> Result<(Meta, Assembled), Trouble> {
         let raw = bytes.len() as u64;
         let most = usize::try_from(self.options.max_text_bytes).unwrap_or(usize::MAX);
-        let mut assembler = Assembler::new(self.sizer.clone());
-        let mut short = None;
-        let mut granted = 0;
-        let meta = self.worker.extract(format, &bytes, &mut |block| {
-            if assembler.len() > most || short.is_some() {
-                return;
+        let (meta, assembler, short) = loop {
+            let mut assembler = Assembler::new(self.sizer.clone());
+            let mut short = None;
+            let mut granted = 0;
+            let read = self.worker.extract(format, &bytes, &mut |block| {
+                if assembler.len() > most || short.is_some() {
+                    return;
+                }
+                let text = assembler.len() as u64;
+                if text >= granted {
+                    granted = text + AHEAD;
+                    // The text, and what is known of its passages so far.
+                    short = permit.grow_to(raw + granted + granted / 4).err();
+                }
+                assembler.push(&block);
+            });
+            match read {
+                // INVARIANT (I9): whether a document is read does not depend on what its worker read before it.
+                Err(WorkerError::Document(reason))
+                    if reason.is_of_limits() && self.worker.lost_a_used_one() => {}
+                read => break (read?, assembler, short),
             }
-            let text = assembler.len() as u64;
-            if text >= granted {
-                granted = text + AHEAD;
-                // The text, and what is known of its passages so far.
-                short = permit.grow_to(raw + granted + granted / 4).err();
-            }
-            assembler.push(&block);
-        })?;
+        };
         drop(bytes);
         if assembler.len() > most {
             return Err(FailReason::TooMuchText.into());

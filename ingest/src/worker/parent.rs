@@ -36,6 +36,7 @@ pub struct Worker {
     command: WorkerCommand,
     limits: Limits,
     process: Option<Process>,
+    used: bool,
 }
 
 #[derive(Debug)]
@@ -54,7 +55,13 @@ impl Worker {
     /// A place for a worker; nothing is started yet.
     #[must_use]
     pub fn new(command: WorkerCommand, limits: Limits) -> Self {
-        Self { command, limits, process: None }
+        Self { command, limits, process: None, used: false }
+    }
+
+    /// Whether the process that its last document was given to had read others before, and is gone.
+    #[must_use]
+    pub fn lost_a_used_one(&self) -> bool {
+        self.used && self.process.is_none()
     }
 
     /// The process that stands ready, if one does: for `doctor` and tests.
@@ -91,9 +98,22 @@ impl Worker {
         bytes: Vec<u8>,
         take: &mut dyn FnMut(Entry) -> bool,
     ) -> Result<Contents, WorkerError> {
-        self.give(Job::Unpack(packed, rights), Arc::new(bytes), |process, deadline| {
-            process.collect_members(deadline, rights, take)
-        })
+        let mut bytes = Some(Arc::new(bytes));
+        while let Some(all) = bytes.clone() {
+            let unpacked = self.give(Job::Unpack(packed, rights), all, |process, deadline| {
+                process.collect_members(deadline, rights, &mut |entry| {
+                    bytes = None;
+                    take(entry)
+                })
+            });
+            match unpacked {
+                // As with documents: once more in a fresh one, if nothing was given yet.
+                Err(WorkerError::Document(reason))
+                    if reason.is_of_limits() && self.lost_a_used_one() && bytes.is_some() => {}
+                unpacked => return unpacked,
+            }
+        }
+        Err(FailReason::CrashedParser.into())
     }
 
     /// Gives a process something to do, and keeps the process if it did it well.
@@ -103,6 +123,7 @@ impl Worker {
         bytes: Arc<Vec<u8>>,
         collect: impl FnOnce(&mut Process, Instant) -> Result<Result<T, FailReason>, Trouble>,
     ) -> Result<T, WorkerError> {
+        self.used = self.process.is_some();
         let mut process = match self.process.take() {
             Some(process) => process,
             None => self.start().map_err(WorkerError::Start)?,

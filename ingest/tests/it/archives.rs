@@ -143,6 +143,14 @@ fn an_archive_that_fails_keeps_what_it_was_under_old_and_new_rights() {
     world.write("a/year.zip", "");
     let report = world.ingest().unwrap();
     assert_eq!((report.summary.removed, World::failures(&report)[0].1.as_str()), (2, "empty"));
+    assert!(!report.failures[0].detail.contains("answers"), "it is gone: {:?}", report.failures);
+    // So is an archive that has nothing in it.
+    world.write("a/year.zip", zip(&[("one.md", "one")]));
+    world.ingest().unwrap();
+    world.write("a/year.zip", zip::<&str>(&[]));
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.removed, World::failures(&report)[0].1.as_str()), (1, "empty"));
+    assert!(!report.failures[0].detail.contains("answers"), "{:?}", report.failures);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Worker processes that misbehave, and real ones at their limits. A hostile worker is a shell: what
 //! it does is what a parser under foreign control could do.
 
-use crate::world::worker;
+use crate::world::{World, worker};
 use kenward_ingest::formats::{Block, FailReason, Format};
 use kenward_ingest::worker::{Limits, Worker, WorkerCommand, WorkerError};
 use std::sync::Arc;
@@ -122,4 +122,25 @@ fn a_worker_inherits_no_environment_and_can_open_nothing() {
     assert_eq!(limit("Max core file size"), "0");
     assert_eq!(limit("Max cpu time"), "60");
     assert_eq!(limit("Max address space"), (2_u64 << 30).to_string());
+}
+
+/// What a document may use does not depend on what its worker read before it: one that dies over its second document
+/// was not killed by that document alone.
+#[test]
+fn a_document_that_fails_in_a_used_worker_is_read_in_a_fresh_one() {
+    let frame = |json: &str| {
+        let length = json.len();
+        format!("printf '\\{:03o}\\{:03o}\\000\\000%s' '{json}'", length % 256, length / 256)
+    };
+    let blocks = frame("{\"blocks\":[{\"kind\":\"paragraph\",\"text\":\"words\"}]}");
+    let done = frame("{\"done\":{\"title\":null,\"modified\":null,\"signals\":[]}}");
+    // It answers its first request, and has used up its time over the second.
+    let script = format!("head -c 40 >/dev/null; {blocks}; {done}; head -c 1 >/dev/null; kill -XCPU $$");
+    let mut world = World::with(None, &["everyone"]);
+    world.options.worker = shell(&script);
+    for name in ["a.md", "b.md", "c.md", "d.md", "e.md", "f.md"] {
+        world.write(name, format!("words of {name}"));
+    }
+    let report = world.ingest().unwrap();
+    assert_eq!((report.summary.added, report.summary.failed), (6, 0), "{:?}", report.failures);
 }

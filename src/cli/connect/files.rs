@@ -124,7 +124,7 @@ fn toml(
 /// The text without the table of this name, up to the next header; `None` if it has no header of its own.
 fn without_table(text: &str, name: &str) -> Option<String> {
     let header = format!("[mcp_servers.{name}]");
-    let mut kept = String::new();
+    let (mut kept, mut comments) = (String::new(), String::new());
     let (mut inside, mut found) = (false, false);
     for line in text.split_inclusive('\n') {
         if line.trim_start().starts_with('[') {
@@ -132,9 +132,16 @@ fn without_table(text: &str, name: &str) -> Option<String> {
             found |= inside;
         }
         if !inside {
+            kept.push_str(&std::mem::take(&mut comments));
             kept.push_str(line);
+        } else if line.trim_start().starts_with('#') {
+            // Those that nothing of the table follows are somebody else's.
+            comments.push_str(line);
+        } else if !line.trim().is_empty() {
+            comments.clear();
         }
     }
+    kept.push_str(&comments);
     found.then_some(kept)
 }
 
@@ -220,13 +227,14 @@ mod tests {
         assert!(added.starts_with(before) && added.contains("\n[mcp_servers.kenward]\n"));
         let mut other = entry();
         other.insert("command".into(), "/usr/bin/kenward".into());
-        let with_more = format!("{added}\n[zz]\na = 1 # last\n");
+        let with_more = format!("{added}\n# of zz\n# alone\n[zz]\na = 1 # last\n");
         let (replaced, change) = put(&with_more, Form::Toml, Some(&other)).unwrap();
         assert_eq!(change, Change::Replaced);
         assert!(
             replaced.contains("# keep") && replaced.contains("# last") && !replaced.contains("/opt/"),
             "{replaced}"
         );
+        assert!(replaced.contains("# of zz\n# alone\n[zz]\n"), "{replaced}");
         let (removed, change) = put(&replaced, Form::Toml, None).unwrap();
         assert_eq!((change, removed.contains("kenward")), (Change::Removed, false), "{removed}");
     }

@@ -87,7 +87,10 @@ pub(crate) struct Args {
     allow_mass_delete: bool,
     /// Embeds all documents anew by the engine that the configuration asks for, from their stored texts; searches go on
     /// with the old vectors until the switch. Stop it with Ctrl-C: the same command goes on
-    #[arg(long, conflicts_with_all = ["sources", "name", "default_allow", "label", "allow_mass_delete", "plan"])]
+    #[arg(long, conflicts_with_all = [
+        "sources", "name", "default_allow", "label", "allow_mass_delete", "plan", "watch", "rights_only", "retry_failed",
+        "rights", "identity",
+    ])]
     re_embed: bool,
     /// With --plan: writes the same as a page into this file
     #[arg(long, value_name = "FILE", requires = "plan")]

@@ -11,35 +11,59 @@ use kenward_vault::writer::SourceSpec;
 /// Reads the rights of all of these.
 pub(super) async fn all(specs: Vec<SourceSpec>, json: bool, backend: &Backend) -> anyhow::Result<Outcome> {
     let recorded = want!(backend.ask(Op::Sources).await?, Reply::Sources(sources) => sources);
-    let mut reports = Vec::new();
+    let (mut reports, mut stopped) = (Vec::new(), false);
+    let mut refused: Option<anyhow::Error> = None;
     for spec in specs {
-        if recorded.iter().all(|known| known.name != spec.name) {
-            let hint = format!("`kenward ingest {}` does, and reads its rights, too", spec.name);
-            return Err(Fix::new(format!("the source `{}` was never ingested", spec.name), hint).into());
-        }
-        // What the configuration says of it now counts: its default is a right like others.
-        want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
-        let reply = tokio::select! {
-            reply = backend.ask(Op::SyncRights { source: spec.name.clone() }) => reply?,
-            _ = tokio::signal::ctrl_c() => {
+        match one(spec, &recorded, backend).await {
+            Ok(Some(read)) => reports.push(read),
+            Ok(None) => {
                 out::say("stopped: what narrows acts; the rest waits for the next reading");
-                return Ok(Outcome::NotAllWell);
+                stopped = true;
+                break;
             }
-        };
-        match reply {
-            Reply::RightsRead(read) => reports.push(*read),
-            other => return Err(fail::unexpected(other)),
+            // One source that cannot be read holds up no other, whose rights may have narrowed.
+            Err(error) if error.is::<Fix>() => {
+                if let Some(earlier) = refused.replace(error) {
+                    fail::tell(&earlier);
+                }
+            }
+            Err(error) => return Err(error),
         }
     }
     if json {
         for report in &reports {
             out::print(&format!("{}\n", serde_json::json!({ "event": "rights_read", "report": report })))?;
         }
-    } else {
+    } else if !reports.is_empty() {
         out::print(&table(&reports))?;
     }
     reports.iter().for_each(tell);
-    Ok(if reports.iter().any(needs_attention) { Outcome::NotAllWell } else { Outcome::Done })
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    Ok(if stopped || reports.iter().any(needs_attention) { Outcome::NotAllWell } else { Outcome::Done })
+}
+
+/// Reads the rights of one; `None` = it was told to stop.
+async fn one(
+    spec: SourceSpec,
+    recorded: &[SourceSpec],
+    backend: &Backend,
+) -> anyhow::Result<Option<RightsRead>> {
+    if recorded.iter().all(|known| known.name != spec.name) {
+        let hint = format!("`kenward ingest {}` does, and reads its rights, too", spec.name);
+        return Err(Fix::new(format!("the source `{}` was never ingested", spec.name), hint).into());
+    }
+    // What the configuration says of it now counts: its default is a right like others.
+    want!(backend.ask(Op::AddSource { spec: spec.clone() }).await?, Reply::Done => ());
+    let reply = tokio::select! {
+        reply = backend.ask(Op::SyncRights { source: spec.name }) => reply?,
+        _ = tokio::signal::ctrl_c() => return Ok(None),
+    };
+    match reply {
+        Reply::RightsRead(read) => Ok(Some(*read)),
+        other => Err(fail::unexpected(other)),
+    }
 }
 
 /// Whether something was not as it should be: exit code 3.

@@ -12,8 +12,8 @@ mod shown;
 
 pub use failures::{Again, Failure, Standing, Tried, Under};
 pub use rights_sync::{Freshness, RightsNow, RightsSync, Unsure};
-pub use run::Run;
 pub(crate) use run::place;
+pub use run::{Reserved, Run};
 
 use kenward_access::ids::Timestamp;
 use kenward_access::untrusted::UntrustedText;

@@ -10,6 +10,7 @@ use crate::vault::Vault;
 use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::rights::{Origin, RightsSpec};
 use kenward_indexes::vector::VectorError;
+use std::collections::BTreeMap;
 
 /// A document's source, by number and name.
 #[derive(Debug, Clone)]
@@ -215,12 +216,15 @@ impl Vault {
         })
     }
 
-    /// Notes that a document hangs on another container, of which nothing else is known.
-    pub(crate) fn move_unread(&self, place: &In, source_id: &str, container: &str) -> Result<(), VaultError> {
-        self.change_rights("moving a document", |tx, change| {
-            let Some(old) = content::document(tx, place.source, source_id)? else { return Ok(()) };
-            let container = self.stated(tx, change, place.source, container)?;
-            self.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)
+    /// Notes that documents hang on other containers (id → container), of which nothing else is known.
+    pub(crate) fn move_unread(&self, place: &In, moved: &BTreeMap<String, String>) -> Result<(), VaultError> {
+        self.change_rights("moving documents", |tx, change| {
+            for (source_id, container) in moved {
+                let Some(old) = content::document(tx, place.source, source_id)? else { continue };
+                let container = self.stated(tx, change, place.source, container)?;
+                self.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)?;
+            }
+            Ok(())
         })
     }
 

@@ -30,8 +30,8 @@ pub struct Run {
     seen: HashSet<String>,
     /// Of which this run knows that the source has what is published, or is about to be.
     read: BTreeSet<String>,
-    /// What this run put, by id.
-    put: HashMap<String, DocNo>,
+    /// What this run put, by id, and the container that it hangs on.
+    put: HashMap<String, (DocNo, String)>,
     stated: HashSet<String>,
     ask: Ask,
     summary: RunSummary,
@@ -39,6 +39,34 @@ pub struct Run {
     progress: (u64, u64),
     /// How it ends if nothing more is said of it.
     end: RunState,
+}
+
+/// A source that is held for a run which has not begun; dropped, it is let go.
+pub struct Reserved {
+    vault: Arc<Vault>,
+    place: Option<In>,
+    started: Timestamp,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            self.vault.running.lock().remove(&place.source);
+        }
+    }
+}
+
+impl Reserved {
+    /// Begins the run, or goes on with one that came to no end.
+    ///
+    /// # Errors
+    /// [`VaultError`]; the source is then let go.
+    pub fn begin(mut self, by: &Operator) -> Result<Run, VaultError> {
+        match self.place.take() {
+            Some(place) => self.vault.begin_in(by, place, self.started),
+            None => Err(VaultError::damaged("a run that has begun already", "report this as a defect")),
+        }
+    }
 }
 
 impl Drop for Run {
@@ -60,13 +88,27 @@ impl Drop for Run {
 }
 
 impl Vault {
+    /// Takes a source for a run, before it is listed: what another run keeps or removes after a listing is not in that.
+    ///
+    /// # Errors
+    /// [`VaultError::Name`] for an unknown source, or one that is being ingested already.
+    pub fn reserve(self: &Arc<Self>, source: u32) -> Result<Reserved, VaultError> {
+        let started = self.core.now();
+        let place = self.occupy(source)?;
+        Ok(Reserved { vault: Arc::clone(self), place: Some(place), started })
+    }
+
     /// Begins (or goes on with) a run over a source. One run per source at a time.
     ///
     /// # Errors
     /// [`VaultError::Name`] for an unknown source, or one that is being ingested already.
     pub fn begin_run(self: &Arc<Self>, by: &Operator, source: u32) -> Result<Run, VaultError> {
-        let started = self.core.now();
-        let place = self.occupy(source)?;
+        self.reserve(source)?.begin(by)
+    }
+
+    /// Begins a run over a source that it holds.
+    fn begin_in(self: &Arc<Self>, by: &Operator, place: In, started: Timestamp) -> Result<Run, VaultError> {
+        let source = place.source;
         // From here on dropping the run lets the source go.
         let mut run = Run {
             vault: Arc::clone(self),
@@ -190,6 +232,35 @@ impl Run {
         Ok(())
     }
 
+    /// States on which container each document hangs, given its id and where it hung; `None` = nothing is stated of it.
+    /// Those that hung elsewhere are under old AND new rights from here on, until this run has read them.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn hang(&mut self, on: &dyn Fn(&str, &str) -> Option<String>) -> Result<(), VaultError> {
+        let known = self.known.iter().map(|(id, known)| (id, &known.known.container));
+        let hung = known.chain(self.put.iter().map(|(id, (_, container))| (id, container)));
+        let moved: BTreeMap<String, String> =
+            hung.filter_map(|(id, was)| Some((id.clone(), on(id, was).filter(|now| now != was)?))).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        self.vault.move_unread(&self.place, &moved)?;
+        let about =
+            serde_json::json!({ "source": self.place.name, "documents": moved.keys().collect::<Vec<_>>() });
+        self.vault.core.note_deed(&self.by, "rights_narrowed", about);
+        for (id, container) in moved {
+            if let Some(known) = self.known.get_mut(&id) {
+                container.clone_into(&mut Arc::make_mut(&mut known.known).container);
+                known.held = true;
+            }
+            if let Some(put) = self.put.get_mut(&id) {
+                put.1 = container;
+            }
+        }
+        Ok(())
+    }
+
     /// Why the rights that this run stated hide documents: (place where it is written, what is wrong).
     ///
     /// # Errors
@@ -253,7 +324,8 @@ impl Run {
         self.summary.unchanged += 1;
         let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
         if known.known.container != container {
-            self.vault.move_unread(&self.place, source_id, container)?;
+            let moved = BTreeMap::from([(source_id.to_owned(), container.to_owned())]);
+            self.vault.move_unread(&self.place, &moved)?;
             container.clone_into(&mut Arc::make_mut(&mut known.known).container);
             known.held = true;
         }
@@ -277,7 +349,10 @@ impl Run {
         let numbers = self.vault.keep(&self.place, documents, ingested)?;
         for (document, no) in documents.iter().zip(numbers) {
             self.ask.ready.insert(no);
-            self.put.insert(document.source_id.clone(), no);
+            self.put.insert(document.source_id.clone(), (no, document.container.clone()));
+            if let Some(known) = self.known.get_mut(&document.source_id) {
+                known.put(document);
+            }
             self.read.insert(document.source_id.clone());
             self.summary.chunks += document.chunks.len() as u64;
             self.failed.remove(&document.source_id);
@@ -291,21 +366,33 @@ impl Run {
         Ok(())
     }
 
-    /// Forgets what this run was told of these documents: they are about to be looked at again, under rights that
-    /// were read since. Those of which it is then told nothing are gone, whatever it was told before.
+    /// Forgets what this run was told of these documents, and gives them: they are about to be looked at again, under
+    /// rights that were read since. Those of which it is then told nothing are gone, whatever it was told before.
     ///
     /// INVARIANT: nothing is published, let go or kept for what was seen of it under older rights.
-    pub fn look_again(&mut self, of: &dyn Fn(&str) -> bool) {
+    pub fn look_again(&mut self, of: &dyn Fn(&str) -> bool) -> Vec<String> {
         let ids: Vec<String> = self.seen.iter().filter(|id| of(id)).cloned().collect();
-        for id in ids {
-            let known = self.known.get(&id).map(|known| known.no);
-            for no in known.iter().chain(self.put.get(&id)) {
+        for id in &ids {
+            let known = self.known.get(id).map(|known| known.no);
+            for no in known.iter().chain(self.put.get(id).map(|(no, _)| no)) {
                 self.ask.ready.remove(no);
                 self.ask.free.remove(no);
             }
-            self.read.remove(&id);
-            self.seen.remove(&id);
+            self.read.remove(id);
+            self.seen.remove(id);
         }
+        ids
+    }
+
+    /// Whether this run has put a document.
+    #[must_use]
+    pub fn has_put(&self, source_id: &str) -> bool {
+        self.put.contains_key(source_id)
+    }
+
+    /// Notes that documents are there of which nothing holds that this run was told.
+    pub fn there(&mut self, ids: Vec<String>) {
+        self.seen.extend(ids);
     }
 
     /// What is recorded of failed documents, in no order.

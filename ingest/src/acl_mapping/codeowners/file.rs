@@ -78,7 +78,8 @@ fn owners(text: &str) -> Result<Vec<Owner>, &'static str> {
             break;
         }
         owners.push(
-            owner(&word.to_lowercase())
+            // Of ASCII alone: `K` for degrees Kelvin is no `k`.
+            owner(&word.to_ascii_lowercase())
                 .ok_or("an owner is neither `@name`, `@organisation/team` nor an e-mail address")?,
         );
     }
@@ -146,6 +147,7 @@ mod tests {
             "[A] @dana\n",
             "^[A] @dana\n",
             "*.md @dana um l@x\n",
+            "*.md @\u{212a}im\n",
         ] {
             let lines = read(text.as_bytes()).unwrap();
             assert!(lines.iter().any(|line| line.owners.is_err()), "{text}");

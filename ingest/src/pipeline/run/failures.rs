@@ -2,6 +2,7 @@
 //! were blanked. It must never say of a version that it answers when it does not.
 
 use super::Drive;
+use crate::connectors::RIGHTS_FILE;
 use crate::formats::FailReason;
 use crate::pipeline::{IngestError, IngestOptions, PIPELINE, Progress};
 use kenward_access::rights::{Origin, RightsSpec};
@@ -126,8 +127,7 @@ impl Drive<'_> {
         let reason = FailReason::RightsInside;
         let members: Vec<String> = self.members_of(path).cloned().collect();
         if !members.is_empty() {
-            // No file has this path, nor does a folder.
-            let key = format!("{path}/{}", crate::connectors::RIGHTS_FILE);
+            let key = shut_by(path);
             let origin = Origin { file: path.to_owned(), line: 0 };
             let spec = RightsSpec { problem: Some((reason.to_string(), origin)), ..RightsSpec::default() };
             // INVARIANT (I3): rights that are not read are nobody's.
@@ -153,8 +153,14 @@ impl Drive<'_> {
         }
         let raw_hash = Some(Sha256::digest([]).into());
         let tried = Tried { raw_hash, by_a_look: true, ..self.tried(FailReason::Empty) };
+        if self.run.known(&path).is_none() {
+            // Nothing was read of it; or it is an archive, and what was read of that goes.
+            let failure = self.run.failed(&path, &container, &tried)?;
+            self.tell_failure(failure);
+            return Ok(());
+        }
         // Put in an earlier round, it counts as seen: the next run removes it.
-        if self.again || self.run.known(&path).is_none() {
+        if self.again {
             return self.fail(&path, &container, tried);
         }
         self.tell_failure(self.run.would_fail(&path, &tried));
@@ -174,6 +180,12 @@ impl Drive<'_> {
 
 /// What is told of a document below a folder that cannot be read.
 pub(in crate::pipeline) const BELOW_UNREADABLE: &str = "its folder cannot be read";
+
+/// The container of what was read of an archive before a rights file came into it. No file has this path, nor does
+/// a folder.
+pub(super) fn shut_by(archive: &str) -> String {
+    format!("{archive}/{RIGHTS_FILE}")
+}
 
 /// The folder that cannot be read above a path, if there is one.
 pub(in crate::pipeline) fn above(unreadable: &[String], path: &str) -> Option<String> {

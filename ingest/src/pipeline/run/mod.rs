@@ -8,6 +8,7 @@ mod report;
 mod stages;
 mod waiting;
 
+use failures::shut_by;
 pub(super) use failures::{BELOW_UNREADABLE, above};
 
 use super::embed::Busy;
@@ -37,6 +38,9 @@ pub(super) fn drive(
 ) -> Result<RunReport, IngestError> {
     let begun = Instant::now();
     progress(Progress::Started { source: spec.name.clone() });
+    // INVARIANT: from before the listing on nobody else keeps or removes anything of the source. What another run had
+    // brought in between would be missing from the listing, and be removed.
+    let reserved = vault.reserve(source)?;
     let listing = connector.list().map_err(|error| IngestError::root(spec, &error))?;
     let rights = connector.rights(&listing);
     let unsaid = listing.items.iter().filter(|item| rights.rules.of_file(&item.path).unsaid).count();
@@ -45,7 +49,7 @@ pub(super) fn drive(
     }
     // Whose text is lost is read again, though its bytes are the same.
     vault.find_lost_texts()?;
-    let run = vault.begin_run(by, source)?;
+    let run = reserved.begin(by)?;
     // INVARIANT: asked for within the run: from here to its end the vault keeps to this embedder.
     let embedder = options.embedder.as_ref().and_then(|_| vault.embedder());
     let options = &IngestOptions { embedder, ..options.clone() };
@@ -153,6 +157,17 @@ impl<'a> Drive<'a> {
             containers.insert(folder.clone(), unreadable(folder));
         }
         self.run.set_rights(containers)?;
+        // What gets rights of its own, or loses them, hangs elsewhere: it must not wait for being read.
+        let (listing, rules) = (self.listing, &self.rights.rules);
+        self.run.hang(&|id, was| {
+            if let Some(folder) = above(&listing.unreadable_folders, id) {
+                return Some(folder);
+            }
+            let file = listing.file_of(id);
+            // An archive that is shut is opened by what is in it alone.
+            let shut = file != id && was == shut_by(file);
+            (listing.has(file) && !shut).then(|| rules.of_file(file).container)
+        })?;
         Ok(())
     }
 
@@ -191,15 +206,19 @@ impl<'a> Drive<'a> {
                 return Ok(());
             }
             // INVARIANT: nothing is published under a reading of rights older than its content's.
+            // Of all files, whatever was read in this round: what was not, was read under older rights still.
             let before = std::mem::replace(&mut self.rights, now);
-            items.retain(|item| before.rules.of_file(&item.path) != self.rights.rules.of_file(&item.path));
+            let moved =
+                |item: &&Item| before.rules.of_file(&item.path) != self.rights.rules.of_file(&item.path);
+            items = self.listing.items.iter().filter(moved).collect();
             // Rights that were read in the last round only were not read before the content.
             if round == ROUNDS {
-                self.hide(&items)?
+                self.hide(&items, &before)?
             } else {
                 self.state_rights()?;
                 let again: BTreeSet<&str> = items.iter().map(|item| item.path.as_str()).collect();
-                self.run.look_again(&|id| again.contains(self.listing.file_of(id)));
+                let listing = self.listing;
+                self.run.look_again(&|id| again.contains(listing.file_of(id)));
             }
             self.tally.done = self.tally.of.saturating_sub(items.len() as u64);
             self.again = true;
@@ -208,15 +227,26 @@ impl<'a> Drive<'a> {
     }
 
     /// Rights that do not hold still: visible to nobody until a run finds them so.
-    fn hide(&mut self, items: &[&Item]) -> Result<(), IngestError> {
-        let mut containers = BTreeMap::new();
+    fn hide(&mut self, items: &[&Item], before: &Rights) -> Result<(), IngestError> {
+        let (mut containers, mut hangs) = (BTreeMap::new(), BTreeMap::new());
         for item in items {
-            let container = self.rights_of(&item.path).container;
+            let path = item.path.as_str();
+            let container = self.rights_of(path).container;
+            // What comes to hang with others is hidden without them.
+            let moves = before.rules.of_file(path).container != container;
+            let container = if moves { path.to_owned() } else { container };
             let problem =
                 (FailReason::RightsChanging.to_string(), Origin { file: container.clone(), line: 0 });
-            containers.insert(container, RightsSpec { problem: Some(problem), ..RightsSpec::default() });
+            let spec = RightsSpec { problem: Some(problem), ..RightsSpec::default() };
+            containers.insert(container.clone(), spec);
+            hangs.insert(path, container);
         }
         self.run.set_rights(containers)?;
+        // INVARIANT: nothing of it is published, and what hung elsewhere hangs where it is hidden.
+        let listing = self.listing;
+        let ids = self.run.look_again(&|id| hangs.contains_key(listing.file_of(id)));
+        self.run.hang(&|id, _| hangs.get(listing.file_of(id)).cloned())?;
+        self.run.there(ids);
         Ok(())
     }
 }

@@ -30,8 +30,8 @@ impl<'a> Drive<'a> {
     }
 
     fn may_have_changed(&self, item: &Item, only: &BTreeSet<String>) -> bool {
-        // What is in an archive is told by reading it.
-        if heard_of(only, &item.path) || self.holds_members(&item.path) {
+        // What is in an archive is told by reading it; and what this run has put is looked at again to be read.
+        if heard_of(only, &item.path) || self.holds_members(&item.path) || self.run.has_put(&item.path) {
             return true;
         }
         if let Some(standing) = self.run.standing(&item.path) {

@@ -4,7 +4,7 @@
 use super::versions::{PUBLISHED, RETIRED, set_state};
 use crate::catalog::Tx;
 use crate::error::VaultError;
-use crate::writer::{Known, Unsure};
+use crate::writer::{Known, NewDocument, Unsure};
 use kenward_access::ids::{ClassId, ContainerNo, DocNo, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
@@ -131,6 +131,24 @@ pub(crate) struct KnownDocument {
     /// `known` is of a version that waits.
     pub(crate) waiting: bool,
     pub(crate) known: Arc<Known>,
+}
+
+impl KnownDocument {
+    /// A newer version was kept, and waits.
+    pub(crate) fn put(&mut self, new: &NewDocument) {
+        let published = self.known.published;
+        (self.waiting, self.held) = (true, true);
+        self.known = Arc::new(Known {
+            raw_hash: new.raw_hash,
+            modified: new.modified,
+            dated: new.dated,
+            length: new.length,
+            container: new.container.clone(),
+            embedded: new.chunks.iter().all(|chunk| chunk.vector.is_some()),
+            pipeline: new.pipeline,
+            published,
+        });
+    }
 }
 
 /// All documents of a source by source id, each by its newest version.
