@@ -104,6 +104,7 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
         };
+        let seconds = |at: kenward_access::ids::Timestamp| u64::try_from(at.0 / 1000).unwrap_or_default();
         let s = &status.stats;
         let open = status.sources.iter().filter_map(|source| source.last_run.as_ref());
         let (mut running, mut stopped) = (0, 0);
@@ -134,6 +135,14 @@ impl Metrics {
         );
         gauge("runs_under_way", "Sources that a run is on", running);
         gauge("runs_stopped", "Sources whose last run came to no end", stopped);
+        let unreachable = status.sources.iter().filter(|source| !source.reachable).count() as u64;
+        gauge("sources_unreachable", "Sources whose folder is not there", unreachable);
+        let listed = status.sources.iter().map(|source| source.source.fresh.map_or(0, |at| seconds(at)));
+        gauge(
+            "oldest_listing_timestamp_seconds",
+            "When the source that was read longest ago was last read in whole; 0 = never",
+            listed.min().unwrap_or_default(),
+        );
         gauge("uptime_seconds", "Seconds since the data was opened", status.uptime_seconds);
         gauge("disk_free_bytes", "Free on the disk of the data", status.free);
         gauge(
@@ -141,7 +150,6 @@ impl Metrics {
             "By how much the clock is behind what is recorded",
             status.clock_behind / 1000,
         );
-        let seconds = |at: kenward_access::ids::Timestamp| u64::try_from(at.0 / 1000).unwrap_or_default();
         let backup = status.last_backup.as_ref().map_or(0, |last| seconds(last.made));
         gauge("last_backup_timestamp_seconds", "When the last backup was made; 0 = never", backup);
         let verify = status.last_verify.map_or(0, |last| seconds(last.at));

@@ -19,8 +19,8 @@ pub mod worker;
 /// What a source is read through: for kinds of sources that are not here.
 pub mod source {
     pub use crate::connectors::{
-        FetchError, Fetched, FilesConnector, Item, ItemRights, Listing, Rights, RootError, SourceConnector,
-        Unlisted,
+        FetchError, Fetched, FilesConnector, Item, ItemRights, Listing, RIGHTS_FILE, Rights, RootError,
+        SourceConnector, Unlisted,
     };
 }
 

@@ -128,6 +128,7 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
 
 fn row(status: &SourceStatus, ago: &dyn Fn(Timestamp) -> String) -> Vec<String> {
     let source = &status.source;
+    let unreachable = if status.reachable { "" } else { "; its FOLDER IS NOT THERE" };
     let run = status.last_run.as_ref().map_or_else(
         || "none".to_owned(),
         |run| match run.state {
@@ -146,7 +147,7 @@ fn row(status: &SourceStatus, ago: &dyn Fn(Timestamp) -> String) -> Vec<String> 
         source.failures.to_string(),
         source.hidden.to_string(),
         source.fresh.map_or_else(|| "never".to_owned(), |at| format!("{} ago", ago(at))),
-        run,
+        format!("{run}{unreachable}"),
     ]
 }
 

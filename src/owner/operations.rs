@@ -206,4 +206,6 @@ pub struct SourceStatus {
     pub source: SourceInfo,
     /// Its last run.
     pub last_run: Option<RunRow>,
+    /// Its folder is there.
+    pub reachable: bool,
 }

@@ -26,7 +26,8 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
     for source in vault.source_infos()? {
         let mut rows = vault.runs(Some(&source.spec.name), 1)?;
         asked.opened.live.overlay(&mut rows);
-        sources.push(SourceStatus { source, last_run: rows.into_iter().next() });
+        let reachable = Path::new(&source.spec.root).is_dir();
+        sources.push(SourceStatus { source, last_run: rows.into_iter().next(), reachable });
     }
     let dir = &asked.config.data_dir;
     let size = |names: &[&str]| names.iter().map(|name| bytes(&dir.join(name))).sum::<u64>();

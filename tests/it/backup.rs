@@ -345,7 +345,7 @@ fn what_a_restore_hid_is_counted_with_what_brings_it_back() {
     assert_eq!((&listed[0]["hidden"], &listed[0]["hidden_until_ingested"]), (&1.into(), &1.into()));
     let status = some(&["status"]).done();
     assert!(status.out.contains("HIDDEN    1 document from everybody: 1 until their source"), "{status:?}");
-    let doctor = some(&["doctor"]).done();
+    let doctor = some(&["doctor"]).found();
     assert!(doctor.out.contains("1 document is hidden from everybody until the source"), "{doctor:?}");
     assert!(doctor.out.contains("`kenward ingest handbook` reads them"), "{doctor:?}");
 

@@ -120,7 +120,7 @@ fn documents_that_fail_say_what_to_change_and_the_rest_goes_in() {
             assert_eq!(failure["attempts"], tries, "{failure}");
         }
     }
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("hint: save them without a password"), "{doctor:?}");
 
     // What answered before a file went bad goes on to, and that is said.
@@ -249,7 +249,7 @@ fn a_rights_file_that_is_wrong_hides_its_folder_and_says_what_to_write() {
         reported(&ran, &[place, words, "hint: correct the rights file, or add the person or group"]);
         assert!(!finds(&machine, "bands of pay", "Bands"), "{text}");
         assert!(finds(&machine, "trains early", "Travel"));
-        let doctor = machine.run(&["doctor"]).done();
+        let doctor = machine.run(&["doctor"]).found();
         assert!(doctor.out.contains("hidden from everybody"), "{doctor:?}");
     }
     // The directory comes to know the group, without another run.
@@ -330,7 +330,7 @@ fn an_onnx_runtime_that_is_missing_or_none_is_named_and_the_built_in_engine_runs
         assert_eq!(run(&["doctor"]).code, Some(3));
 
         machine.configure(&auto);
-        let doctor = run(&["doctor"]).done();
+        let doctor = run(&["doctor"]).found();
         for word in [words, path, "builtin all-MiniLM-L6-v2", "the slower engine", "ORT_DYLIB_PATH"] {
             assert!(doctor.out.contains(word), "`{word}` is not in {doctor:?}");
         }
@@ -343,16 +343,16 @@ fn an_onnx_runtime_that_is_missing_or_none_is_named_and_the_built_in_engine_runs
 
         // From now on this index has its engine, whatever else there is; a better one is named, not mixed in.
         machine.configure(&only("fastembed"));
-        let doctor = run(&["doctor"]).done();
+        let doctor = run(&["doctor"]).found();
         for word in ["warn    embedder", "builtin all-MiniLM-L6-v2", "`embedding.engine` is `fastembed`"] {
             assert!(doctor.out.contains(word), "`{word}` is not in {doctor:?}");
         }
         machine.configure(&only("builtin"));
-        let doctor = run(&["doctor"]).done();
+        let doctor = run(&["doctor"]).found();
         assert!(doctor.out.contains("ok      embedder       builtin all-MiniLM-L6-v2"), "{doctor:?}");
         // Where the engine that embedded the documents cannot be had, none is put in its place.
         machine.configure(&auto.replace(&models.to_string(), "no-models"));
-        let doctor = run(&["doctor"]).done();
+        let doctor = run(&["doctor"]).found();
         for word in ["the documents were embedded by `builtin`", "only words are searched (BM25)"] {
             assert!(doctor.out.contains(word), "`{word}` is not in {doctor:?}");
         }

@@ -204,7 +204,7 @@ fn an_operator_who_is_nobody_is_told_by_the_doctor() {
     assert!(!machine.run(&["doctor"]).done().out.contains("name somebody else"));
     for (verb, told) in [("disable", "`olga@acorn.example`, who is disabled"), ("remove", "no such person")] {
         machine.run(&["users", verb, "olga@acorn.example"]).done();
-        let ran = machine.run(&["doctor"]).done();
+        let ran = machine.run(&["doctor"]).found();
         assert!(ran.out.contains(told) && ran.out.contains("name somebody else"), "{ran:?}");
     }
 }
@@ -215,9 +215,9 @@ fn without_a_model_words_alone_are_searched_and_that_is_said() {
     let config = std::fs::read_to_string(machine.config()).unwrap();
     let auto = config.replace("\"hashing\"", "\"auto\"\nmodels_dir = \"models\"");
     machine.configure(&auto);
-    let ran = machine.run(&["doctor"]).done();
+    let ran = machine.run(&["doctor"]).found();
     assert!(ran.out.contains("only words are searched (BM25)") && ran.out.contains("models pull"), "{ran:?}");
-    let checks = machine.run(&["doctor", "--json"]).done().json();
+    let checks = machine.run(&["doctor", "--json"]).found().json();
     let embedder = checks.as_array().unwrap().iter().find(|check| check["check"] == "embedder").unwrap();
     assert_eq!(embedder["state"], "warning");
 
@@ -294,7 +294,7 @@ fn nothing_is_fetched_before_there_is_something_to_ingest() {
 fn doctor_finds_a_broken_configuration_and_an_audit_log_that_was_written_to() {
     let machine = Machine::new();
     machine.run(&["users", "add", "dana@acorn.example"]).done();
-    let ran = machine.run(&["doctor"]).done();
+    let ran = machine.run(&["doctor"]).found();
     assert!(ran.out.contains("the chain holds") && ran.out.contains("nobody else runs"), "{ran:?}");
 
     let log = machine.data().join("audit/log.jsonl");

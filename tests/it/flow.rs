@@ -177,7 +177,7 @@ fn what_cannot_be_ingested_is_refused_or_reported() {
         assert!(ran.err.contains(words), "`{words}` is not in {ran:?}");
     }
     assert!(titles(&search(&machine, DANA, "lost words")).iter().all(|title| title != "Lost"));
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("1 document failed (empty"), "{doctor:?}");
 
     // Nearly everything gone: refused, and nothing is removed.
@@ -196,7 +196,7 @@ fn what_cannot_be_ingested_is_refused_or_reported() {
     assert!(shown.out.contains("stopped by") && shown.out.contains(": refused"), "{shown:?}");
     machine.run(&["runs", "resume", &number]).refused(&["is refused", "--allow-mass-delete"]);
     assert!(machine.run(&["status"]).done().out.contains(&format!("{number} REFUSED")));
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(
         doctor.out.contains("of `handbook` is refused") && doctor.out.contains("--allow-mass-delete"),
         "{doctor:?}"
@@ -312,7 +312,7 @@ fn an_operator_is_told_what_a_removal_hides_and_what_is_gone() {
     assert!(!quiet.err.contains("hidden"), "{quiet:?}");
     let removed = machine.run(&["groups", "remove", "finance"]).done();
     assert!(removed.err.contains("1 document is hidden from everybody now"), "{removed:?}");
-    assert!(machine.run(&["doctor"]).done().out.contains("hidden from everybody"));
+    assert!(machine.run(&["doctor"]).found().out.contains("hidden from everybody"));
 
     machine.write("handbook/pay/.acces.toml", "allow = []\n");
     let near = machine.run(&["ingest", "handbook"]);
@@ -321,6 +321,6 @@ fn an_operator_is_told_what_a_removal_hides_and_what_is_gone() {
         "{near:?}"
     );
     std::fs::rename(machine.path("handbook"), machine.path("moved")).unwrap();
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("is not there; what was read of it still answers"), "{doctor:?}");
 }

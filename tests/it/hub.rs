@@ -169,11 +169,11 @@ fn without_a_hub_the_wheel_is_tried_and_what_may_be_called_is_listed() {
         "{ran:?}"
     );
     for (hub, told) in [(nobody.as_str(), nobody.as_str()), ("https://huggingface.co", "*.hf.co")] {
-        let doctor = run(&["doctor"], hub).done();
+        let doctor = run(&["doctor"], hub).found();
         let line = doctor.out.lines().find(|line| line.contains("calls out")).unwrap();
         assert!(line.contains(told) && line.contains("pip"), "{line}");
     }
-    let doctor = run(&["doctor"], "off").done();
+    let doctor = run(&["doctor"], "off").found();
     assert!(!doctor.out.contains("model hub"), "{doctor:?}");
     for bad in [
         "http://models.harbor.example",

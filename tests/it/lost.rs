@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 /// What `doctor` does not find in order, as `check: detail; hint`.
 fn warnings(home: &Home) -> Vec<String> {
-    let output = succeeds(kenward(&home.config()).args(["doctor", "--json"]));
+    let output = kenward(&home.config()).args(["doctor", "--json"]).output().unwrap();
     let checks: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let wrong = checks.iter().filter(|check| check["state"] != "ok");
-    wrong.map(|c| format!("{}: {}; {}", c["check"], c["detail"], c["hint"])).collect()
+    let wrong: Vec<&Value> = checks.iter().filter(|check| check["state"] != "ok").collect();
+    assert_eq!(output.status.code(), Some(if wrong.is_empty() { 0 } else { 3 }), "{checks:?}");
+    wrong.into_iter().map(|c| format!("{}: {}; {}", c["check"], c["detail"], c["hint"])).collect()
 }
 
 fn titles(found: &Value) -> usize {

@@ -26,6 +26,13 @@ impl Ran {
         self
     }
 
+    /// It ran, and found something that is not well.
+    #[track_caller]
+    pub fn found(self) -> Self {
+        assert_eq!(self.code, Some(3), "{self:?}");
+        self
+    }
+
     /// It was refused as something that the user can fix, in these words, with a hint.
     #[track_caller]
     pub fn refused(self, words: &[&str]) -> Self {

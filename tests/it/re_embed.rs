@@ -102,7 +102,7 @@ fn the_engine_is_changed_by_the_program_and_a_killed_change_is_none() {
     let models = model.parent().unwrap().display();
     let builtin = hashing.replace("\"hashing\"", &format!("\"builtin\"\nmodels_dir = \"{models}\""));
     machine.configure(&builtin);
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("ingest --re-embed"), "{doctor:?}");
 
     // Killed as soon as something is made.
@@ -125,7 +125,7 @@ fn the_engine_is_changed_by_the_program_and_a_killed_change_is_none() {
     machine.configure(&hashing);
     if made.exists() {
         assert_eq!(search("pier 7"), before, "a killed one changes no answer");
-        let doctor = machine.run(&["doctor"]).done();
+        let doctor = machine.run(&["doctor"]).found();
         assert!(doctor.out.contains("embedded anew by builtin all-MiniLM-L6-v2"), "{doctor:?}");
         let status = machine.run(&["status"]).done();
         assert!(
@@ -148,7 +148,7 @@ fn the_engine_is_changed_by_the_program_and_a_killed_change_is_none() {
     let last: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
     assert!(last["ended"] == "switched" && last["documents"] == 13, "{ran:?}");
     assert!(last["engine"].as_str().unwrap().starts_with("builtin all-MiniLM-L6-v2@"), "{ran:?}");
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("ok      embedder       builtin all-MiniLM"), "{doctor:?}");
     let travel = machine.run(&["search", "rail journeys", "--as", DANA, "--reason", "a test"]).done();
     assert!(travel.out.contains("Book trains early"), "its meaning is found: {travel:?}");

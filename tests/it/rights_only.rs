@@ -136,7 +136,7 @@ fn what_failed_says_how_often_and_when_again() {
     assert!(third.code == Some(3) && third.err.contains("broken.pdf (tried 2 times)"), "{third:?}");
     let shown = machine.run(&["runs", "show", "handbook"]).done();
     assert!(shown.out.contains("broken, 2 tries, not tried again until they change"), "{shown:?}");
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("tried up to 2 times, not tried again until they change"), "{doctor:?}");
     let json = machine.run(&["ingest", "--json"]);
     let line =

@@ -128,6 +128,29 @@ fn what_differs_is_told_by_counts_with_the_way_to_mend_it() {
 }
 
 #[test]
+fn rights_above_a_folder_are_told_and_flags_against_the_configuration_are_refused() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.write("tree/.access.toml", "inherit = false\nallow = []\n");
+    machine.write("tree/part/a.md", "# A\n\nWords.\n");
+    let ran = machine.run(&["ingest", "tree/part", "--default-allow", "everyone"]).done();
+    for words in ["tree/.access.toml is not read", "ingest that folder instead"] {
+        assert!(ran.err.contains(words), "`{words}` is not in {ran:?}");
+    }
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    let source = "[[source]]\nname = \"part\"\npath = \"tree/part\"\n";
+    machine.configure(&format!("{config}{source}"));
+    // What the configuration leaves open a flag may say.
+    machine.run(&["ingest", "part", "--default-allow", "me"]).done();
+    machine.configure(&format!("{config}{source}default_allow = [\"everyone\"]\n"));
+    for flags in [&["--label", "secret"][..], &["--default-allow", "me"], &["--rights", "posix"]] {
+        let ran = machine.run(&[&["ingest", "part"], flags].concat());
+        ran.refused(&["the configuration says otherwise", flags[0], "`part`", "[[source]]"]);
+    }
+    machine.run(&["ingest", "part", "--default-allow", "everyone"]).done();
+}
+
+#[test]
 fn status_is_one_screen() {
     let machine = machine();
     let shown = machine.run(&["status"]).done();

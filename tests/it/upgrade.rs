@@ -31,7 +31,7 @@ fn version_1_is_migrated_after_a_copy_and_answers_as_before() {
         runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["interrupted", "done", "done"]);
     assert_eq!(runs[2]["summary"]["added"], 3);
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     for words in
         ["2 documents, 2 passages, 2 vectors", "1 token", "the chain holds", "1 document failed (empty"]
     {
@@ -56,7 +56,7 @@ fn version_2_is_migrated_and_its_paused_run_goes_on() {
     assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
     assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
     assert!(machine.data().join("catalog.sqlite.v2").exists());
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     for words in ["1 token", "the chain holds", "1 document failed (empty"] {
         assert!(doctor.out.contains(words), "`{words}` is not in {doctor:?}");
     }
@@ -100,7 +100,7 @@ fn version_3_is_this_version_and_opens_as_it_is() {
     let report: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
     assert_eq!(report["summary"]["unchanged"], 14, "{report}");
     assert_eq!(first("buses early", ben), "1. Travel  (high)");
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     for words in ["16 documents, 16 passages, 16 vectors in 2 sources", "1 token", "the chain holds"] {
         assert!(doctor.out.contains(words), "`{words}` is not in {doctor:?}");
     }
@@ -111,11 +111,11 @@ fn a_migration_that_was_cut_off_is_done_again_from_the_same_catalog() {
     let machine = machine(1);
     // As if the copy had been half made.
     std::fs::write(machine.data().join("catalog.sqlite.v1.new"), "half").unwrap();
-    machine.run(&["doctor"]).done();
+    machine.run(&["doctor"]).found();
     assert!(!machine.data().join("catalog.sqlite.v1.new").exists());
     // As if the version had not been written any more.
     std::fs::write(machine.data().join("VERSION"), "1\n").unwrap();
-    let doctor = machine.run(&["doctor"]).done();
+    let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("2 documents, 2 passages"), "{doctor:?}");
     assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
     // The copy is what the older version opens.

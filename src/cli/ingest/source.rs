@@ -8,6 +8,7 @@ use super::{Args, default_allow, rights};
 use crate::config::{Config, ConfiguredSource, SOURCE_NAME, valid_source_name};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
+use kenward_ingest::source::RIGHTS_FILE;
 use kenward_vault::writer::{SourceRights, SourceSpec};
 use std::path::{Path, PathBuf};
 
@@ -54,8 +55,28 @@ pub(super) async fn chosen(
             spec.default_allow.clone_from(&allow);
         }
         rights.apply(spec, &recorded)?;
+        if let Some(configured) = config.sources.iter().find(|source| source.name == spec.name) {
+            stays(spec, configured, &of_config(configured, &recorded)?)?;
+        }
     }
     Ok(chosen)
+}
+
+/// Refuses flags that say otherwise than the configuration: the next run, which nobody may have asked for, would go by
+/// that again, and what was narrowed would be wide.
+fn stays(asked: &SourceSpec, configured: &ConfiguredSource, by_config: &SourceSpec) -> anyhow::Result<()> {
+    let open = configured.default_allow.is_empty();
+    let flag = match () {
+        () if asked.label != by_config.label => "--label",
+        () if asked.default_allow != by_config.default_allow && !open => "--default-allow",
+        () if asked.rights != by_config.rights => "--rights` or `--identity",
+        () => return Ok(()),
+    };
+    Err(Fix::new(
+        format!("the configuration says otherwise than `{flag}` about the source `{}`", configured.name),
+        "change it there, under its `[[source]]`: the next run goes by that",
+    )
+    .into())
 }
 
 fn find(wanted: &Path, args: &Args, config: &Config, recorded: &[SourceSpec]) -> anyhow::Result<SourceSpec> {
@@ -153,6 +174,16 @@ fn of_folder(
             other.name,
             out::line(&other.root)
         ));
+    }
+    if let Some(file) =
+        root.ancestors().skip(1).map(|above| above.join(RIGHTS_FILE)).find(|file| file.exists())
+    {
+        out::say(&format!(
+            "warning: {} is not read: it stands above {}, and rights hold for what is ingested together with them",
+            out::line(&file.display().to_string()),
+            out::line(&root_text)
+        ));
+        out::hint("ingest that folder instead, or say the same in a rights file of this one");
     }
     Ok(SourceSpec {
         name,

@@ -296,7 +296,20 @@ impl<'a> Twin<'a> {
             let found = checks.as_array().unwrap().iter().find(|check| check["check"] == name);
             found.map(|check| check["detail"].as_str().unwrap().to_owned())
         };
-        assert_eq!(ran.status.code(), Some(0), "{}: {checks:#}", self.name);
+        // A run that goes on later, and what the source itself has wrong, is told; nothing else is.
+        let wrong: Vec<&Value> =
+            checks.as_array().unwrap().iter().filter(|check| check["state"] != "ok").collect();
+        let of_the_source = |check: &Value| {
+            check["state"] == "warning"
+                && ["runs", "documents", "hidden"].contains(&check["check"].as_str().unwrap())
+        };
+        assert!(wrong.iter().all(|check| of_the_source(check)), "{}: {checks:#}", self.name);
+        assert_eq!(
+            ran.status.code(),
+            Some(if wrong.is_empty() { 0 } else { 3 }),
+            "{}: {checks:#}",
+            self.name
+        );
         assert!(detail("audit").unwrap().ends_with("the chain holds"), "{checks:#}");
         assert_eq!(detail("publication"), None, "{checks:#}");
         detail("catalog").unwrap()

@@ -2,11 +2,12 @@
 //! see left out and counted. It must never run anything, and never recurse: nesting is the document's
 //! to choose.
 
+mod charset;
 mod css;
 mod main_content;
 mod walk;
 
-use super::{Extractor, FailReason, Meta, Sink, dates, text};
+use super::{Extractor, FailReason, Meta, Sink, dates};
 use scraper::Html as Tree;
 use std::collections::HashSet;
 
@@ -16,7 +17,7 @@ pub(super) struct Html;
 impl Extractor for Html {
     fn extract(&self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<Meta, FailReason> {
         let mut meta = Meta::default();
-        let source = text::decode(bytes, &mut meta)?;
+        let source = charset::decode(bytes, &mut meta)?;
         walk(&source, false, &mut meta, sink)?;
         Ok(meta)
     }
