@@ -146,7 +146,7 @@ pub(crate) fn read_since(
     let mut all = Since::default();
     let mut each = |place: &Place, entry: Entry| {
         all.last = Some(entry.at);
-        if reached {
+        if reached && !entry.done {
             gap |= entry.begun;
             all.add(entry);
         }

@@ -94,10 +94,15 @@ impl Ledger {
         }
         let mut found = recorded.is_none();
         let (mut behind, mut taken) = (Since::default(), false);
+        let mut before = None;
         let mut each = |place: &Place, entry: Entry| {
             if recorded.is_some() && found {
                 taken |= entry.taken;
-                behind.add(entry);
+                // What no entry says was committed was cut off, or failed: the catalog is none the older for it.
+                match entry.done {
+                    true => before.take().into_iter().for_each(|entry| behind.add(entry)),
+                    false => before = Some(entry),
+                }
             }
             found |= Some(place) == recorded;
         };
@@ -213,6 +218,22 @@ impl Ledger {
         // INVARIANT: what is acknowledged is in the file that has the name, not in one that has lost it meanwhile.
         self.settle(keys)?;
         if self.broken { Err(untrusted(&self.path, "it could not be put back whole")) } else { Ok(()) }
+    }
+
+    /// States that what was appended last was committed. Where that cannot be written it is not said: a catalog that is put
+    /// back then lacks this one change, and nothing tells.
+    pub(crate) fn done(&mut self, keys: &Ring, at: Timestamp) {
+        if self.broken {
+            return;
+        }
+        let Ok((line, tip)) = self.tip.next(&keys.current(), &Entry { done: true, ..Entry::empty(at) })
+        else {
+            return;
+        };
+        match self.file.write_all(line.as_bytes()) {
+            Ok(()) => self.tip = tip,
+            Err(_) => self.broken = self.file.set_len(self.tip.length).is_err(),
+        }
     }
 
     /// States that from here on it is this folder's alone.

@@ -4,7 +4,8 @@
 //! One line an entry: `{"v":1,"seq":7,"key":"1a2b3c4d","mac":"<64 hex>","entry":{…}}`, where `mac` is a hash under
 //! the ledger key of that short name over the mac before, `seq` (8 bytes, big-endian) and the entry's bytes. An entry is
 //! durable before the catalog's transaction commits: what is acknowledged is always in it, and what is in it
-//! and was not committed only narrows more. It begins anew (`begun`) where something could not be written: what
+//! and was not committed only narrows more. That it was committed is told by an entry after it (`done`), so that a change
+//! that failed or was cut off is no sign of an older catalog. It begins anew (`begun`) where something could not be written: what
 //! was backed up before is then restored without it. A catalog that is older than the ledger is narrowed when it is
 //! opened, as a restored one is; a restored folder goes on with a copy of its own (`taken`). A file that is removed or replaced while it is in use is put back
 //! whole before the next entry is acknowledged.
@@ -47,6 +48,9 @@ pub(crate) struct Entry {
     /// From here on it is a restored folder's alone: the data that wrote what stands before cannot go on with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) taken: bool,
+    /// What the entry before says was committed. Not synced by itself: the next entry makes it durable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) done: bool,
     #[serde(flatten)]
     pub(crate) narrowed: Narrowed,
 }
@@ -54,7 +58,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// One that says nothing yet.
     fn empty(at: Timestamp) -> Self {
-        Self { at, begun: false, taken: false, narrowed: Narrowed::default() }
+        Self { at, begun: false, taken: false, done: false, narrowed: Narrowed::default() }
     }
 }
 

@@ -150,3 +150,25 @@ fn a_ledger_that_is_wanted_elsewhere_is_carried_there_and_never_left_behind() {
     vault.backup(&by(), &dir.path().join("later"), "two").unwrap();
     vault.ledger_is_whole().unwrap();
 }
+
+#[test]
+fn a_change_that_was_not_committed_is_no_sign_of_an_older_catalog() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let vault = open(&data);
+    filled(&vault);
+    // As after a full disk, or a kill: it is in the ledger, and its transaction came to no end.
+    let narrowed = crate::ledger::Narrowed {
+        containers: (0..9).map(kenward_access::ids::ContainerNo).collect(),
+        ..Default::default()
+    };
+    vault.ledger.lock().append(&vault.core.keys.ledger, Timestamp(9), narrowed).unwrap();
+    drop(vault);
+    let vault = open(&data);
+    assert_eq!(
+        (sees(&vault, "dana"), sees(&vault, "ben")),
+        (paths(&["a/one.txt", "b/two.txt"]), paths(&["b/two.txt"]))
+    );
+    let log = fs::read_to_string(data.join("audit/log.jsonl")).unwrap();
+    assert!(!log.contains("caught_up_with_the_ledger"));
+}

@@ -23,6 +23,8 @@ pub(crate) struct RightsChange {
     /// The ledger says it already.
     told: bool,
     untold: Option<VaultError>,
+    /// It has an entry in the ledger.
+    entered: bool,
 }
 
 impl RightsChange {
@@ -89,6 +91,7 @@ impl Vault {
             sources: Vec::new(),
             told: false,
             untold: None,
+            entered: false,
         };
         let done = catalog.transaction(action, |tx| {
             let result = work(tx, &mut change)?;
@@ -107,6 +110,9 @@ impl Vault {
             }
             (Err(error), None) => return Err(error),
         };
+        if change.entered {
+            self.ledger.lock().done(&self.core.keys.ledger, self.core.now());
+        }
         if let Some(rights) = change.new {
             self.core.rights.store(Arc::new(rights));
         }
@@ -137,7 +143,10 @@ impl Vault {
             return Ok(());
         }
         match ledger.append(&self.core.keys.ledger, self.core.now(), narrowed) {
-            Ok(()) => tx.set_meta("ledger", &to_json(&ledger.place())?),
+            Ok(()) => {
+                change.entered = true;
+                tx.set_meta("ledger", &to_json(&ledger.place())?)
+            }
             Err(error) => {
                 tracing::error!(%error, "the rights ledger cannot be written; it begins anew when it can");
                 change.untold = Some(error);
