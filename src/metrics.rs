@@ -130,14 +130,14 @@ impl Metrics {
         gauge("audit_records", "Records of the audit log", s.audit_records);
         gauge(
             "rights_ledger_wrong",
-            "1 where the rights ledger is not what is written to",
+            "1 where the rights ledger is not what is written to, or began anew since the last backup",
             u64::from(status.ledger_wrong.is_some()),
         );
         gauge("runs_under_way", "Sources that a run is on", running);
         gauge("runs_stopped", "Sources whose last run came to no end", stopped);
         let unreachable = status.sources.iter().filter(|source| !source.reachable).count() as u64;
         gauge("sources_unreachable", "Sources whose folder is not there", unreachable);
-        let listed = status.sources.iter().map(|source| source.source.fresh.map_or(0, |at| seconds(at)));
+        let listed = status.sources.iter().map(|source| source.source.fresh.map_or(0, seconds));
         gauge(
             "oldest_listing_timestamp_seconds",
             "When the source that was read longest ago was last read in whole; 0 = never",
