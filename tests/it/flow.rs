@@ -323,4 +323,6 @@ fn an_operator_is_told_what_a_removal_hides_and_what_is_gone() {
     std::fs::rename(machine.path("handbook"), machine.path("moved")).unwrap();
     let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("is not there; what was read of it still answers"), "{doctor:?}");
+    let status = machine.run(&["status"]).done();
+    assert!(status.out.contains("its FOLDER IS NOT THERE"), "{status:?}");
 }

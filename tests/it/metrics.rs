@@ -40,6 +40,7 @@ async fn they_count_what_was_asked_and_say_nothing_of_it() {
         "kenward_request_duration_seconds_count{operation=\"fetch\",outcome=\"not_found\"} 1",
         "kenward_documents 4",
         "kenward_sources 1",
+        "kenward_sources_unreachable 0",
         "kenward_disk_bytes{store=\"text\"}",
     ] {
         assert!(text.contains(line), "`{line}` is not in {text}");
@@ -61,6 +62,12 @@ async fn they_count_what_was_asked_and_say_nothing_of_it() {
     let rebound =
         http().get(format!("{origin}/metrics")).header("host", "evil.example").send().await.unwrap();
     assert_eq!(rebound.status().as_u16(), 403, "a name that was rebound");
+
+    std::fs::rename(home.path("handbook"), home.path("moved")).unwrap();
+    let (_, text) = get(&format!("{origin}/metrics")).await;
+    assert!(text.contains("kenward_sources_unreachable 1"), "{text}");
+    let oldest = text.lines().find_map(|line| line.strip_prefix("kenward_oldest_listing_timestamp_seconds "));
+    assert!(oldest.unwrap().parse::<u64>().unwrap() > 1_700_000_000, "{text}");
 }
 
 #[tokio::test]

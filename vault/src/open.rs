@@ -169,6 +169,7 @@ fn open_ledger(
             ledger::left_behind(tx.meta("ledger_at")?.map(PathBuf::from), &path)?;
         }
         let (ledger, begins, behind) = Ledger::open(&path, &keys.ledger, recorded.as_ref(), now)?;
+        ledger::put_aside(&with_keys, &path)?;
         if begins {
             tx.set_meta("ledger", &to_json(&ledger.place())?)?;
             if goes_on {

@@ -67,9 +67,24 @@ fn lock(file: &File, path: &Path) -> Result<(), VaultError> {
     }
 }
 
-fn sync_above(path: &Path) -> Result<(), VaultError> {
+pub(super) fn sync_above(path: &Path) -> Result<(), VaultError> {
     let Some(dir) = path.parent() else { return Ok(()) };
     File::open(dir).and_then(|d| d.sync_all()).map_err(VaultError::io("syncing", dir))
+}
+
+/// A file's name with more behind it, for another one beside it.
+pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(more);
+    name.into()
+}
+
+/// Removes a file, if it is there.
+pub(super) fn clear(path: &Path) -> Result<(), VaultError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(VaultError::io("removing", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 impl Ledger {
@@ -342,15 +357,8 @@ impl Ledger {
         // A link stays one: what it leads to is put back.
         let link = fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_symlink());
         let place = if link { self.real.clone() } else { self.path.clone() };
-        let mut name = place.clone().into_os_string();
-        name.push(".new");
-        let beside = PathBuf::from(name);
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(VaultError::io("removing", &beside)(error));
-            }
-            _ => {}
-        }
+        let beside = beside(&place, ".new");
+        clear(&beside)?;
         let mut how = fs::OpenOptions::new();
         how.read(true).append(true).create_new(true).mode(0o600);
         let mut file = how.open(&beside).map_err(VaultError::io("making", &beside))?;

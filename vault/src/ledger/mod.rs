@@ -23,7 +23,7 @@ pub use apply::Hidden;
 pub(crate) use chain::{Since, read_since};
 pub(crate) use diff::between;
 pub(crate) use file::{FILE, Ledger};
-pub(crate) use moved::{carry, left_behind};
+pub(crate) use moved::{carry, left_behind, put_aside};
 
 use crate::writer::SourceSpec;
 use kenward_access::acl::Clearance;

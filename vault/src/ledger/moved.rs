@@ -1,13 +1,14 @@
 //! A ledger that the configuration puts elsewhere goes there whole. It must never be left behind: whoever restored with
 //! what was left would give back whatever was taken away since.
 
+use super::file::{beside, clear, sync_above};
 use crate::error::VaultError;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Brings the ledger from the folder's keys to where it is wanted, if it is not there. The old file keeps another name.
+/// Brings the ledger from the folder's keys to where it is wanted, if it is not there: a copy, which is whole or not there.
 ///
 /// # Errors
 /// [`VaultError::Io`]; then the old one is still where it was.
@@ -15,26 +16,31 @@ pub(crate) fn carry(from: &Path, to: &Path) -> Result<(), VaultError> {
     if from == to || to.symlink_metadata().is_ok() || !from.is_file() {
         return Ok(());
     }
-    let beside = with(to, ".new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(VaultError::io("removing", &beside)(error));
-        }
-        _ => {}
-    }
+    let new = beside(to, ".new");
+    clear(&new)?;
     let copy = || -> io::Result<()> {
-        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         io::copy(&mut File::open(from)?, &mut out)?;
         out.sync_all()?;
-        fs::rename(&beside, to)?;
-        sync_above(to)
+        fs::rename(&new, to)
     };
     copy().map_err(VaultError::io("writing", to))?;
-    // INVARIANT: there are two of them for a moment, and never one that is not whole.
-    let aside = with(from, ".moved");
-    fs::rename(from, &aside).and_then(|()| sync_above(from)).map_err(VaultError::io("renaming", from))?;
-    tracing::warn!(to = %to.display(), "the rights ledger was moved to where `backup.ledger` wants it");
-    Ok(())
+    sync_above(to)
+}
+
+/// Gives the file with the keys another name where the ledger that was opened is another one.
+///
+/// INVARIANT: it lies there under its name only until what goes on elsewhere is open, whatever a crash left: with it a
+/// restore would give back what was taken since.
+pub(crate) fn put_aside(with_keys: &Path, opened: &Path) -> Result<(), VaultError> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    // A link that leads there names the same file.
+    if !with_keys.is_file() || real(with_keys) == real(opened) {
+        return Ok(());
+    }
+    fs::rename(with_keys, beside(with_keys, ".moved")).map_err(VaultError::io("renaming", with_keys))?;
+    tracing::warn!(to = %opened.display(), "the rights ledger is where `backup.ledger` wants it; the old file has another name");
+    sync_above(with_keys)
 }
 
 /// Refuses to begin anew while the ledger still lies where it was last: it may be on a disk of its own, or another
@@ -54,14 +60,4 @@ pub(crate) fn left_behind(was: Option<PathBuf>, path: &Path) -> Result<(), Vault
             "move that file there, or set `backup.ledger` to where it is",
         )),
     }
-}
-
-fn with(path: &Path, more: &str) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push(more);
-    name.into()
-}
-
-fn sync_above(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }

@@ -136,6 +136,10 @@ fn a_ledger_that_is_wanted_elsewhere_is_carried_there_and_never_left_behind() {
             .iter()
             .any(|user| user.handle == "dana" && user.disabled)
     );
+    // As after a crash between the copy and the other name.
+    fs::rename(data.join("keys/rights.ledger.moved"), data.join("keys/rights.ledger")).unwrap();
+    drop(open_at(&data, Some(&first)).unwrap());
+    assert!(!data.join("keys/rights.ledger").exists(), "nobody restores with it");
     for wanted in [Some(second.as_path()), None] {
         let refused = told(open_at(&data, wanted).err().unwrap());
         assert!(refused.contains("still at") && refused.contains("move that file there"), "{refused}");

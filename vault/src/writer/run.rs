@@ -2,6 +2,9 @@
 //! [`Run::finish`], after a complete listing, removes and widens.
 
 mod ending;
+mod reserved;
+
+pub use reserved::Reserved;
 
 use super::put::In;
 use super::{Failure, Known, NewDocument, RunSummary, Standing, Tried, publish::Ask};
@@ -41,34 +44,6 @@ pub struct Run {
     end: RunState,
 }
 
-/// A source that is held for a run which has not begun; dropped, it is let go.
-pub struct Reserved {
-    vault: Arc<Vault>,
-    place: Option<In>,
-    started: Timestamp,
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if let Some(place) = &self.place {
-            self.vault.running.lock().remove(&place.source);
-        }
-    }
-}
-
-impl Reserved {
-    /// Begins the run, or goes on with one that came to no end.
-    ///
-    /// # Errors
-    /// [`VaultError`]; the source is then let go.
-    pub fn begin(mut self, by: &Operator) -> Result<Run, VaultError> {
-        match self.place.take() {
-            Some(place) => self.vault.begin_in(by, place, self.started),
-            None => Err(VaultError::damaged("a run that has begun already", "report this as a defect")),
-        }
-    }
-}
-
 impl Drop for Run {
     fn drop(&mut self) {
         if self.end != RunState::Done {
@@ -88,16 +63,6 @@ impl Drop for Run {
 }
 
 impl Vault {
-    /// Takes a source for a run, before it is listed: what another run keeps or removes after a listing is not in that.
-    ///
-    /// # Errors
-    /// [`VaultError::Name`] for an unknown source, or one that is being ingested already.
-    pub fn reserve(self: &Arc<Self>, source: u32) -> Result<Reserved, VaultError> {
-        let started = self.core.now();
-        let place = self.occupy(source)?;
-        Ok(Reserved { vault: Arc::clone(self), place: Some(place), started })
-    }
-
     /// Begins (or goes on with) a run over a source. One run per source at a time.
     ///
     /// # Errors
