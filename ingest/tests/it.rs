@@ -13,6 +13,8 @@ mod archives;
 mod bad_input;
 #[path = "it/changing.rs"]
 mod changing;
+#[path = "it/content_moving.rs"]
+mod content_moving;
 #[path = "it/dates.rs"]
 mod dates;
 #[path = "it/memory.rs"]

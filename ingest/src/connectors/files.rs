@@ -129,6 +129,11 @@ impl SourceConnector for FilesConnector {
     fn still(&self, fetched: &Fetched) -> bool {
         fetched.file.metadata().is_ok_and(|meta| Stamp::of(&meta) == fetched.stamp)
     }
+
+    fn state(&self, path: &str) -> Option<Stamp> {
+        let meta = open::beneath(&self.root, path).ok()?.metadata().ok()?;
+        Some(Stamp::of(&meta))
+    }
 }
 
 fn check_root(root: &Path) -> Result<(), RootError> {

@@ -12,7 +12,7 @@ mod watch;
 pub use files::FilesConnector;
 pub use rights_files::RIGHTS_FILE;
 pub(crate) use rights_files::in_an_archive;
-pub(crate) use stamp::Stamp;
+pub use stamp::Stamp;
 pub use watch::{FolderWatch, Seen, WatchError};
 
 use crate::acl_mapping::Rules;
@@ -71,6 +71,12 @@ impl Listing {
             || self.failures.binary_search_by(|failure| failure.path.as_str().cmp(path)).is_ok()
     }
 
+    /// The place of a file among the items.
+    #[must_use]
+    pub fn index(&self, path: &str) -> Option<usize> {
+        self.items.binary_search_by(|item| item.path.as_str().cmp(path)).ok()
+    }
+
     /// The file that a document stands in: an archive, or the document itself.
     #[must_use]
     pub fn file_of<'p>(&self, path: &'p str) -> &'p str {
@@ -111,7 +117,7 @@ pub struct Fetched {
     /// Who may read it.
     pub rights: ItemRights,
     /// The state that it was in, as of the opening.
-    pub(crate) stamp: Stamp,
+    pub stamp: Stamp,
 }
 
 /// Why something could not be fetched.
@@ -163,4 +169,8 @@ pub trait SourceConnector: Send + Sync {
 
     /// Whether the document is still what it was when it was fetched. Asked after its bytes were read.
     fn still(&self, fetched: &Fetched) -> bool;
+
+    /// The state that what is at this path is in now; `None` if that cannot be told. Asked after the rights were read
+    /// once more: what is in the state in which it was fetched had its bytes all the time since.
+    fn state(&self, path: &str) -> Option<Stamp>;
 }

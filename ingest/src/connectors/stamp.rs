@@ -1,5 +1,5 @@
-//! The state that an open file is in, so that it can be told whether that changed while it was read. It must never
-//! take one state for another: what was read would be of no moment.
+//! The state that a file is in, so that it can be told whether that changed since it was opened. It must never take one
+//! state for another: what was read would be of no moment.
 
 use super::FetchError;
 use std::fs::{File, Metadata};
@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Changes within one tick of the system's clock bear the same time: at the slowest a hundred a second.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Length and times of a file. The time at which it was last touched in any way cannot be set by anybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+/// Which file, its length and times. The time at which it was last touched in any way cannot be set by anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// Device and number.
+    file: (u64, u64),
     length: u64,
     modified: (i64, i64),
     touched: (i64, i64),
@@ -21,7 +23,7 @@ impl Stamp {
     /// The state that this is of.
     pub(super) fn of(meta: &Metadata) -> Self {
         let (modified, touched) = ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()));
-        Self { length: meta.len(), modified, touched }
+        Self { file: (meta.dev(), meta.ino()), length: meta.len(), modified, touched }
     }
 
     fn touched(self) -> Option<SystemTime> {

@@ -47,17 +47,17 @@ pub(super) fn dispatch(
     batches: &Sender<Batch>,
     done: &Sender<Embedded>,
 ) -> bool {
-    let Arrival { path, container, archive, outcome, permit } = read;
+    let Arrival { path, hangs, archive, outcome, permit } = read;
     let prepared = match outcome {
         Outcome::Ready(prepared) if embeds && !prepared.chunks.is_empty() => prepared,
         outcome => {
-            let read = Arrival { path, container, archive, outcome, permit };
+            let read = Arrival { path, hangs, archive, outcome, permit };
             return done.send(Embedded { read, vectors: Vec::new() }).is_ok();
         }
     };
     let count = prepared.chunks.len();
     let document = Arc::new(Mutex::new(State {
-        shell: Some(Arrival { path, container, archive, outcome: Outcome::Unknown, permit }),
+        shell: Some(Arrival { path, hangs, archive, outcome: Outcome::Unknown, permit }),
         prepared: None,
         vectors: vec![Vec::new(); count],
         left: count,

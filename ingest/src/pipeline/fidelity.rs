@@ -2,12 +2,13 @@
 //! names that stand for nobody, and documents that are nobody's. It decides nothing.
 
 use crate::acl_mapping::{Fidelity, KEPT, Rules, Unmapped};
-use crate::connectors::Listing;
+use crate::connectors::ItemRights;
 use kenward_access::acl::Effect;
 use kenward_vault::Vault;
+use std::sync::Arc;
 
 /// The whole report.
-pub(super) fn of(vault: &Vault, rules: &Rules, listing: &Listing) -> Fidelity {
+pub(super) fn of(vault: &Vault, rules: &Rules, files: &[Arc<ItemRights>]) -> Fidelity {
     let mut fidelity = rules.fidelity();
     let names = rules.names();
     let asked: Vec<&str> = names.keys().map(String::as_str).collect();
@@ -17,10 +18,10 @@ pub(super) fn of(vault: &Vault, rules: &Rules, listing: &Listing) -> Fidelity {
     fidelity.unmapped_first = first
         .map(|name| Unmapped { name: name.to_owned(), place: names.get(name).cloned().unwrap_or_default() })
         .collect();
-    let nobodys = |path: &str| {
-        let spec = rules.of_file(path).spec;
+    let nobodys = |rights: &ItemRights| {
+        let spec = &rights.spec;
         spec.problem.is_none() && !spec.entries.iter().any(|entry| entry.effect == Effect::Allow)
     };
-    fidelity.nobodys = listing.items.iter().filter(|item| nobodys(&item.path)).count() as u64;
+    fidelity.nobodys = files.iter().filter(|rights| nobodys(rights)).count() as u64;
     fidelity
 }

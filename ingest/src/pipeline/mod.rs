@@ -14,13 +14,14 @@
 mod budget;
 mod embed;
 mod fidelity;
+mod places;
 pub mod plan;
 mod read;
 mod rights_only;
 mod run;
 mod stop;
 
-pub use rights_only::{RightsReport, sync_rights};
+pub use rights_only::{RightsReport, sync_rights, sync_rights_through};
 pub use stop::Stop;
 
 use crate::acl_mapping::Fidelity;
@@ -268,7 +269,7 @@ pub fn ingest_through(
     let ended = run::drive(vault, by, source, spec, options, connector, progress);
     let waits = matches!(ended, Err(IngestError::MassDelete { .. } | IngestError::NoDefault { .. }));
     if waits && !vault.known(Some(source))?.is_empty() {
-        rights_only::over(connector, vault, by, source, spec, &options.stop)?;
+        rights_only::sync_rights_through(connector, vault, by, source, spec, &options.stop)?;
     }
     ended
 }

@@ -2,6 +2,7 @@
 //! is read, archives are unpacked (in a worker process), and nothing is extracted, kept or written. What only a parser can tell (a broken or encrypted
 //! document) it does not tell.
 
+use super::places::Places;
 use super::run::{BELOW_UNREADABLE, above, unreadable};
 use super::{IngestError, IngestOptions, PIPELINE, rights_are_in};
 use crate::acl_mapping::{Fidelity, place};
@@ -86,12 +87,12 @@ pub fn plan(
     let connector = FilesConnector::of(spec);
     let listing = connector.list().map_err(|error| IngestError::root(spec, &error))?;
     let rights = connector.rights(&listing);
+    let places = Places::of_all(&rights.rules, &listing);
     let known = vault.known(number)?;
     let mut plan = Plan { source: spec.name.clone(), files: listing.items.len() as u64, ..Plan::default() };
     let mut stated = Stated::default();
     let mut worker = Worker::new(options.worker.clone(), options.limits);
-    for item in &listing.items {
-        let of_file = rights.rules.of_file(&item.path);
+    for (item, of_file) in listing.items.iter().zip(places.files()) {
         plan.without_rights += u64::from(of_file.unsaid && spec.default_allow.is_empty());
         let there = match look(&connector, item, &rights, options) {
             Ok(Found::Archive(packed, bytes)) => {
@@ -100,7 +101,7 @@ pub fn plan(
             }
             found => plan.document(&item.path, found, &known, options),
         };
-        let (mut container, mut rights) = (of_file.container, of_file.spec);
+        let (mut container, mut rights) = (of_file.container.clone(), of_file.spec.clone());
         if there.shut {
             container = format!("{}/{RIGHTS_FILE}", item.path);
             let origin = Origin { file: item.path.clone(), line: 0 };
@@ -132,7 +133,7 @@ pub fn plan(
         let unmatched = rights.rules.unmatched(listing.items.iter().map(|item| item.path.as_str()));
         plan.rules_unmatched = unmatched.into_iter().map(|(file, line)| place(&file, line)).collect();
     }
-    plan.fidelity = super::fidelity::of(vault, &rights.rules, &listing);
+    plan.fidelity = super::fidelity::of(vault, &rights.rules, places.files());
     plan.about = about(vault, plan.added.count + plan.changed.count)?;
     Ok(plan)
 }

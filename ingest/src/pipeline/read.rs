@@ -6,7 +6,7 @@ use super::budget::{Budget, Permit, Short, cost};
 use super::{IngestError, IngestOptions, PIPELINE};
 use crate::archives::Entry;
 use crate::chunking::{Assembled, Assembler, Chunk, Sizer, title_line};
-use crate::connectors::{FetchError, Fetched, Item, Rights, SourceConnector};
+use crate::connectors::{FetchError, Fetched, Item, ItemRights, Rights, SourceConnector, Stamp};
 use crate::doors::mint;
 use crate::formats::{FailReason, Format, HEAD, Meta, Packed, Sniffed, identify, sniff};
 use crate::language;
@@ -29,6 +29,10 @@ const TRIES: usize = 3;
 #[derive(Debug, Clone)]
 pub(super) struct Task<'l> {
     pub item: &'l Item,
+    /// Its place in the listing.
+    pub index: usize,
+    /// Its rights, by the reading that this pass goes by.
+    pub rights: Arc<ItemRights>,
     pub known: Option<Arc<Known>>,
     /// What is recorded of its last failure.
     pub failed: Option<Box<Standing>>,
@@ -38,12 +42,22 @@ pub(super) struct Task<'l> {
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub path: String,
-    pub container: String,
+    pub hangs: Hangs,
     /// It is a member of an archive.
     pub archive: bool,
     pub outcome: Outcome,
     /// Held until the document is put.
     pub permit: Option<Permit>,
+}
+
+/// The file that a document is read from: its place in the listing, the container that it hangs on, and the state in
+/// which it was.
+#[derive(Debug, Clone)]
+pub(super) struct Hangs {
+    pub index: usize,
+    pub container: String,
+    /// None before it was opened.
+    pub stamp: Option<Stamp>,
 }
 
 /// What became of it.
@@ -152,17 +166,18 @@ impl Reader<'_> {
     /// Reads a file; what it comes to goes to `give`, which may end it by `false`.
     pub(super) fn read(&mut self, task: &Task<'_>, give: &mut dyn FnMut(Arrival) -> bool) -> bool {
         let path = task.item.path.clone();
-        let mut container = self.rights.rules.of_file(&path).container;
+        let container = task.rights.container.clone();
+        let mut hangs = Hangs { index: task.index, container, stamp: None };
         let mut needs = 0;
         loop {
             let mut raw_hash = None;
             let Some(mut permit) = self.budget.take(needs) else {
                 let outcome = Outcome::Failed(FailReason::TooMuchMemory, raw_hash);
-                return give(Arrival { path, container, archive: false, outcome, permit: None });
+                return give(Arrival { path, hangs, archive: false, outcome, permit: None });
             };
-            let outcome = match self.file(task, &mut container, &mut raw_hash, &mut permit) {
+            let outcome = match self.file(task, &mut hangs, &mut raw_hash, &mut permit) {
                 Ok(File::Archive { packed, bytes, modified }) => {
-                    return self.archive(&path, &container, (packed, bytes, modified), permit, give);
+                    return self.archive(&path, &hangs, (packed, bytes, modified), permit, give);
                 }
                 Ok(File::One(outcome)) => outcome,
                 Err(Trouble::Worker(error)) => failed(error, raw_hash),
@@ -173,20 +188,21 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            return give(Arrival { path, container, archive: false, outcome, permit: Some(permit) });
+            return give(Arrival { path, hangs, archive: false, outcome, permit: Some(permit) });
         }
     }
 
     fn file(
         &mut self,
         task: &Task<'_>,
-        container: &mut String,
+        hangs: &mut Hangs,
         hashed: &mut Option<[u8; 32]>,
         permit: &mut Permit,
     ) -> Result<File, Trouble> {
         let Some(stable) = self.stable(task.item, permit)? else { return Ok(File::One(Outcome::Unknown)) };
         let Stable { fetched, bytes } = stable;
-        container.clone_from(&fetched.rights.container);
+        hangs.container = fetched.rights.container;
+        hangs.stamp = Some(fetched.stamp);
         let modified = fetched.modified;
         match identify(&bytes, &task.item.path) {
             Sniffed::Archive(packed) => Ok(File::Archive { packed, bytes, modified }),
@@ -202,7 +218,7 @@ impl Reader<'_> {
     fn archive(
         &mut self,
         path: &str,
-        container: &str,
+        hangs: &Hangs,
         (packed, bytes, modified): (Packed, Vec<u8>, Timestamp),
         permit: Permit,
         give: &mut dyn FnMut(Arrival) -> bool,
@@ -214,7 +230,7 @@ impl Reader<'_> {
         let unpacked = opener.unpack(packed, self.rights.rules.format(), bytes, &mut |entry| {
             // The worker answers when it has all of the archive: it is not held here any more.
             permit = None;
-            goes_on = give(self.member(path, container, entry, modified));
+            goes_on = give(self.member(path, hangs, entry, modified));
             goes_on
         });
         self.opener = opener;
@@ -224,8 +240,8 @@ impl Reader<'_> {
             Err(WorkerError::Document(FailReason::NoArchive)) => Outcome::Unknown,
             Err(error) => failed(error, None),
         };
-        let (path, container) = (path.to_owned(), container.to_owned());
-        goes_on && give(Arrival { path, container, archive: false, outcome, permit })
+        let (path, hangs) = (path.to_owned(), hangs.clone());
+        goes_on && give(Arrival { path, hangs, archive: false, outcome, permit })
     }
 
     /// A place for a worker that is not started.
@@ -233,11 +249,11 @@ impl Reader<'_> {
         Worker::new(self.options.worker.clone(), self.options.limits)
     }
 
-    fn member(&mut self, archive: &str, container: &str, entry: Entry, changed: Timestamp) -> Arrival {
+    fn member(&mut self, archive: &str, hangs: &Hangs, entry: Entry, changed: Timestamp) -> Arrival {
         // INVARIANT: a member hangs where its archive hangs.
         let arrival = |path: &str, outcome, permit| Arrival {
             path: format!("{archive}/{path}"),
-            container: container.to_owned(),
+            hangs: hangs.clone(),
             archive: true,
             outcome,
             permit,

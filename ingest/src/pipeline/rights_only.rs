@@ -5,7 +5,7 @@
 use super::run::{above, unreadable};
 use super::{IngestError, Stop};
 use crate::acl_mapping::{parent, place};
-use crate::connectors::{FilesConnector, Item, Listing, Rights, SourceConnector};
+use crate::connectors::{FilesConnector, Item, Listing, Rights, SourceConnector, Stamp};
 use kenward_vault::Vault;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::{RightsNow, SourceSpec, Unsure};
@@ -61,10 +61,14 @@ pub fn sync_rights(
     stop: &Stop,
 ) -> Result<RightsReport, IngestError> {
     let connector = FilesConnector::of(spec);
-    over(&connector, vault, by, source, spec, stop)
+    sync_rights_through(&connector, vault, by, source, spec, stop)
 }
 
-pub(super) fn over(
+/// Reads the rights of a source through this connector, and puts them into force.
+///
+/// # Errors
+/// [`IngestError::Root`], [`IngestError::Vault`].
+pub fn sync_rights_through(
     connector: &dyn SourceConnector,
     vault: &Arc<Vault>,
     by: &Operator,
@@ -91,7 +95,7 @@ pub(super) fn over(
         report.changed += changed;
         let items: BTreeMap<&str, &Item> =
             listing.items.iter().map(|item| (item.path.as_str(), item)).collect();
-        let mut verified = BTreeSet::new();
+        let mut verified = BTreeMap::new();
         for unsure in &unsure {
             report.stopped = stop.asked().is_some();
             if report.stopped {
@@ -99,17 +103,19 @@ pub(super) fn over(
             }
             let Some(item) = items.get(unsure.source_id.as_str()) else { continue };
             report.looked_at += 1;
-            if same(connector, item, &rights, unsure) {
-                verified.insert(unsure.source_id.clone());
+            if let Some(stamp) = same(connector, item, &rights, unsure) {
+                verified.insert(unsure.source_id.clone(), stamp);
             }
         }
-        report.waiting = (unsure.len() - verified.len()) as u64;
         report.rights_problems = problems(&rights, sync.problems(&now)?);
         report.rights_not_read.clone_from(&listing.near_rights);
-        // INVARIANT: rights, content, rights again. What widens was read under rights that still hold.
+        // INVARIANT: rights, content, rights again, and the content is still the same: it was there while these rights
+        // held.
         report.unsettled = connector.rights(&listing).raw != rights.raw;
+        verified.retain(|path, stamp| connector.state(path) == Some(*stamp));
+        report.waiting = (unsure.len() - verified.len()) as u64;
         if !report.unsettled {
-            report.widened = sync.widen(&verified)?;
+            report.widened = sync.widen(&verified.into_keys().collect())?;
         }
         if report.stopped || !report.unsettled || round + 1 == ROUNDS {
             break;
@@ -180,12 +186,12 @@ fn put(now: &mut RightsNow, rights: &Rights, id: &str, file: &str) {
     now.containers.entry(of_file.container).or_insert(of_file.spec);
 }
 
-/// Whether a file still has the bytes that the published version came from.
-fn same(connector: &dyn SourceConnector, item: &Item, rights: &Rights, unsure: &Unsure) -> bool {
+/// The state of a file, if it still has the bytes that the published version came from.
+fn same(connector: &dyn SourceConnector, item: &Item, rights: &Rights, unsure: &Unsure) -> Option<Stamp> {
     if item.length != unsure.length {
-        return false;
+        return None;
     }
-    let Ok(mut fetched) = connector.fetch(item, rights) else { return false };
+    let mut fetched = connector.fetch(item, rights).ok()?;
     let mut hash = Sha256::new();
     let mut left = unsure.length;
     let mut buffer = vec![0; 1 << 16];
@@ -193,14 +199,14 @@ fn same(connector: &dyn SourceConnector, item: &Item, rights: &Rights, unsure: &
         match fetched.file.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => {
-                let Some(less) = left.checked_sub(read as u64) else { return false };
-                left = less;
+                left = left.checked_sub(read as u64)?;
                 hash.update(buffer.get(..read).unwrap_or_default());
             }
-            Err(_) => return false,
+            Err(_) => return None,
         }
     }
-    left == 0 && connector.still(&fetched) && <[u8; 32]>::from(hash.finalize()) == unsure.raw_hash
+    let same = left == 0 && <[u8; 32]>::from(hash.finalize()) == unsure.raw_hash;
+    (same && connector.still(&fetched)).then_some(fetched.stamp)
 }
 
 fn problems(rights: &Rights, unresolved: Vec<(String, String)>) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use crate::archives::zip;
 use crate::world::{World, by};
 use kenward_ingest::pipeline::{RunReport, ingest_through};
 use kenward_ingest::source::{
-    FetchError, Fetched, FilesConnector, Item, Listing, Rights, RootError, SourceConnector,
+    FetchError, Fetched, FilesConnector, Item, Listing, Rights, RootError, SourceConnector, Stamp,
 };
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -76,6 +76,10 @@ impl SourceConnector for Restless<'_> {
         given.file = File::from(std::os::fd::OwnedFd::from(out));
         state.opened = Some(opened);
         Ok(given)
+    }
+
+    fn state(&self, path: &str) -> Option<Stamp> {
+        self.files.state(path)
     }
 
     fn still(&self, fetched: &Fetched) -> bool {

@@ -3,6 +3,7 @@
 
 mod ending;
 mod reserved;
+mod told;
 
 pub use reserved::Reserved;
 
@@ -14,8 +15,9 @@ use crate::runs::RunState;
 use crate::vault::{Operator, Vault};
 use kenward_access::ids::{DocNo, Timestamp};
 use kenward_access::rights::RightsSpec;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use told::{Told, What};
 
 /// One run over one source. Dropping it without [`Run::finish`] leaves it interrupted: what was put
 /// stays, what of it was not published waits for the next run's publications, and that run goes on.
@@ -30,9 +32,7 @@ pub struct Run {
     known: HashMap<String, content::KnownDocument>,
     /// What failed before, or in this run.
     failed: HashMap<String, Standing>,
-    seen: HashSet<String>,
-    /// Of which this run knows that the source has what is published, or is about to be.
-    read: BTreeSet<String>,
+    told: Told,
     /// What this run put, by id, and the container that it hangs on.
     put: HashMap<String, (DocNo, String)>,
     stated: HashSet<String>,
@@ -84,8 +84,7 @@ impl Vault {
             started,
             known: HashMap::new(),
             failed: HashMap::new(),
-            seen: HashSet::new(),
-            read: BTreeSet::new(),
+            told: Told::default(),
             put: HashMap::new(),
             stated: HashSet::new(),
             ask: Ask::default(),
@@ -257,9 +256,9 @@ impl Run {
         container: &str,
         modified: Timestamp,
     ) -> Result<(), VaultError> {
-        self.seen.insert(source_id.to_owned());
-        self.read.insert(source_id.to_owned());
-        self.summary.unchanged += 1;
+        // It may be what this run has put itself.
+        let what = if self.put.contains_key(source_id) { What::Changed } else { What::Unchanged };
+        self.told.note(source_id, what, &mut self.summary);
         let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
         if known.waiting {
             self.ask.ready.insert(known.no);
@@ -285,8 +284,7 @@ impl Run {
     /// # Errors
     /// [`VaultError`].
     pub fn unread(&mut self, source_id: &str, container: &str) -> Result<(), VaultError> {
-        self.seen.insert(source_id.to_owned());
-        self.summary.unchanged += 1;
+        self.told.note(source_id, What::Unread, &mut self.summary);
         let Some(known) = self.known.get_mut(source_id) else { return Ok(()) };
         if known.known.container != container {
             let moved = BTreeMap::from([(source_id.to_owned(), container.to_owned())]);
@@ -318,15 +316,11 @@ impl Run {
             if let Some(known) = self.known.get_mut(&document.source_id) {
                 known.put(document);
             }
-            self.read.insert(document.source_id.clone());
             self.summary.chunks += document.chunks.len() as u64;
             self.failed.remove(&document.source_id);
-            if self.known.contains_key(&document.source_id) {
-                self.summary.changed += 1;
-            } else {
-                self.summary.added += 1;
-            }
-            self.seen.insert(document.source_id.clone());
+            let known = self.known.contains_key(&document.source_id);
+            let what = if known { What::Changed } else { What::Added };
+            self.told.note(&document.source_id, what, &mut self.summary);
         }
         Ok(())
     }
@@ -336,17 +330,38 @@ impl Run {
     ///
     /// INVARIANT: nothing is published, let go or kept for what was seen of it under older rights.
     pub fn look_again(&mut self, of: &dyn Fn(&str) -> bool) -> Vec<String> {
-        let ids: Vec<String> = self.seen.iter().filter(|id| of(id)).cloned().collect();
+        let ids: Vec<String> = self.told.ids().filter(|id| of(id)).cloned().collect();
         for id in &ids {
             let known = self.known.get(id).map(|known| known.no);
             for no in known.iter().chain(self.put.get(id).map(|(no, _)| no)) {
                 self.ask.ready.remove(no);
                 self.ask.free.remove(no);
             }
-            self.read.remove(id);
-            self.seen.remove(id);
+            self.told.forget(id, &mut self.summary);
         }
         ids
+    }
+
+    /// Whether something of a document is to be published, or to come out from under old rights, with the next
+    /// publication.
+    #[must_use]
+    pub fn is_asked(&self, source_id: &str) -> bool {
+        let known = self.known.get(source_id).map(|known| known.no);
+        let mut numbers = known.into_iter().chain(self.put.get(source_id).map(|(no, _)| *no));
+        numbers.any(|no| self.ask.ready.contains(&no) || self.ask.free.contains(&no))
+    }
+
+    /// The containers whose rights would widen at the run's end, by their keys.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn would_widen(&self) -> Result<HashSet<String>, VaultError> {
+        let waiting = self
+            .vault
+            .catalog
+            .lock()
+            .transaction("reading rights", |tx| rights::waiting_to_widen(tx, self.place.source))?;
+        Ok(waiting.into_iter().map(|(_, key)| key).filter(|key| self.stated.contains(key)).collect())
     }
 
     /// Whether this run has put a document.
@@ -357,7 +372,7 @@ impl Run {
 
     /// Notes that documents are there of which nothing holds that this run was told.
     pub fn there(&mut self, ids: Vec<String>) {
-        self.seen.extend(ids);
+        ids.iter().for_each(|id| self.told.note(id, What::There, &mut self.summary));
     }
 
     /// What is recorded of failed documents, in no order.
@@ -402,8 +417,7 @@ impl Run {
         };
         if standing.failure.detail == detail && !self.known.contains_key(source_id) {
             // Nothing of it is kept that would have to be guarded, and what is recorded says it all.
-            self.summary.failed += 1;
-            self.seen.insert(source_id.to_owned());
+            self.told.note(source_id, What::Failed, &mut self.summary);
             return Ok(standing.failure);
         }
         detail.clone_into(&mut standing.failure.detail);
@@ -415,10 +429,8 @@ impl Run {
         if let Some(no) = self.vault.keep_failure(&self.place, container, &standing)? {
             self.ask.ready.remove(&no);
         }
-        self.summary.failed += 1;
-        self.read.remove(&standing.failure.path);
         let failure = standing.failure.clone();
-        self.seen.insert(failure.path.clone());
+        self.told.note(&failure.path, What::Failed, &mut self.summary);
         self.failed.insert(failure.path.clone(), standing);
         Ok(failure)
     }
@@ -429,9 +441,10 @@ impl Run {
     /// # Errors
     /// [`VaultError`].
     pub fn keep(&mut self, source_id: &str, container: &str) -> Result<(), VaultError> {
-        if !self.seen.insert(source_id.to_owned()) {
+        if self.told.has(source_id) {
             return Ok(());
         }
+        self.told.note(source_id, What::There, &mut self.summary);
         if let Some(no) = self.vault.keep_unread(&self.place, source_id, container)? {
             self.ask.ready.remove(&no);
         }
@@ -451,6 +464,12 @@ impl Run {
             .catalog
             .lock()
             .transaction("noting a run's progress", |tx| runs::note(tx, row, progress, &self.summary))
+    }
+
+    /// What it came to so far.
+    #[must_use]
+    pub fn summary(&self) -> &RunSummary {
+        &self.summary
     }
 
     /// The number of the run, which it keeps when it is gone on with.

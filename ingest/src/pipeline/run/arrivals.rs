@@ -35,7 +35,8 @@ impl Drive<'_> {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let Arrival { path, container, archive, outcome, permit } = read;
+            let Arrival { path, hangs, archive, outcome, permit } = read;
+            let container = hangs.container.clone();
             // Members were not counted when the source was listed.
             self.tally.of += u64::from(archive);
             if !matches!(outcome, Outcome::Blank) {
@@ -69,10 +70,13 @@ impl Drive<'_> {
                 }
                 Outcome::Unchanged(modified) => {
                     self.run.unchanged(&path, &container, modified)?;
+                    self.states.note(&hangs, self.run.is_asked(&path));
                     self.tally.done += 1;
-                    self.tally.summary.unchanged += 1;
                 }
-                Outcome::Ready(prepared) => self.ready(path, container, *prepared, vectors, permit)?,
+                Outcome::Ready(prepared) => {
+                    self.states.note(&hangs, true);
+                    self.ready(path, container, *prepared, vectors, permit)?;
+                }
             }
             self.tell(busy, false);
             self.publish_if_due()?;
@@ -83,7 +87,7 @@ impl Drive<'_> {
     }
 
     fn tell(&mut self, busy: &Busy, now: bool) {
-        let chunks = if self.options.embedder.is_some() { busy.chunks() } else { self.tally.summary.chunks };
+        let chunks = if self.options.embedder.is_some() { busy.chunks() } else { self.run.summary().chunks };
         let told = (self.tally.done, chunks);
         let due = self.tally.told.is_none_or(|(at, before)| at.elapsed() >= TELL && before != told);
         if now || due {
@@ -91,7 +95,7 @@ impl Drive<'_> {
             (self.progress)(Progress::Documents {
                 done: self.tally.done,
                 of: self.tally.of,
-                failed: self.tally.summary.failed,
+                failed: self.tally.failed,
                 chunks,
             });
         }
@@ -121,13 +125,14 @@ impl Drive<'_> {
 
     pub(super) fn publish_if_rights_hold(&mut self) -> Result<(), IngestError> {
         // INVARIANT: content becomes visible only under rights that were the same before and after
-        // it was read. If they are not, the round's end sorts it out.
+        // it was read, and if it still is what it was. If not, the round's end sorts it out.
         let begun = Instant::now();
         let rights = self.connector.rights(self.listing);
         self.tally.rights_took = begun.elapsed();
         if rights.raw == self.rights.raw {
             (self.progress)(Progress::Publishing);
             self.count(self.tally.done);
+            self.hold_back_what_stirred();
             self.run.publish()?;
         }
         Ok(())

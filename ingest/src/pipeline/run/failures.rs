@@ -34,7 +34,7 @@ impl Drive<'_> {
     /// What could not even be listed.
     pub(super) fn unlisted(&mut self) -> Result<(), IngestError> {
         for failure in &self.listing.failures {
-            let container = self.rights_of(&failure.path).container;
+            let container = self.rights_of(&failure.path).container.clone();
             let tried = Tried { again: Again::Later, ..Tried::of(failure.reason, failure.detail) };
             self.fail(&failure.path, &container, tried)?;
             self.keep_members(&failure.path, &container)?;
@@ -140,7 +140,7 @@ impl Drive<'_> {
     }
 
     fn tell_failure(&mut self, failure: Failure) {
-        self.tally.summary.failed += 1;
+        self.tally.failed += 1;
         self.tally.done += 1;
         (self.progress)(Progress::Failed(failure));
     }

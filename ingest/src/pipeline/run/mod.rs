@@ -6,20 +6,23 @@ mod failures;
 mod partial;
 mod report;
 mod stages;
+mod states;
 mod waiting;
 
 use failures::shut_by;
 pub(super) use failures::{BELOW_UNREADABLE, above};
 
 use super::embed::Busy;
+use super::places::Places;
 use super::{IngestError, IngestOptions, Progress, RunReport};
-use crate::connectors::{Item, ItemRights, Listing, Rights, SourceConnector};
+use crate::connectors::{ItemRights, Listing, Rights, SourceConnector};
 use crate::formats::FailReason;
 use kenward_access::rights::{Origin, RightsSpec};
 use kenward_vault::Vault;
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
-use kenward_vault::writer::{Run, RunSummary, SourceSpec, Tried, Under};
+use kenward_vault::writer::{Run, SourceSpec, Tried, Under};
+use states::States;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +46,8 @@ pub(super) fn drive(
     let reserved = vault.reserve(source)?;
     let listing = connector.list().map_err(|error| IngestError::root(spec, &error))?;
     let rights = connector.rights(&listing);
-    let unsaid = listing.items.iter().filter(|item| rights.rules.of_file(&item.path).unsaid).count();
+    let places = Places::of_all(&rights.rules, &listing);
+    let unsaid = places.files().iter().filter(|rights| rights.unsaid).count();
     if unsaid > 0 && spec.default_allow.is_empty() {
         return Err(IngestError::NoDefault { source_name: spec.name.as_str().into(), files: unsaid as u64 });
     }
@@ -61,6 +65,8 @@ pub(super) fn drive(
         progress,
         listing: &listing,
         rights,
+        places,
+        states: States::of(listing.items.len()),
         tally: Tally { of: (listing.items.len() + listing.failures.len()) as u64, ..Tally::default() },
         under: failures::under(options),
         busy: Busy::default(),
@@ -97,6 +103,10 @@ struct Drive<'a> {
     progress: &'a (dyn Fn(Progress) + Sync),
     listing: &'a Listing,
     rights: Rights,
+    /// The same by the files of the listing.
+    places: Places,
+    /// In which states they were read.
+    states: States,
     tally: Tally,
     /// What works on the documents.
     under: Under,
@@ -119,7 +129,7 @@ struct Drive<'a> {
     inside: BTreeSet<String>,
 }
 
-/// Counts of our own: for progress, and for a run that was cancelled.
+/// Counts of our own.
 #[derive(Default)]
 struct Tally {
     of: u64,
@@ -127,7 +137,8 @@ struct Tally {
     /// Left out of archives.
     links: u64,
     unknown: BTreeSet<String>,
-    summary: RunSummary,
+    /// Told as failed: for progress.
+    failed: u64,
     /// When progress was last told, and of how many documents and passages.
     told: Option<(Instant, (u64, u64))>,
     put_documents: u64,
@@ -139,18 +150,21 @@ struct Tally {
 
 impl<'a> Drive<'a> {
     /// The rights of a document: those of the file that it is, or that it stands in.
-    fn rights_of(&self, path: &str) -> ItemRights {
-        self.rights.rules.of_file(self.listing.file_of(path))
+    fn rights_of(&self, path: &str) -> Arc<ItemRights> {
+        let file = self.listing.file_of(path);
+        let listed = self.listing.index(file).and_then(|index| self.places.files().get(index));
+        listed.cloned().unwrap_or_else(|| Arc::new(self.rights.rules.of_file(file)))
     }
 
     /// States the rights of every container that holds something. Narrowings act now.
     fn state_rights(&mut self) -> Result<(), IngestError> {
-        let paths = self.listing.items.iter().map(|item| item.path.as_str());
-        let paths = paths.chain(self.listing.failures.iter().map(|failure| failure.path.as_str()));
         let mut containers: BTreeMap<String, RightsSpec> = BTreeMap::new();
-        for path in paths {
-            let rights = self.rights_of(path);
-            containers.entry(rights.container).or_insert(rights.spec);
+        for failure in &self.listing.failures {
+            let rights = self.rights_of(&failure.path);
+            containers.entry(rights.container.clone()).or_insert_with(|| rights.spec.clone());
+        }
+        for rights in self.places.containers() {
+            containers.entry(rights.container.clone()).or_insert_with(|| rights.spec.clone());
         }
         // INVARIANT (I3): of a folder that cannot be read the rights are unknown.
         for folder in &self.listing.unreadable_folders {
@@ -158,15 +172,20 @@ impl<'a> Drive<'a> {
         }
         self.run.set_rights(containers)?;
         // What gets rights of its own, or loses them, hangs elsewhere: it must not wait for being read.
-        let (listing, rules) = (self.listing, &self.rights.rules);
+        let (listing, rules, places) = (self.listing, &self.rights.rules, &self.places);
         self.run.hang(&|id, was| {
             if let Some(folder) = above(&listing.unreadable_folders, id) {
                 return Some(folder);
             }
             let file = listing.file_of(id);
             // An archive that is shut is opened by what is in it alone.
-            let shut = file != id && was == shut_by(file);
-            (listing.has(file) && !shut).then(|| rules.of_file(file).container)
+            if file != id && was == shut_by(file) {
+                return None;
+            }
+            match listing.index(file).and_then(|index| places.files().get(index)) {
+                Some(rights) => Some(rights.container.clone()),
+                None => listing.has(file).then(|| rules.of_file(file).container),
+            }
         })?;
         Ok(())
     }
@@ -193,47 +212,63 @@ impl<'a> Drive<'a> {
         })
     }
 
-    /// Reads everything; then again what had its rights changed while it was read, until they hold.
+    /// Reads everything; then again what changed, or had its rights changed, while it was read, until they hold.
     fn rounds(&mut self) -> Result<(), IngestError> {
-        let mut items: Vec<&'a Item> = self.listing.items.iter().collect();
+        let mut files: BTreeSet<usize> = (0..self.listing.items.len()).collect();
         for round in 0..=ROUNDS {
-            self.pass(&items)?;
+            self.pass(&files)?;
             if self.stopped.is_some() {
                 return Ok(());
             }
             let now = self.connector.rights(self.listing);
-            if now.raw == self.rights.raw {
-                return Ok(());
+            let (hold, last) = (now.raw == self.rights.raw, round == ROUNDS);
+            if !hold {
+                files = self.go_by(now, last)?;
             }
-            // INVARIANT: nothing is published under a reading of rights older than its content's.
-            // Of all files, whatever was read in this round: what was not, was read under older rights still.
-            let before = std::mem::replace(&mut self.rights, now);
-            let moved =
-                |item: &&Item| before.rules.of_file(&item.path) != self.rights.rules.of_file(&item.path);
-            items = self.listing.items.iter().filter(moved).collect();
-            // Rights that were read in the last round only were not read before the content.
-            if round == ROUNDS {
-                self.hide(&items, &before)?
-            } else {
-                self.state_rights()?;
-                let again: BTreeSet<&str> = items.iter().map(|item| item.path.as_str()).collect();
-                let listing = self.listing;
-                self.run.look_again(&|id| again.contains(listing.file_of(id)));
+            if hold || last {
+                files = self.hold_back_all_that_stirred()?;
+                if files.is_empty() {
+                    return Ok(());
+                }
             }
-            self.tally.done = self.tally.of.saturating_sub(items.len() as u64);
+            files.iter().for_each(|index| self.states.forget(*index));
+            self.tally.done = self.tally.of.saturating_sub(files.len() as u64);
             self.again = true;
         }
-        Ok(())
+        self.fail_what_stirs(files)
+    }
+
+    /// Goes by another reading of the rights from here on, and gives the files that have other rights by it.
+    ///
+    /// INVARIANT: nothing is published under a reading of rights older than its content's. Of all files, whatever was
+    /// read in this round: what was not, was read under older rights still. Rights that are read in the last round
+    /// only were not read before the content.
+    fn go_by(&mut self, now: Rights, last: bool) -> Result<BTreeSet<usize>, IngestError> {
+        self.rights = now;
+        let now = Places::of_all(&self.rights.rules, self.listing);
+        let before = std::mem::replace(&mut self.places, now);
+        let both = before.files().iter().zip(self.places.files()).enumerate();
+        let files: BTreeSet<usize> =
+            both.filter(|(_, (then, now))| then != now).map(|(index, _)| index).collect();
+        if last {
+            self.hide(&files, &before)?;
+            files.iter().for_each(|index| self.states.forget(*index));
+        } else {
+            self.state_rights()?;
+            self.look_again(&files);
+        }
+        Ok(files)
     }
 
     /// Rights that do not hold still: visible to nobody until a run finds them so.
-    fn hide(&mut self, items: &[&Item], before: &Rights) -> Result<(), IngestError> {
+    fn hide(&mut self, files: &BTreeSet<usize>, before: &Places) -> Result<(), IngestError> {
         let (mut containers, mut hangs) = (BTreeMap::new(), BTreeMap::new());
-        for item in items {
+        for index in files {
+            let Some(item) = self.listing.items.get(*index) else { continue };
             let path = item.path.as_str();
-            let container = self.rights_of(path).container;
+            let container = self.rights_of(path).container.clone();
             // What comes to hang with others is hidden without them.
-            let moves = before.rules.of_file(path).container != container;
+            let moves = before.files().get(*index).is_none_or(|then| then.container != container);
             let container = if moves { path.to_owned() } else { container };
             let problem =
                 (FailReason::RightsChanging.to_string(), Origin { file: container.clone(), line: 0 });

@@ -9,22 +9,23 @@ use std::collections::BTreeSet;
 
 impl<'a> Drive<'a> {
     /// The files that are read; the others are noted as there.
-    pub(super) fn choose(&mut self, items: &[&'a Item]) -> Result<Vec<&'a Item>, IngestError> {
-        let Some(only) = self.only.clone() else { return Ok(items.to_vec()) };
+    pub(super) fn choose(&mut self, files: &BTreeSet<usize>) -> Result<Vec<(usize, &'a Item)>, IngestError> {
+        let items = files.iter().filter_map(|index| Some((*index, self.listing.items.get(*index)?)));
+        let items: Vec<(usize, &'a Item)> = items.collect();
+        let Some(only) = self.only.clone() else { return Ok(items) };
         let mut read = Vec::new();
-        for &item in items {
+        for (index, item) in items {
             if self.may_have_changed(item, &only) {
-                read.push(item);
+                read.push((index, item));
                 continue;
             }
-            let container = self.rights_of(&item.path).container;
+            let container = self.rights_of(&item.path).container.clone();
             if self.run.standing(&item.path).is_some() {
                 self.still_failed(&item.path, &container)?;
                 continue;
             }
             self.run.unread(&item.path, &container)?;
             self.tally.done += 1;
-            self.tally.summary.unchanged += 1;
         }
         Ok(read)
     }

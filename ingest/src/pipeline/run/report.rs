@@ -22,7 +22,7 @@ impl Drive<'_> {
     ) -> Result<RunReport, IngestError> {
         let rights_problems = self.rights_problems()?;
         let rules_unmatched = self.rules_unmatched();
-        let fidelity = fidelity::of(vault, &self.rights.rules, self.listing);
+        let fidelity = fidelity::of(vault, &self.rights.rules, self.places.files());
         let partial = self.only.is_some();
         let (run, state) = (self.run.number(), self.stopped.unwrap_or(RunState::Done));
         self.count(self.tally.done);
@@ -42,8 +42,9 @@ impl Drive<'_> {
         } else {
             self.keep_blanked()?;
             self.publish_if_rights_hold()?;
+            let summary = self.run.summary().clone();
             self.run.stop(state);
-            self.tally.summary.clone()
+            summary
         };
         Ok(RunReport {
             source: self.spec.name.clone(),
@@ -75,8 +76,7 @@ impl Drive<'_> {
         for (file, line, what) in self.rights.rules.problems() {
             problems.insert((place(&file, line), what));
         }
-        for item in &self.listing.items {
-            let rights = self.rights_of(&item.path);
+        for rights in self.places.containers() {
             let denies = rights.spec.entries.first().filter(|entry| entry.effect == Effect::Deny);
             let allows = rights.spec.entries.iter().any(|entry| entry.effect == Effect::Allow);
             if let (Some(deny), false) = (denies, allows) {

@@ -11,6 +11,7 @@ use crate::pipeline::embed::{Batch, Embedded, dispatch, embed};
 use crate::pipeline::read::{Reader, Task};
 use crate::worker::Worker;
 use crossbeam_channel::bounded;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Readers, each with a worker process.
@@ -18,10 +19,12 @@ const READERS: usize = 2;
 
 impl<'a> Drive<'a> {
     /// Reads, embeds and puts these documents, all stages at once.
-    pub(super) fn pass(&mut self, items: &[&'a Item]) -> Result<(), IngestError> {
-        let read = self.choose(items)?;
-        let task = |item: &'a Item| Task {
+    pub(super) fn pass(&mut self, files: &BTreeSet<usize>) -> Result<(), IngestError> {
+        let read = self.choose(files)?;
+        let task = |(index, item): (usize, &'a Item)| Task {
             item,
+            index,
+            rights: self.rights_of(&item.path),
             known: self.run.known(&item.path),
             failed: self.run.standing(&item.path).cloned().map(Box::new),
         };

@@ -48,14 +48,6 @@ impl Drive<'_> {
         self.run.put_all(&documents)?;
         drop(permits);
         let tally = &mut self.tally;
-        for document in &documents {
-            tally.summary.chunks += document.chunks.len() as u64;
-            if self.run.known(&document.source_id).is_none() {
-                tally.summary.added += 1;
-            } else {
-                tally.summary.changed += 1;
-            }
-        }
         tally.done += documents.len() as u64;
         tally.put_documents += documents.len() as u64;
         tally.put_bytes += bytes;

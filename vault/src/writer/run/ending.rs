@@ -15,7 +15,7 @@ impl Run {
 
     fn unseen(&self) -> Vec<String> {
         let all = self.known.keys().chain(self.put.keys());
-        let mut unseen: Vec<String> = all.filter(|id| !self.seen.contains(*id)).cloned().collect();
+        let mut unseen: Vec<String> = all.filter(|id| !self.told.has(id)).cloned().collect();
         unseen.sort_unstable();
         unseen.dedup();
         unseen
@@ -24,7 +24,7 @@ impl Run {
     /// How many documents [`Run::finish`] would remove (for the deletion guard).
     #[must_use]
     pub fn would_remove(&self) -> usize {
-        self.known.keys().filter(|id| !self.seen.contains(*id)).count()
+        self.known.keys().filter(|id| !self.told.has(id)).count()
     }
 
     /// Ends the run after a complete listing: documents that were neither put, unchanged nor failed
@@ -69,13 +69,13 @@ impl Run {
             self.vault.widen(&self.by, &self.place, &self.stated)?;
         } else {
             let stated = |key: &str| self.stated.contains(key);
-            self.vault.widen_what_is_sure(&self.by, &self.place, &stated, &self.read)?;
+            self.vault.widen_what_is_sure(&self.by, &self.place, &stated, &self.told.read())?;
         }
         self.vault.drop_replaced()?;
         let core = &self.vault.core;
         let (source, row, now, progress) = (self.place.source, self.row, core.now(), self.progress);
         let mut summary = self.summary.clone();
-        let gone: Vec<&String> = self.failed.keys().filter(|id| !self.seen.contains(*id)).collect();
+        let gone: Vec<&String> = self.failed.keys().filter(|id| !self.told.has(id)).collect();
         let removed: Vec<Standing> =
             removed.iter().map(|(id, tried)| tried.after(id, self.failed.get(id), now)).collect();
         self.vault.catalog.lock().transaction("ending a run", |tx| {
