@@ -11,6 +11,8 @@ const INDENT: &str = "                       ";
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
     Ok,
+    /// Nothing is wrong, and there is something to do.
+    Note,
     /// Works, but not as it could.
     Warning,
     /// Has to be fixed.
@@ -45,6 +47,7 @@ pub(super) fn render(checks: &[Check]) -> String {
     for check in checks {
         let mark = match check.state {
             State::Ok => "ok    ",
+            State::Note => "note  ",
             State::Warning => "warn  ",
             State::Failed => "FAILED",
         };

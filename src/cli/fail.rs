@@ -6,6 +6,16 @@ use crate::config::ConfigError;
 use crate::owner::BackendError;
 use crate::owner::ops::{self, Reply};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether errors are told as a line of JSON, as everything else was asked for.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Tells errors as JSON from here on, if the command line asks for JSON.
+pub(crate) fn as_asked() {
+    let asked = std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json");
+    JSON.store(asked, Ordering::Relaxed);
+}
 
 /// Something that the user can fix.
 #[derive(Debug, thiserror::Error)]
@@ -82,8 +92,13 @@ pub(crate) fn tell(error: &anyhow::Error) -> u8 {
         (2, None)
     };
     let (message, own) = crate::owner::words(error.as_ref());
+    let hint = hint.or(own);
+    if JSON.load(Ordering::Relaxed) {
+        out::say(&serde_json::json!({ "error": message, "hint": hint, "exit_code": code }).to_string());
+        return code;
+    }
     out::say(&format!("error: {message}"));
-    if let Some(hint) = hint.or(own) {
+    if let Some(hint) = hint {
         out::hint(&hint);
     }
     code

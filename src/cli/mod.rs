@@ -44,7 +44,8 @@ Exit codes:
   1  could not, and you can mend it (wrong usage, too): the hint says how
   2  could not, by a fault of this program
   3  ran, and not all is well: documents failed or are hidden, a run stopped or
-     would be refused, a check found something, `access why` says no";
+     would be refused, a check found something, `access why` says no
+With --json an error is a line of JSON, too, on standard error: error, hint, exit_code.";
 
 /// A knowledge base that AI agents query over MCP, in which every answer holds exactly what its
 /// asker may see.
@@ -225,6 +226,7 @@ pub fn main() -> ExitCode {
             Err(_) => ExitCode::from(2),
         };
     }
+    fail::as_asked();
     let ended = begin(cli);
     telemetry::finish();
     match ended {

@@ -89,11 +89,20 @@ async fn operations_listener(backend: &Backend, context: &Context) -> anyhow::Re
         Reply::Operated(_) => {}
         other => return Err(unexpected(other)),
     }
-    let listener = http::bind(address).await.map_err(|error| {
-        let (message, _) = crate::owner::words(&error);
-        Fix::new(message, "choose another address with `operations.listen`")
-    })?;
-    Ok(Some(listener))
+    match http::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        // Any number of servers may run on the same data: the owner, or another of them, serves it already.
+        Err(http::HttpError::Bind { source, .. })
+            if source.kind() == std::io::ErrorKind::AddrInUse && !backend.is_owner().await =>
+        {
+            out::say(&format!("warning: metrics and readiness are not served from here: {address} is taken"));
+            Ok(None)
+        }
+        Err(error) => {
+            let (message, _) = crate::owner::words(&error);
+            Err(Fix::new(message, "choose another address with `operations.listen`").into())
+        }
+    }
 }
 
 /// Serves metrics and readiness, if that is configured, until it is dropped. Ends only with an error.

@@ -107,7 +107,7 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
             out::say(&format!("the source `{name}` is `{new}` now; its documents keep their ids"));
             if configured(context, &name) {
                 out::hint(&format!(
-                    "it is named `{name}` in the configuration: change it there, too, or it is ingested as a new one"
+                    "it is named `{name}` in the configuration: change it there, too, or it is not read any more"
                 ));
             }
             Ok(Outcome::Done)

@@ -208,7 +208,10 @@ impl Tending<'_> {
                     self.watch_at = Instant::now() + QUIET;
                     self.complained = true;
                     self.hear(Seen { everything: true, ..Seen::default() });
-                    self.problem(format!("the watch was lost ({})", crate::owner::words(&error).0));
+                    let why = crate::owner::words(&error).0;
+                    self.problem(format!(
+                        "the watch was lost ({why}); it is tried again, and the folder listed"
+                    ));
                     return;
                 }
             }

@@ -122,6 +122,6 @@ async fn list(json: bool, backend: &Backend) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    let headings = ["id", "user", "agent", "label", "created", "expires", "state"];
+    let headings = ["id", "user", "agent", "name", "created", "expires", "state"];
     Ok(out::print(&out::table(&headings, &rows))?)
 }

@@ -47,6 +47,9 @@ enum Verb {
     Remove {
         /// Whom
         handle: String,
+        /// Removes also somebody whom `[operators]` names
+        #[arg(long)]
+        yes: bool,
     },
     /// Disables a person: their tokens stop at once
     Disable {
@@ -96,7 +99,12 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
             let said = format!("`{handle}` may read up to `{label}`");
             (DirectoryChange::SetClearance { handle, clearance }, said)
         }
-        Verb::Remove { handle } => {
+        Verb::Remove { handle, yes } => {
+            let operators = &context.config.operators;
+            if !yes && operators.values().any(|person| person.handle.as_deref() == Some(handle.as_str())) {
+                let what = format!("`[operators]` names `{handle}`, who could ask nothing any more");
+                return Err(Fix::new(what, "name somebody else there first, or give `--yes`").into());
+            }
             return remove(DirectoryChange::RemoveUser { handle: handle.clone() }, &handle, backend).await;
         }
         Verb::Disable { handle } => {

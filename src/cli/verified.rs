@@ -9,7 +9,7 @@ use kenward_vault::verify::EngineCheck;
 pub(super) fn checks(found: &Verification) -> Vec<Check> {
     let stored = &found.stored;
     let mended = |what: &str, hint: &str| match stored.repaired {
-        true => format!("{what}: it was built again"),
+        true => what.to_owned(),
         false => hint.to_owned(),
     };
     let mut checks = Vec::new();
@@ -31,9 +31,10 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
                 "see to its folder, or `kenward sources move`",
             )),
             None if source.is_same() => checks.push(ok("files", counts)),
+            // Between two runs a source goes on: what is kept is whole all the same.
             None => checks.push(wrong(
                 "files",
-                State::Failed,
+                if source.failed > 0 { State::Failed } else { State::Note },
                 counts,
                 format!("`kenward ingest {name}` reads what differs"),
             )),
@@ -74,12 +75,19 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
         checks.push(wrong("passages", State::Failed, detail, "`kenward ingest` reads them again"));
     }
     let repair = "`kenward sources verify --repair` builds it anew from catalog and text";
-    checks.push(engine("lexical", &stored.lexical, mended("the index differed", repair)));
+    checks.push(engine(
+        "lexical",
+        &stored.lexical,
+        mended("it was built again from catalog and text", repair),
+    ));
     let repair = "`kenward sources verify --repair` marks what is missing; `kenward ingest` then embeds it";
     checks.push(engine(
         "vectors",
         &stored.vectors,
-        mended("the vectors differed; `kenward ingest` embeds what is missing", repair),
+        mended(
+            "what was wrong of them was dropped; `kenward ingest` embeds again what has no vectors now",
+            repair,
+        ),
     ));
     checks.push(match (&stored.audit, &stored.audit_wrong) {
         (Some(records), None) => {

@@ -48,9 +48,15 @@ pub(super) fn identity(spec: &SourceSpec) -> Result<(), Reply> {
     }
 }
 
-/// Refuses to write a backup or keys into a source's folder, whose next run would read them.
+/// Refuses to write a backup or keys into a source's folder, whose next run would read them, or into the data.
 pub(super) fn output(asked: &Asked<'_>, path: &Path) -> Result<(), Reply> {
     let path = real(path);
+    if path.starts_with(real(&asked.config.data_dir)) {
+        return Err(refusal(
+            format!("`{}` would lie in the data itself, and be lost with it", path.display()),
+            "give a place elsewhere, best on another disk",
+        ));
+    }
     let recorded = asked.opened.vault.sources().map_err(|error| failed(&error))?;
     let recorded = recorded.into_iter().map(|(_, spec)| (spec.name, PathBuf::from(spec.root)));
     let configured = asked.config.sources.iter().map(|source| (source.name.clone(), source.path.clone()));

@@ -384,5 +384,9 @@ fn nothing_is_restored_into_the_folder_of_a_source() {
     let config = std::fs::read_to_string(machine.config()).unwrap();
     machine.configure(&format!("{config}[[source]]\nname = \"other\"\npath = \"other\"\n"));
     into("other/again").refused(&["of the source `other` overlap"]);
+    // One that the backup alone has: nothing is put beside it first (what is in the way would be told).
+    machine.run(&["sources", "remove", "handbook", "--yes"]).done();
+    machine.write("handbook/again.unfinished", "in the way");
+    into("handbook/again").refused(&["of the source `handbook` overlap"]);
     into("again").done();
 }

@@ -202,11 +202,48 @@ fn an_operator_who_is_nobody_is_told_by_the_doctor() {
     let machine = Machine::new();
     machine.run(&["users", "add", "olga@acorn.example"]).done();
     assert!(!machine.run(&["doctor"]).done().out.contains("name somebody else"));
-    for (verb, told) in [("disable", "`olga@acorn.example`, who is disabled"), ("remove", "no such person")] {
-        machine.run(&["users", verb, "olga@acorn.example"]).done();
+    machine.run(&["users", "remove", "olga@acorn.example"]).refused(&["`[operators]` names", "--yes"]);
+    let verbs = [
+        (&["disable"][..], "`olga@acorn.example`, who is disabled"),
+        (&["remove", "--yes"], "no such person"),
+    ];
+    for (verb, told) in verbs {
+        machine.run(&[&["users"], verb, &["olga@acorn.example"]].concat()).done();
         let ran = machine.run(&["doctor"]).found();
         assert!(ran.out.contains(told) && ran.out.contains("name somebody else"), "{ran:?}");
     }
+}
+
+#[test]
+fn an_error_is_json_where_json_was_asked_for() {
+    let machine = Machine::new();
+    let ran = machine.run(&["sources", "verify", "nowhere", "--json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let told: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+    assert!(told["error"].as_str().unwrap().contains("`nowhere`"), "{told}");
+    assert!(told["hint"].is_string() && told["exit_code"] == 1, "{told}");
+}
+
+#[test]
+fn a_catalog_that_is_none_is_told_with_the_way_out() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    let catalog = machine.data().join("catalog.sqlite");
+    assert!(catalog.exists());
+    std::fs::write(&catalog, vec![b'x'; 100_000]).unwrap();
+    let ran = machine.run(&["users", "list"]).refused(&["catalog.sqlite is damaged", "kenward restore"]);
+    assert!(!ran.err.contains("in the catalog"), "{ran:?}");
+    let doctor = machine.run(&["doctor"]).found();
+    assert!(doctor.out.contains("FAILED  owner") && doctor.out.contains("kenward restore"), "{doctor:?}");
+}
+
+#[test]
+fn keys_and_backups_do_not_go_into_the_data() {
+    let machine = Machine::new();
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.run(&["keys", "export", "data/keys.json"]).refused(&["would lie in the data itself", "elsewhere"]);
+    machine.run(&["backup", "data/copy"]).refused(&["would lie in the data itself", "elsewhere"]);
+    assert!(!machine.data().join("keys.json").exists() && !machine.data().join("copy").exists());
 }
 
 #[test]

@@ -103,6 +103,17 @@ fn they_are_for_loopback_and_for_operators() {
 }
 
 #[tokio::test]
+async fn a_second_server_on_the_same_data_goes_on_without_them() {
+    let home = Home::new();
+    let (_served, origin) = serve(&home);
+    let address = origin.trim_start_matches("http://");
+    let second = home.serve_with(&[("KENWARD__OPERATIONS__LISTEN", address)]);
+    assert!(second.log().contains("metrics and readiness are not served from here"), "{}", second.log());
+    assert_eq!(get(&format!("{}/healthz", second.origin())).await.0, 200);
+    assert_eq!(get(&format!("{origin}/readyz")).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_log_that_cannot_be_written_is_not_ready() {
     let home = Home::new();
     let (_served, origin) = serve(&home);

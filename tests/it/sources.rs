@@ -110,6 +110,9 @@ fn what_differs_is_told_by_counts_with_the_way_to_mend_it() {
     for words in ["3 files as read before, 1 changed, 1 new, 1 gone", "hint: "] {
         assert!(told.out.contains(words), "`{words}` is not in {told:?}");
     }
+    // What is kept is whole: the doctor has something to tell, and finds nothing.
+    let deep = machine.run(&["doctor", "--deep"]).done();
+    assert!(deep.out.contains("note    files") && deep.out.contains("1 changed, 1 new, 1 gone"), "{deep:?}");
     let text = texts(&machine).remove(0);
     let mut bytes = std::fs::read(&text).unwrap();
     let at = bytes.len() / 2;
@@ -125,6 +128,33 @@ fn what_differs_is_told_by_counts_with_the_way_to_mend_it() {
     machine.run(&["doctor", "--deep"]).done();
     assert_eq!(machine.run(&["sources", "verify"]).done().code, Some(0));
     assert_eq!(machine.run(&["doctor", "--repair"]).code, Some(1), "it needs --deep");
+}
+
+#[test]
+fn a_configuration_that_has_the_old_name_of_a_source_is_told_so() {
+    let machine = machine();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    let source = "[[source]]\nname = \"handbook\"\npath = \"handbook\"\ndefault_allow = [\"everyone\"]\n";
+    machine.configure(&format!("{config}{source}"));
+    machine.run(&["ingest", "handbook"]).done();
+    let renamed = machine.run(&["sources", "rename", "handbook", "manual"]).done();
+    assert!(renamed.err.contains("configuration"), "{renamed:?}");
+    machine.run(&["ingest", "handbook"]).refused(&["was renamed to `manual`", "configuration"]);
+    assert_eq!(counted(&machine), [("manual".to_owned(), 5), ("notes".to_owned(), 1)]);
+    machine.configure(&format!("{config}{}", source.replace("\"handbook\"\npath", "\"manual\"\npath")));
+    machine.run(&["ingest", "manual"]).done();
+    // Another folder may have the name.
+    machine.write("other/one.md", "# One\n\nThe quillfeather of the other folder.\n");
+    machine.run(&["ingest", "other", "--name", "handbook", "--default-allow", "everyone"]).done();
+    assert_eq!(counted(&machine).len(), 3);
+}
+
+#[test]
+fn links_are_named() {
+    let machine = machine();
+    std::os::unix::fs::symlink("0.md", machine.path("handbook/link.md")).unwrap();
+    let ran = machine.run(&["ingest", "handbook"]).done();
+    assert!(ran.err.contains("never followed: 1") && ran.err.contains("  handbook/link.md"), "{ran:?}");
 }
 
 #[test]

@@ -159,6 +159,17 @@ impl Vault {
         let (no, changed) = self.change_rights("recording a source", |tx, change| {
             let known = sources::all(tx)?.into_iter().find(|(_, known)| known.name == spec.name);
             let Some((no, known)) = known else {
+                // INVARIANT: a folder is not read twice because its source was renamed: the renamed one would not be
+                // read any more, and what the folder takes away would not reach it.
+                if let Some(now) = sources::formerly(tx, &spec)? {
+                    return Err(VaultError::name(
+                        format!("the source `{}` was renamed to `{now}`", spec.name),
+                        format!(
+                            "name it so in the configuration, too, or `kenward sources rename {now} {}`",
+                            spec.name
+                        ),
+                    ));
+                }
                 self.core.record_deed(by, "source_recorded", about.clone())?;
                 let born = sources::new_born(tx, &spec.name)?;
                 let id = self.core.keys.source_id(&self.core.tenant, &born);

@@ -1,7 +1,7 @@
 //! Names of an archive's members: where a member stands below its archive. A name that would lead out of it, or
 //! that different programs read differently, must never become a path.
 
-use crate::connectors::in_an_archive;
+use crate::connectors::{RIGHTS_FILE, in_an_archive};
 use kenward_vault::writer::RightsFormat;
 
 /// Longest name.
@@ -47,6 +47,10 @@ fn read(raw: &[u8], rights: RightsFormat) -> Place {
     // INVARIANT: no part leads upwards, so what is joined to the archive's path stands below it.
     if parts.contains(&"..") {
         return unsafe_name(raw);
+    }
+    // A folder of that name, too: in a tree it hides what is beside it.
+    if parts.contains(&RIGHTS_FILE) {
+        return Place::Rights;
     }
     let Some((last, folders)) = parts.split_last() else { return Place::NoDocument };
     if folders.contains(&".git") {
@@ -99,6 +103,8 @@ mod tests {
             (b"C:.access.toml", Place::Rights),
             (b"bad\xff/.access.toml", Place::Rights),
             (b".access.toml\0", Place::Rights),
+            (b"pay/.access.toml/", Place::Rights),
+            (b"pay/.access.toml/a.md", Place::Rights),
         ] {
             assert_eq!(place(raw, RightsFormat::AccessToml), expected, "{}", String::from_utf8_lossy(raw));
         }

@@ -55,6 +55,8 @@ pub struct Block {
 pub enum Signal {
     /// Bytes that were no valid text and became U+FFFD.
     ReplacementCharacters,
+    /// Bytes that were no UTF-8, of a text that states no encoding: taken for Windows-1252.
+    GuessedEncoding,
     /// Runs of text that a reader would not have seen; left out.
     HiddenText,
     /// Comments; left out.
@@ -73,6 +75,7 @@ impl Signal {
     pub fn flag(self) -> Option<&'static str> {
         match self {
             Self::ReplacementCharacters => Some("replacement_characters"),
+            Self::GuessedEncoding => Some("encoding_guessed"),
             Self::HiddenText => Some("hidden_text_removed"),
             Self::PagesFailed => Some("pages_failed"),
             Self::PartsNotRead => Some("parts_not_read"),
@@ -87,7 +90,9 @@ impl Signal {
             Self::HiddenText => Some("hidden_text"),
             Self::Comments => Some("comment"),
             Self::Deletions => Some("tracked_deletion"),
-            Self::ReplacementCharacters | Self::PagesFailed | Self::PartsNotRead => None,
+            Self::ReplacementCharacters | Self::GuessedEncoding | Self::PagesFailed | Self::PartsNotRead => {
+                None
+            }
         }
     }
 }

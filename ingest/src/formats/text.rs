@@ -3,6 +3,7 @@
 
 use super::{Block, BlockKind, Extractor, FailReason, Meta, Signal, Sink};
 use crate::doors::mint;
+use encoding_rs::WINDOWS_1252;
 
 /// A paragraph longer than this is cut at a line, a space, or anywhere.
 const PARAGRAPH_MAX: usize = 32 * 1024;
@@ -21,7 +22,7 @@ impl Extractor for PlainText {
             rest.push_str(&window);
             rest = paragraphs(&rest, decoder.is_done(), sink);
         }
-        meta.count(Signal::ReplacementCharacters, decoder.finish()?);
+        decoder.finish(&mut meta)?;
         Ok(meta)
     }
 }
@@ -78,12 +79,16 @@ fn give(text: Option<&str>, sink: &mut Sink<'_>) {
     }
 }
 
-/// UTF-8 (or UTF-16 with a byte order mark) to text, in windows; bad bytes become U+FFFD, counted.
+/// UTF-8 (or UTF-16 with a byte order mark) to text, in windows. Bad bytes are taken for Windows-1252 where nothing else
+/// is beyond ASCII, as browsers do; else they become U+FFFD. Either way they are counted.
 pub(super) struct Decoder<'a> {
     bytes: &'a [u8],
     wide: Option<fn([u8; 2]) -> u16>,
+    /// No character beyond ASCII is UTF-8.
+    old: bool,
     at: usize,
     replaced: u64,
+    guessed: u64,
     scalars: u64,
 }
 
@@ -99,7 +104,8 @@ impl<'a> Decoder<'a> {
             _ if wide.is_some() => 2,
             _ => 0,
         };
-        Self { bytes, wide, at, replaced: 0, scalars: 0 }
+        let old = wide.is_none() && is_old(bytes.get(at..).unwrap_or_default());
+        Self { bytes, wide, old, at, replaced: 0, guessed: 0, scalars: 0 }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -129,6 +135,10 @@ impl<'a> Decoder<'a> {
                     })
                 })
                 .collect()
+        } else if self.old {
+            let bytes = rest.get(..end).unwrap_or_default();
+            self.guessed += bytes.iter().filter(|byte| !byte.is_ascii()).count() as u64;
+            WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
         } else {
             if end < rest.len() {
                 // At most three bytes back stands the start of a character that goes on.
@@ -151,10 +161,21 @@ impl<'a> Decoder<'a> {
         Some(text)
     }
 
-    /// How many were replaced; more than a tenth is not a text.
-    pub(super) fn finish(&self) -> Result<u64, FailReason> {
-        if self.replaced * 10 > self.scalars { Err(FailReason::Encoding) } else { Ok(self.replaced) }
+    /// Counts what was replaced or guessed; more than a tenth is not a text, or one in who knows what.
+    pub(super) fn finish(&self, meta: &mut Meta) -> Result<(), FailReason> {
+        if (self.replaced + self.guessed) * 10 > self.scalars {
+            return Err(FailReason::Encoding);
+        }
+        meta.count(Signal::ReplacementCharacters, self.replaced);
+        meta.count(Signal::GuessedEncoding, self.guessed);
+        Ok(())
     }
+}
+
+/// Whether bytes are no UTF-8, and no part of them beyond ASCII is.
+fn is_old(bytes: &[u8]) -> bool {
+    let mut chunks = bytes.utf8_chunks();
+    std::str::from_utf8(bytes).is_err() && chunks.all(|chunk| chunk.valid().is_ascii())
 }
 
 /// All of it at once, for formats that need the whole.
@@ -164,7 +185,7 @@ pub(super) fn decode(bytes: &[u8], meta: &mut Meta) -> Result<String, FailReason
     while let Some(window) = decoder.next_window(usize::MAX / 2) {
         text.push_str(&window);
     }
-    meta.count(Signal::ReplacementCharacters, decoder.finish()?);
+    decoder.finish(meta)?;
     Ok(text)
 }
 
@@ -173,6 +194,7 @@ mod tests {
     use super::super::{Format, extract_for_test};
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn texts(bytes: &[u8]) -> Vec<String> {
         extract_for_test(Format::Text, bytes).unwrap().0.into_iter().map(|(_, text)| text).collect()
@@ -188,11 +210,24 @@ mod tests {
     #[test]
     fn a_few_bad_bytes_are_a_signal_and_many_a_failure() {
         let (blocks, meta) =
-            extract_for_test(Format::Text, b"a long enough line with caf\xe9 in it").unwrap();
-        assert!(blocks[0].1.contains("caf\u{fffd}"));
-        assert_eq!(meta.signals[&Signal::ReplacementCharacters], 1);
+            extract_for_test(Format::Text, b"a long enough line with na\xc3\xafve caf\xe9 in it").unwrap();
+        assert!(blocks[0].1.contains("na\u{ef}ve caf\u{fffd}"));
+        assert_eq!(meta.signals, BTreeMap::from([(Signal::ReplacementCharacters, 1)]));
         assert_eq!(extract_for_test(Format::Text, b"\xe9\xe8\xe7 a b c"), Err(FailReason::Encoding));
         assert_eq!(extract_for_test(Format::Text, b" \n\n "), Err(FailReason::Empty));
+    }
+
+    #[test]
+    fn a_text_of_old_is_read_as_browsers_do_and_said_to_be_guessed() {
+        let old = b"The caf\xe9 in M\xfcnchen opens at nine, \x93sharp\x94; it closes at noon on Saturdays.";
+        let (blocks, meta) = extract_for_test(Format::Text, old).unwrap();
+        let text = "The caf\u{e9} in M\u{fc}nchen opens at nine, \u{201c}sharp\u{201d}; it closes at noon on Saturdays.";
+        assert_eq!(blocks[0].1, text);
+        assert_eq!(meta.signals, BTreeMap::from([(Signal::GuessedEncoding, 4)]));
+        // In windows of any size.
+        let mut decoder = Decoder::new(old);
+        let windows: Vec<String> = std::iter::from_fn(|| decoder.next_window(7)).collect();
+        assert_eq!(windows.concat(), text);
     }
 
     #[test]

@@ -121,6 +121,9 @@ pub struct RunReport {
     /// Symbolic links and special files, which are never followed: not failures.
     #[serde(default)]
     pub skipped_links: u64,
+    /// Which they are, but for those in archives.
+    #[serde(default)]
+    pub links: Vec<String>,
     /// Why rights hide documents (unknown principal, bad rights file): (place, what).
     pub rights_problems: Vec<(String, String)>,
     /// Files that were meant as rights files by their names, and are none: what they should guard is open.
@@ -166,6 +169,7 @@ impl RunReport {
         let mut kept = self.clone();
         kept.failures.truncate(KEPT);
         kept.skipped_unknown.truncate(KEPT);
+        kept.links.truncate(KEPT);
         kept.rights_problems.truncate(KEPT);
         kept.rights_not_read.truncate(KEPT);
         kept.rules_unmatched.truncate(KEPT);

@@ -38,6 +38,45 @@ fn not_plain(file: &Path, what: &str) -> Fix {
     )
 }
 
+/// A number of a text that is JSON which would not come back as it is.
+fn too_long(text: &str) -> Option<&str> {
+    let (mut outside, mut rest) = (true, text);
+    while let Some(at) =
+        rest.find(
+            |c: char| {
+                if outside { c == '"' || c == '-' || c.is_ascii_digit() } else { c == '"' || c == '\\' }
+            },
+        )
+    {
+        let (_, from) = rest.split_at_checked(at)?;
+        let skip = match from.as_bytes().first() {
+            Some(b'"') => {
+                outside = !outside;
+                1
+            }
+            Some(b'\\') => 2,
+            _ => {
+                let end = from.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+                let (number, _) = from.split_at_checked(end.unwrap_or(from.len()))?;
+                if !comes_back(number) {
+                    return Some(number);
+                }
+                number.len()
+            }
+        };
+        rest = from.get(skip..).unwrap_or_default();
+    }
+    None
+}
+
+/// Whether a number is the same after it was read and written.
+fn comes_back(number: &str) -> bool {
+    let digits = number.split(['e', 'E']).next().unwrap_or_default().bytes().filter(u8::is_ascii_digit);
+    let written = serde_json::from_str::<Value>(number).map(|value| value.to_string());
+    // So many digits every double has.
+    digits.count() <= 15 || written.is_ok_and(|written| written == number)
+}
+
 fn json(
     text: &str,
     key: &str,
@@ -50,8 +89,12 @@ fn json(
         Value::Object(Map::new())
     } else {
         // Comments and trailing commas, which some clients allow, would be lost.
-        serde_json::from_str(text)
-            .map_err(|error| not_plain(file, &format!("is no plain JSON (line {})", error.line())))?
+        let root = serde_json::from_str(text)
+            .map_err(|error| not_plain(file, &format!("is no plain JSON (line {})", error.line())))?;
+        if let Some(number) = too_long(text) {
+            return Err(not_plain(file, &format!("holds a number that is too long to be kept ({number})")));
+        }
+        root
     };
     let Value::Object(mut root) = root else { return Err(not_plain(file, "holds no JSON object")) };
     let servers = root.entry(key).or_insert_with(|| Value::Object(Map::new()));
@@ -184,6 +227,23 @@ mod tests {
 
     fn put(text: &str, form: Form, entry: Option<&Map<String, Value>>) -> Result<(String, Change), Fix> {
         changed(text, form, "kenward", entry, Path::new("x.json"))
+    }
+
+    #[test]
+    fn numbers_that_would_change_are_refused_and_all_others_are_not() {
+        let form = Form::Json("mcpServers");
+        for number in ["12345678901234567890123", "0.12345678901234567890", "-98765432109876543210"] {
+            let text = format!(r#"{{"id": {number}}}"#);
+            assert!(put(&text, form, Some(&entry())).unwrap_err().to_string().contains(number), "{number}");
+        }
+        for kept in ["18446744073709551615", "-9223372036854775808", "1.2000000000000002", "1e5", "0.1"] {
+            let text =
+                format!(r#"{{"a\\\"123456789012345678901234": {kept}, "b": "98765432109876543210123"}}"#);
+            let (added, _) = put(&text, form, Some(&entry())).unwrap();
+            let before: Value = serde_json::from_str(&text).unwrap();
+            let after: Value = serde_json::from_str(&added).unwrap();
+            assert_eq!((&after["b"], after.as_object().unwrap().len()), (&before["b"], 3), "{kept}");
+        }
     }
 
     #[test]

@@ -31,9 +31,8 @@ pub(in crate::cli) fn lines(fidelity: &Fidelity) -> Vec<String> {
     }));
     if fidelity.unmapped > 0 {
         lines.push(format!(
-            "rights  {} {} for nobody in the directory, and grant nothing",
-            fidelity.unmapped,
-            if fidelity.unmapped == 1 { "name stands" } else { "names stand" }
+            "rights  {} for nobody in the directory: nothing is granted to them; a list of names (`identity`) says whom names stand for",
+            if fidelity.unmapped == 1 { "1 name stands".to_owned() } else { format!("{} names stand", fidelity.unmapped) }
         ));
         let first = fidelity.unmapped_first.iter().take(LISTED);
         lines.extend(first.map(|one| format!("rights    {} at {}", one.name, one.place)));

@@ -149,12 +149,12 @@ async fn all(args: &Args, context: &Context, backend: &Backend) -> anyhow::Resul
                 }
             }
             Err(error) => {
-                report::print(&reports, args.json)?;
+                report::print(&reports, args.json, context.config.engine)?;
                 return Err(error);
             }
         }
     }
-    report::print(&reports, args.json)?;
+    report::print(&reports, args.json, context.config.engine)?;
     if !reports.is_empty() {
         default_allow::somebody(context, backend).await?;
     }

@@ -22,6 +22,12 @@ pub(super) enum Shown {
     Lines { last: Instant },
 }
 
+/// One line, however narrow the terminal is: the bar takes what the words leave.
+const BAR: &str = "{prefix} {wide_bar} {pos}/{len} documents, {eta} left, {msg}";
+/// Before anything is done nobody knows how long it takes.
+const BAR_BEGINS: &str = "{prefix} {wide_bar} {pos}/{len} documents, {msg}";
+const BAR_ANEW: &str = "embedding anew {wide_bar} {pos}/{len} passages, {eta} left";
+
 fn style(text: &str) -> ProgressStyle {
     ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -74,10 +80,12 @@ fn on_bar(bar: &ProgressBar, event: &Progress) {
         }
         Progress::Listed { files, .. } => {
             bar.set_length(*files);
-            bar.set_style(style("{prefix} [{bar:30}] {pos}/{len} documents {per_sec}, {eta} left, {msg}"));
+            bar.set_style(style(BAR_BEGINS));
             bar.set_message("0 failed");
         }
         Progress::Documents { done, of, failed, chunks } => {
+            // A publication in between had another one.
+            bar.set_style(style(if *done > 0 { BAR } else { BAR_BEGINS }));
             bar.set_length(*of);
             bar.set_position(*done);
             bar.set_message(format!("{failed} failed, {}", words::count(*chunks, "passage")));
@@ -86,7 +94,7 @@ fn on_bar(bar: &ProgressBar, event: &Progress) {
         Progress::Passages { done, of } => {
             bar.set_length(*of);
             bar.set_position(*done);
-            bar.set_style(style("embedding anew [{bar:30}] {pos}/{len} passages {per_sec}, {eta} left"));
+            bar.set_style(style(BAR_ANEW));
         }
         Progress::Waiting => {
             bar.set_style(style("{prefix} {spinner} {msg} {elapsed}"));

@@ -3,6 +3,7 @@
 
 use super::super::{out, words};
 use super::fidelity;
+use crate::config::Engine;
 use kenward_ingest::pipeline::{RunReport, rights_are_in};
 use kenward_vault::runs::RunState;
 use kenward_vault::writer::Failure;
@@ -21,7 +22,7 @@ pub(super) fn needs_attention(report: &RunReport) -> bool {
 }
 
 /// Prints the reports; with `--json` they were printed as they came.
-pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
+pub(super) fn print(reports: &[RunReport], json: bool, engine: Engine) -> anyhow::Result<()> {
     if !json && !reports.is_empty() {
         out::print(&table(reports))?;
         let ran: BTreeSet<&str> = reports.iter().filter_map(|report| report.embedder.as_deref()).collect();
@@ -62,7 +63,7 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     }
     for report in reports {
         for (place, what) in &report.rights_problems {
-            out::say(&out::line(&format!("hidden from everybody: {}/{place}: {what}", report.source)));
+            out::say(&out::line(&format!("hidden from everybody: {}: {what}", at(&report.source, place))));
         }
     }
     if reports.iter().any(|report| !report.rights_problems.is_empty()) {
@@ -122,12 +123,21 @@ pub(super) fn print(reports: &[RunReport], json: bool) -> anyhow::Result<()> {
     let links: u64 = reports.iter().map(|report| report.skipped_links).sum();
     if links > 0 {
         out::say(&format!("links and special files, never followed: {links}"));
+        let named = |report: &RunReport| -> Vec<String> {
+            report.links.iter().map(|path| format!("{}/{path}", report.source)).collect()
+        };
+        list(&reports.iter().flat_map(named).collect::<Vec<_>>());
     }
-    if reports.iter().any(|report| report.embedder.is_none()) {
+    if engine != Engine::None && reports.iter().any(|report| report.embedder.is_none()) {
         out::say("warning: no embedding model ran: only words are searched (BM25), not meaning");
         out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
     }
     Ok(())
+}
+
+/// A place within a source; a list of names lies outside, and has a place of its own.
+fn at(source: &str, place: &str) -> String {
+    if place.starts_with('/') { place.to_owned() } else { format!("{source}/{place}") }
 }
 
 /// When failed documents are tried again.

@@ -32,6 +32,9 @@ pub(crate) struct Manifest {
     /// Records of the audit log, and the hash of the last one.
     pub(crate) audit: (u64, String),
     pub(crate) counts: Counts,
+    /// The sources by name, and their folders: nothing is restored into one.
+    #[serde(default)]
+    pub(crate) sources: Vec<(String, String)>,
     pub(crate) files: Vec<FileEntry>,
 }
 

@@ -75,6 +75,8 @@ pub fn restore(restore: Restore) -> Result<Restored, VaultError> {
         ));
     }
     sizes(&restore.backup, &manifest)?;
+    // Before anything is put beside it.
+    apart(manifest.sources.iter().map(|(name, root)| (name.as_str(), root.as_str())), &to)?;
     let since = since(&restore, &manifest)?;
     let beside = staging(&to)?;
     let restored = fill(restore, &manifest, since, &beside, &to);
@@ -208,7 +210,9 @@ fn fill(
     let open = OpenOptions { data_dir: beside.to_owned(), ledger: None, ..restore.open };
     // What its catalog lacks is what the ledger says since the backup.
     let (vault, _) = Vault::open_behind(open, true)?;
-    apart(&vault, to)?;
+    // What an older backup did not say.
+    let sources = vault.sources()?;
+    apart(sources.iter().map(|(_, spec)| (spec.name.as_str(), spec.root.as_str())), to)?;
     if let Some(last) = last {
         vault.clock.not_before(last);
     }
@@ -233,23 +237,18 @@ fn fill(
 }
 
 /// Refuses to put data into the folder of a source that it has: the next run would read it, audit log and all.
-fn apart(vault: &Vault, to: &Path) -> Result<(), VaultError> {
+fn apart<'s>(sources: impl Iterator<Item = (&'s str, &'s str)>, to: &Path) -> Result<(), VaultError> {
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // It is not there yet; the folder above it is.
     let to = match (to.parent(), to.file_name()) {
         (Some(above), Some(name)) => real(above).join(name),
         _ => to.to_owned(),
     };
-    for (_, spec) in vault.sources()? {
-        let root = real(Path::new(&spec.root));
+    for (name, folder) in sources {
+        let root = real(Path::new(folder));
         if to.starts_with(&root) || root.starts_with(&to) {
             return Err(VaultError::name(
-                format!(
-                    "`{}` and the folder `{}` of the source `{}` overlap",
-                    to.display(),
-                    spec.root,
-                    spec.name
-                ),
+                format!("`{}` and the folder `{}` of the source `{}` overlap", to.display(), folder, name),
                 "give a folder outside of all sources",
             ));
         }

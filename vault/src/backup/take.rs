@@ -60,6 +60,7 @@ struct Moment {
     ledger: Place,
     epoch: u64,
     made: Timestamp,
+    sources: Vec<(String, String)>,
 }
 
 impl Vault {
@@ -170,12 +171,14 @@ impl Vault {
         let mut ledger = self.ledger.lock();
         // A backup that no ledger can tell of would come back with everything hidden.
         self.settle_ledger(&mut catalog, &mut ledger)?;
+        let sources = catalog.transaction("listing sources", crate::catalog::sources::all)?;
         Ok(Moment {
             catalog: Pinned::new(&self.data_dir.join(folder::CATALOG))?,
             vectors: engines.vector_files()?,
             ledger: ledger.place(),
             epoch: self.core.rights.load().epoch.0,
             made: self.core.now(),
+            sources: sources.into_iter().map(|(_, spec)| (spec.name, spec.root)).collect(),
         })
     }
 
@@ -227,6 +230,7 @@ impl Vault {
                 audit_records: verified.records,
                 bytes: files.iter().map(|file| file.bytes).sum(),
             },
+            sources: moment.sources.clone(),
             audit: (verified.records, verified.tip),
             files,
         };

@@ -107,6 +107,12 @@ pub(crate) fn failed(action: &'static str, path: &Path) -> impl Fn(rusqlite::Err
         Some(rusqlite::ErrorCode::SystemIoFailure) if grows(&source) && has_no_space(path) => {
             VaultError::DiskFull { path: path.to_owned() }
         }
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            VaultError::damaged(
+                format!("the catalog {}", path.display()),
+                "restore a backup into another folder (`kenward restore --help`), and keep this one until that stands",
+            )
+        }
         _ => VaultError::Catalog { action, source },
     }
 }

@@ -57,6 +57,16 @@ pub(crate) fn born(tx: &Tx<'_>, no: u32) -> Result<String, VaultError> {
     tx.sql(|c| c.query_row("SELECT coalesce(born, name) FROM sources WHERE no = ?1", [no], |r| r.get(0)))
 }
 
+/// The name of the source that was first recorded under the name of this one, over the same folder.
+pub(crate) fn formerly(tx: &Tx<'_>, spec: &SourceSpec) -> Result<Option<String>, VaultError> {
+    for (no, other) in all(tx)? {
+        if (&other.kind, &other.root) == (&spec.kind, &spec.root) && born(tx, no)? == spec.name {
+            return Ok(Some(other.name));
+        }
+    }
+    Ok(None)
+}
+
 /// A name to make a new source's ids with: its own, unless the ids of one that was renamed are made with that.
 pub(crate) fn new_born(tx: &Tx<'_>, name: &str) -> Result<String, VaultError> {
     let taken: Vec<String> = tx.sql(|c| {

@@ -51,7 +51,13 @@ fn open(path: &Path) -> Result<File, VaultError> {
     }
     let mut how = fs::OpenOptions::new();
     how.read(true).append(true).create(true).mode(0o600);
-    let file = how.open(path).map_err(VaultError::io("opening", path))?;
+    let file = how.open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => VaultError::mismatch(
+            format!("the folder of the rights ledger {} is not there", path.display()),
+            "make it, or mount its disk: an empty folder in its place would be a lost ledger",
+        ),
+        _ => VaultError::io("opening", path)(error),
+    })?;
     plain(&file.metadata().map_err(VaultError::io("opening", path))?)?;
     Ok(file)
 }

@@ -35,6 +35,11 @@ fn a_renamed_source_keeps_its_ids_and_its_old_name_is_free() {
     run.put(document("one.txt", ".", "harbor number2\n")).unwrap();
     run.finish().unwrap();
     assert_eq!(keys(&vault), before);
+    // Over the same folder it would be the renamed one, which nobody would read any more.
+    let again = vault.sources().unwrap().into_iter().find(|(_, spec)| spec.name == "manual").unwrap().1;
+    let refused = vault.source(&by(), crate::writer::SourceSpec { name: "handbook".into(), ..again });
+    assert!(refused.unwrap_err().to_string().contains("was renamed to `manual`"));
+    vault.move_source(&by(), &id, "/srv/elsewhere").unwrap();
     let other = filled(&vault, "handbook", "number3");
     let all = keys(&vault);
     assert_eq!(all.len(), 2);
@@ -44,7 +49,6 @@ fn a_renamed_source_keeps_its_ids_and_its_old_name_is_free() {
     drop(vault);
     let vault = open(dir.path());
     assert_eq!(keys(&vault), all);
-    vault.move_source(&by(), &id, "/srv/elsewhere").unwrap();
     assert!(vault.sources().unwrap().iter().any(|(_, s)| s.name == "manual" && s.root == "/srv/elsewhere"));
 }
 

@@ -9,8 +9,8 @@ use encoding_rs::{Encoding, UTF_8};
 /// So far a statement may stand.
 const PRESCAN: usize = 1_024;
 
-/// A page as text: UTF-8 or UTF-16 by its mark, UTF-8 where it is that, else what it states, else UTF-8 with what is
-/// wrong replaced.
+/// A page as text: UTF-8 or UTF-16 by its mark, UTF-8 where it is that, else what it states, else UTF-8 as it can
+/// be read.
 pub(super) fn decode(bytes: &[u8], meta: &mut Meta) -> Result<String, FailReason> {
     let marked = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let stated = stated(bytes).filter(|_| !marked && std::str::from_utf8(bytes).is_err());
@@ -90,8 +90,11 @@ mod tests {
             b"<meta charset=klingon>",
             b"<meta charset>",
         ] {
-            let (text, replaced) = page(head, b"one long line with caf\xe9 in it").unwrap();
+            let (text, replaced) = page(head, b"one long na\xc3\xafve line with caf\xe9 in it").unwrap();
             assert!(text.contains("caf\u{fffd}") && replaced == 1, "{text}");
+            // Nothing else is beyond ASCII.
+            let (text, replaced) = page(head, b"one long line with caf\xe9 in it").unwrap();
+            assert!(text.contains("caf\u{e9}") && replaced == 0, "{text}");
         }
         assert_eq!(page(b"", &b"\xe9\xe8\xe7 ".repeat(200)), Err(FailReason::Encoding));
     }

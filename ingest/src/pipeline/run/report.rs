@@ -54,6 +54,7 @@ impl Drive<'_> {
             summary,
             failures: vault.failures(source)?,
             skipped_unknown: self.tally.unknown.into_iter().collect(),
+            links: self.listing.links.clone(),
             skipped_links: self.listing.links.len() as u64 + self.tally.links,
             rights_problems,
             rights_not_read: self.listing.near_rights.clone(),
