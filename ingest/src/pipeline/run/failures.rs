@@ -48,6 +48,19 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// What could not even be listed is not read again when rights move: it stays under old AND new ones.
+    pub(super) fn hold_unlisted(&mut self) -> Result<(), IngestError> {
+        let mut held = BTreeMap::new();
+        for failure in &self.listing.failures {
+            let container = self.rights_of(&failure.path).container.clone();
+            for id in self.members_of(&failure.path).chain([&failure.path]) {
+                held.insert(id.clone(), container.clone());
+            }
+        }
+        self.run.hold(&held)?;
+        Ok(())
+    }
+
     pub(super) fn below_unreadable(&self) -> Vec<(String, String)> {
         let folders = &self.listing.unreadable_folders;
         if folders.is_empty() {

@@ -257,6 +257,7 @@ impl<'a> Drive<'a> {
             self.state_rights()?;
             self.look_again(&files);
         }
+        self.hold_unlisted()?;
         Ok(files)
     }
 
@@ -275,6 +276,11 @@ impl<'a> Drive<'a> {
             let spec = RightsSpec { problem: Some(problem), ..RightsSpec::default() };
             containers.insert(container.clone(), spec);
             hangs.insert(path, container);
+        }
+        // Where nothing hangs but what could not be listed, what narrows acts all the same.
+        for failure in &self.listing.failures {
+            let rights = self.rights_of(&failure.path);
+            containers.entry(rights.container.clone()).or_insert_with(|| rights.spec.clone());
         }
         self.run.set_rights(containers)?;
         // INVARIANT: nothing of it is published, and what hung elsewhere hangs where it is hidden.

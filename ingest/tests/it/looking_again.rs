@@ -1,0 +1,85 @@
+//! Runs that look at files more than once: what was forgotten to be looked at again is neither lost nor let out.
+
+use crate::archives::zip;
+use crate::content_moving::{Around, Before, OPEN, SECRET, SHUT, around, leaked};
+use crate::world::{World, by};
+use kenward_ingest::pipeline::{RunReport, ingest_through};
+use kenward_ingest::source::{
+    FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Stamp, Unlisted,
+};
+
+/// A folder of which a file could not be listed: it went in between, or the disk refused.
+struct Unlisting<'h>(Around<'h>, &'h str);
+
+impl SourceConnector for Unlisting<'_> {
+    fn list(&self) -> Result<Listing, RootError> {
+        let mut listing = self.0.list()?;
+        listing.items.retain(|item| item.path != self.1);
+        listing.failures.push(Unlisted { path: self.1.to_owned(), reason: "unreadable", detail: "refused" });
+        Ok(listing)
+    }
+
+    fn rights(&self, listing: &Listing) -> Rights {
+        self.0.rights(listing)
+    }
+
+    fn fetch(&self, item: &Item, rights: &Rights) -> Result<Fetched, FetchError> {
+        self.0.fetch(item, rights)
+    }
+
+    fn still(&self, fetched: &Fetched) -> bool {
+        self.0.still(fetched)
+    }
+
+    fn state(&self, path: &str) -> Option<Stamp> {
+        self.0.state(path)
+    }
+}
+
+fn without(world: &World, path: &str, happens: &(dyn Fn(Before) + Sync)) -> RunReport {
+    let (source, around) = around(world, happens);
+    let connector = Unlisting(around, path);
+    ingest_through(&connector, &world.vault, &by(), source, &world.spec, &world.options, &|_| {}).unwrap()
+}
+
+/// What could not be listed was not read: it does not come out with what opens while the run reads.
+#[test]
+fn what_could_not_be_listed_does_not_come_out_when_its_folder_opens_meanwhile() {
+    for (alone, archive) in [(true, false), (false, false), (true, true), (false, true)] {
+        let world = World::new();
+        let (file, path) = if archive { ("in/a.zip", "in/a.zip/a.md") } else { ("in/a.md", "in/a.md") };
+        world.write("rest.md", "the rest");
+        world.write("more.md", "the rest");
+        if !alone {
+            world.write("in/beside.md", "beside it");
+        }
+        world.write("in/.access.toml", SHUT);
+        match archive {
+            true => world.write(file, zip(&[("a.md", SECRET)])),
+            false => world.write(file, SECRET),
+        }
+        world.ingest().unwrap();
+        let report = without(&world, file, &|before| {
+            if before == Before::Rights(2) {
+                world.write("in/.access.toml", OPEN);
+            }
+        });
+        assert_eq!(report.summary.removed, 0);
+        assert!(!leaked(&world, path), "alone {alone}, archive {archive}: {report:?}");
+        assert_eq!(world.may("ann", path), Some(true), "alone {alone}, archive {archive}");
+        // Opened and shut again, and read last when it was open.
+        world.write("in/.access.toml", SHUT);
+        without(&world, file, &|before| {
+            if let Before::Rights(times) = before {
+                world.write("in/.access.toml", if times == 1 || times > 4 { SHUT } else { OPEN });
+                // Each time something else.
+                world.write(".access.toml", format!("{OPEN}# {times}"));
+            }
+        });
+        assert!(!leaked(&world, path), "alone {alone}, archive {archive}");
+        world.write("in/.access.toml", OPEN);
+        world.ingest().unwrap();
+        assert!(leaked(&world, path), "read again it is open");
+    }
+}
+
