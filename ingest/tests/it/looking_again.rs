@@ -1,12 +1,39 @@
 //! Runs that look at files more than once: what was forgotten to be looked at again is neither lost nor let out.
 
 use crate::archives::zip;
-use crate::content_moving::{Around, Before, OPEN, SECRET, SHUT, around, leaked};
+use crate::content_moving::{Around, Before, OPEN, SECRET, SHUT, around, ingest, leaked};
 use crate::world::{World, by};
 use kenward_ingest::pipeline::{RunReport, ingest_through};
 use kenward_ingest::source::{
     FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Stamp, Unlisted,
 };
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// A file that is blanked while the run reads: what it was is removed by this run, as if it had been blanked before.
+#[test]
+fn what_is_blanked_while_a_run_reads_does_not_go_on_answering() {
+    for known in [true, false] {
+        let world = World::new();
+        for path in ["b.md", "c.md"] {
+            world.write(path, "the rest");
+        }
+        if known {
+            world.write("a.md", "as it was");
+        }
+        world.ingest().unwrap();
+        world.write("a.md", "begins to change");
+        let looked = AtomicBool::new(false);
+        let report = ingest(&world, &|before| {
+            if before == Before::State("a.md".to_owned()) && !looked.swap(true, Relaxed) {
+                world.write("a.md", "");
+            }
+        });
+        assert_eq!(World::failures(&report), [("a.md".to_owned(), "empty".to_owned())]);
+        assert_eq!(world.may("bob", "a.md"), None, "known {known}: {report:?}");
+        let summary = &report.summary;
+        assert_eq!((summary.added, summary.changed, summary.unchanged, summary.failed), (0, 0, 2, 1));
+    }
+}
 
 /// A folder of which a file could not be listed: it went in between, or the disk refused.
 struct Unlisting<'h>(Around<'h>, &'h str);

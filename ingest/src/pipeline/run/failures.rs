@@ -166,15 +166,11 @@ impl Drive<'_> {
         }
         let raw_hash = Some(Sha256::digest([]).into());
         let tried = Tried { raw_hash, by_a_look: true, ..self.tried(FailReason::Empty) };
-        if self.run.known(&path).is_none() {
+        if self.run.known(&path).is_none() && !self.run.has_put(&path) {
             // Nothing was read of it; or it is an archive, and what was read of that goes.
             let failure = self.run.failed(&path, &container, &tried)?;
             self.tell_failure(failure);
             return Ok(());
-        }
-        // Put in an earlier round, it counts as seen: the next run removes it.
-        if self.again {
-            return self.fail(&path, &container, tried);
         }
         self.tell_failure(self.run.would_fail(&path, &tried));
         self.blanked.insert(path, (container, tried));

@@ -74,7 +74,6 @@ pub(super) fn drive(
         only: None,
         stopped: None,
         blanked: BTreeMap::new(),
-        again: false,
         waiting: waiting::Waiting::default(),
         inside: BTreeSet::new(),
     };
@@ -121,8 +120,6 @@ struct Drive<'a> {
     /// vault is not told that they were seen, so the run's end removes what they were; their failures
     /// are recorded after it.
     blanked: BTreeMap<String, (String, Tried)>,
-    /// A round after the first: what was put before may be read once more.
-    again: bool,
     /// Documents that are ready to be put.
     waiting: waiting::Waiting,
     /// Known documents that stand in files of the listing, archives, in order.
@@ -233,7 +230,6 @@ impl<'a> Drive<'a> {
             }
             files.iter().for_each(|index| self.states.forget(*index));
             self.tally.done = self.tally.of.saturating_sub(files.len() as u64);
-            self.again = true;
         }
         self.fail_what_stirs(files)
     }
