@@ -7,7 +7,30 @@ use kenward_ingest::pipeline::{RunReport, ingest_through};
 use kenward_ingest::source::{
     FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Stamp, Unlisted,
 };
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::fs::rename;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+/// An archive out of which more came after it could not be looked at for a moment: the folder above it was elsewhere,
+/// which leaves no mark on the archive itself.
+#[test]
+fn an_archive_that_is_out_of_sight_for_a_moment_loses_none_of_its_documents() {
+    let world = World::new();
+    let names: Vec<String> = (0..700).map(|number| format!("{number:03}.md")).collect();
+    let members: Vec<(&str, String)> =
+        names.iter().map(|name| (name.as_str(), format!("words of {name}"))).collect();
+    world.write("in/a.zip", zip(&members));
+    let (inside, away) = (world.root.join("in"), world.root.join("away"));
+    let looked = AtomicBool::new(false);
+    let report = ingest(&world, &|before| match before {
+        Before::State(_) if !looked.swap(true, Relaxed) => rename(&inside, &away).unwrap(),
+        Before::Rights(times) if times > 2 && away.exists() => rename(&away, &inside).unwrap(),
+        _ => {}
+    });
+    assert!(looked.into_inner());
+    let summary = &report.summary;
+    assert_eq!((summary.added, summary.failed, summary.removed), (700, 0, 0), "{summary:?}");
+    assert_eq!(world.vault.stats().unwrap().documents, 700);
+}
 
 /// A file that is blanked while the run reads: what it was is removed by this run, as if it had been blanked before.
 #[test]
@@ -108,5 +131,42 @@ fn what_could_not_be_listed_does_not_come_out_when_its_folder_opens_meanwhile() 
         world.ingest().unwrap();
         assert!(leaked(&world, path), "read again it is open");
     }
+}
+
+/// Forgotten in the middle of the last round because it stirred, with other rights at that round's end: it is still there.
+#[test]
+fn what_stirs_while_its_rights_never_hold_still_is_not_taken_for_gone() {
+    let world = World::new();
+    for path in ["a.md", "b.md", "c.md"] {
+        world.write(path, "as it was");
+    }
+    world.write(".access.toml", OPEN);
+    world.ingest().unwrap();
+    for number in 0..700 {
+        world.write(&format!("rest/{number:03}.md"), format!("words of {number}"));
+    }
+    world.write("a.md", "another text");
+    let (fetched, rounds, stirred) = (AtomicU32::new(0), AtomicU32::new(0), AtomicBool::new(false));
+    let report = ingest(&world, &|before| match before {
+        Before::Fetch(_) => {
+            fetched.fetch_add(1, Relaxed);
+        }
+        Before::State(path) if path == "a.md" && rounds.load(Relaxed) == 3 => {
+            if !stirred.swap(true, Relaxed) {
+                world.write("a.md", "one more text");
+            }
+        }
+        // Once a round, after all of it was read.
+        Before::Rights(_) if fetched.load(Relaxed) >= 703 * (rounds.load(Relaxed) + 1) => {
+            let times = rounds.fetch_add(1, Relaxed);
+            world.write(".access.toml", format!("{}{OPEN}", "\n".repeat(times as usize + 1)));
+        }
+        _ => {}
+    });
+    assert!(stirred.into_inner(), "nothing was published in the last round: {report:?}");
+    assert_eq!(report.summary.removed, 0, "{:?}", report.summary);
+    assert!(world.may("bob", "a.md").is_some(), "it is there");
+    world.ingest().unwrap();
+    assert_eq!(world.may("bob", "a.md"), Some(true));
 }
 

@@ -234,7 +234,8 @@ impl<'a> Drive<'a> {
         self.fail_what_stirs(files)
     }
 
-    /// Goes by another reading of the rights from here on, and gives the files that have other rights by it.
+    /// Goes by another reading of the rights from here on, and gives the files that are to be read again: those that have
+    /// other rights by it, and those that stirred.
     ///
     /// INVARIANT: nothing is published under a reading of rights older than its content's. Of all files, whatever was
     /// read in this round: what was not, was read under older rights still. Rights that are read in the last round
@@ -244,12 +245,13 @@ impl<'a> Drive<'a> {
         let now = Places::of_all(&self.rights.rules, self.listing);
         let before = std::mem::replace(&mut self.places, now);
         let both = before.files().iter().zip(self.places.files()).enumerate();
-        let files: BTreeSet<usize> =
+        let mut files: BTreeSet<usize> =
             both.filter(|(_, (then, now))| then != now).map(|(index, _)| index).collect();
         if last {
             self.hide(&files, &before)?;
-            files.iter().for_each(|index| self.states.forget(*index));
+            self.let_rest(&files);
         } else {
+            files.extend(self.stirred());
             self.state_rights()?;
             self.look_again(&files);
         }
