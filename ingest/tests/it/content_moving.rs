@@ -49,9 +49,9 @@ impl SourceConnector for Around<'_> {
         self.files.still(fetched)
     }
 
-    fn state(&self, path: &str) -> Option<Stamp> {
+    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp> {
         (self.happens)(Before::State(path.to_owned()));
-        self.files.state(path)
+        self.files.state(path, rights)
     }
 }
 

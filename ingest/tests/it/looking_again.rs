@@ -1,9 +1,9 @@
 //! Runs that look at files more than once: what was forgotten to be looked at again is neither lost nor let out.
 
 use crate::archives::zip;
-use crate::content_moving::{Around, Before, OPEN, SECRET, SHUT, around, ingest, leaked};
+use crate::content_moving::{Around, Before, OPEN, PUBLIC, SECRET, SHUT, around, ingest, leaked};
 use crate::world::{World, by};
-use kenward_ingest::pipeline::{RunReport, ingest_through};
+use kenward_ingest::pipeline::{RunReport, Stop, ingest_through, sync_rights_through};
 use kenward_ingest::source::{
     FetchError, Fetched, Item, Listing, Rights, RootError, SourceConnector, Stamp, Unlisted,
 };
@@ -81,8 +81,8 @@ impl SourceConnector for Unlisting<'_> {
         self.0.still(fetched)
     }
 
-    fn state(&self, path: &str) -> Option<Stamp> {
-        self.0.state(path)
+    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp> {
+        self.0.state(path, rights)
     }
 }
 
@@ -170,3 +170,46 @@ fn what_stirs_while_its_rights_never_hold_still_is_not_taken_for_gone() {
     assert_eq!(world.may("bob", "a.md"), Some(true));
 }
 
+/// A folder that is exchanged for another one and back, twice: no file in either of them changes, and what was read was
+/// never there together with the rights that were read before and after.
+#[test]
+fn what_stood_in_a_folder_that_was_exchanged_is_not_let_out() {
+    for whole in [true, false] {
+        let world = World::new();
+        let out = tempfile::tempdir_in(world.root.parent().unwrap()).unwrap();
+        let (open, shut, place) = (out.path().join("open"), out.path().join("shut"), world.root.join("in"));
+        world.write("in/.access.toml", SHUT);
+        world.write("in/a.md", SECRET);
+        world.write("rest.md", "the rest");
+        if !whole {
+            world.ingest().unwrap();
+        }
+        rename(&place, &shut).unwrap();
+        world.write("in/.access.toml", OPEN);
+        world.write("in/a.md", PUBLIC);
+        let shuts = || {
+            rename(&place, &open).unwrap();
+            rename(&shut, &place).unwrap();
+        };
+        let opens = || {
+            rename(&place, &shut).unwrap();
+            rename(&open, &place).unwrap();
+        };
+        let (fetched, looked) = (AtomicU32::new(0), AtomicU32::new(0));
+        let happens = |before: Before| match before {
+            Before::Fetch(path) if path == "in/a.md" && fetched.fetch_add(1, Relaxed) == 0 => shuts(),
+            Before::Rights(2) => opens(),
+            Before::State(path) if path == "in/a.md" && looked.fetch_add(1, Relaxed) == 0 => shuts(),
+            _ => {}
+        };
+        if whole {
+            ingest(&world, &happens);
+        } else {
+            // Of the same length, so that it is hashed.
+            let (source, around) = around(&world, &happens);
+            sync_rights_through(&around, &world.vault, &by(), source, &world.spec, &Stop::default()).unwrap();
+        }
+        assert!(looked.into_inner() > 0);
+        assert!(!leaked(&world, "in/a.md"), "whole {whole}");
+    }
+}

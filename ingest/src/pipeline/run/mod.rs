@@ -219,7 +219,9 @@ impl<'a> Drive<'a> {
             }
             let now = self.connector.rights(self.listing);
             let (hold, last) = (now.raw == self.rights.raw, round == ROUNDS);
-            if !hold {
+            if hold {
+                self.rights.ways = now.ways;
+            } else {
                 files = self.go_by(now, last)?;
             }
             if hold || last {

@@ -97,7 +97,7 @@ impl Drive<'_> {
     fn has_stirred(&self, index: usize) -> bool {
         let (read, item) = (self.states.read.get(index), self.listing.items.get(index));
         let (Some(&read), Some(item)) = (read, item) else { return true };
-        let now = self.connector.state(&item.path);
+        let now = self.connector.state(&item.path, &self.rights);
         now.is_none_or(|stamp| self.states.hasher.hash_one(stamp) | 1 != read)
     }
 
