@@ -187,6 +187,8 @@ fn a_ledger_that_is_wanted_elsewhere_is_carried_there_and_never_left_behind() {
     vault.backup(&by(), &dir.path().join("backup"), "one").unwrap();
     drop(vault);
     let (first, second) = (dir.path().join("first.ledger"), dir.path().join("second.ledger"));
+    // Made before, empty.
+    fs::write(&first, "").unwrap();
     let vault = open_at(&data, Some(&first)).unwrap();
     disable(&vault, "dana");
     vault.ledger_is_whole().unwrap();
@@ -204,7 +206,10 @@ fn a_ledger_that_is_wanted_elsewhere_is_carried_there_and_never_left_behind() {
     fs::rename(data.join("keys/rights.ledger.moved"), data.join("keys/rights.ledger")).unwrap();
     drop(open_at(&data, Some(&first)).unwrap());
     assert!(!data.join("keys/rights.ledger").exists(), "nobody restores with it");
-    for wanted in [Some(second.as_path()), None] {
+    for (wanted, made) in [(Some(second.as_path()), false), (Some(second.as_path()), true), (None, false)] {
+        if made {
+            fs::write(&second, "").unwrap();
+        }
         let refused = told(open_at(&data, wanted).err().unwrap());
         assert!(refused.contains("still at") && refused.contains("move that file there"), "{refused}");
     }
