@@ -20,7 +20,7 @@ pub mod worker;
 pub mod source {
     pub use crate::connectors::{
         FetchError, Fetched, FilesConnector, Item, ItemRights, Listing, RIGHTS_FILE, Rights, RootError,
-        SourceConnector, Stamp, Unlisted,
+        SourceConnector, Stamp, Unlisted, Ways,
     };
 }
 

@@ -17,6 +17,8 @@ mod changing;
 mod content_moving;
 #[path = "it/dates.rs"]
 mod dates;
+#[path = "it/looking_again.rs"]
+mod looking_again;
 #[path = "it/memory.rs"]
 mod memory;
 #[path = "it/partial.rs"]

@@ -1,7 +1,7 @@
 //! Owner, group, mode and ACL from the file system, read from what is open: the rights of the very thing whose
 //! bytes are read. It must never take an ACL that cannot be read for none.
 
-use super::{FetchError, Listing, open};
+use super::{FetchError, Listing, Ways, open};
 use crate::acl_mapping::{OTHER_ACL, UNREADABLE, encode};
 use rustix::fs::{fgetxattr, fgetxattr_query, fstat};
 use rustix::io::Errno;
@@ -44,7 +44,7 @@ fn is_none(error: Errno) -> bool {
 }
 
 /// All that a listing names: path → facts.
-pub(super) fn of_all(root: &Path, listing: &Listing) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn of_all(root: &Path, listing: &Listing, ways: &mut Ways) -> BTreeMap<String, Vec<u8>> {
     let folders = listing.folders.iter().chain(&listing.unreadable_folders).map(|path| (path, true));
     let files = listing.items.iter().map(|item| (&item.path, false));
     let mut all = BTreeMap::new();
@@ -53,6 +53,7 @@ pub(super) fn of_all(root: &Path, listing: &Listing) -> BTreeMap<String, Vec<u8>
         let opened = open::walk(root, path, is_folder, &mut |at, open| {
             if at == path {
                 last = of(open);
+                ways.note(at, open);
             }
             Ok(())
         });
@@ -103,7 +104,7 @@ mod tests {
             }],
             ..Listing::default()
         };
-        let read = of_all(root, &listing);
+        let read = of_all(root, &listing, &mut Ways::default());
         assert_eq!(read.len(), 4);
         assert!(read.values().all(|facts| facts.first() == Some(&b'p')), "{read:?}");
         let open = || open_as_read(root, "a/b/x.md", &read);

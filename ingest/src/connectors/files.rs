@@ -106,9 +106,9 @@ impl SourceConnector for FilesConnector {
     }
 
     fn rights(&self, listing: &Listing) -> Rights {
-        let raw = rights_files::read(&self.root, &self.rights, listing);
+        let (raw, ways) = rights_files::read(&self.root, &self.rights, listing);
         let rules = Rules::read(&raw, &self.rights, self.defaults.clone());
-        Rights { raw, rules }
+        Rights { raw, rules, ways }
     }
 
     fn fetch(&self, item: &Item, rights: &Rights) -> Result<Fetched, FetchError> {
@@ -130,9 +130,18 @@ impl SourceConnector for FilesConnector {
         fetched.file.metadata().is_ok_and(|meta| Stamp::of(&meta) == fetched.stamp)
     }
 
-    fn state(&self, path: &str) -> Option<Stamp> {
-        let meta = open::beneath(&self.root, path).ok()?.metadata().ok()?;
-        Some(Stamp::of(&meta))
+    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp> {
+        // A line of a CODEOWNERS governs a path, whatever folder that leads through.
+        let all = self.rights.format != RightsFormat::Codeowners;
+        let file = open::through(&self.root, path, &mut |at, open| match rights
+            .ways
+            .is_as_noted(at, open)
+            .unwrap_or(at == path || !all)
+        {
+            true => Ok(()),
+            false => Err(FetchError::RightsMoved),
+        });
+        Some(Stamp::of(&file.ok()?.metadata().ok()?))
     }
 }
 

@@ -8,12 +8,14 @@ mod open;
 mod rights_files;
 mod stamp;
 mod watch;
+mod ways;
 
 pub use files::FilesConnector;
 pub use rights_files::RIGHTS_FILE;
 pub(crate) use rights_files::in_an_archive;
 pub use stamp::Stamp;
 pub use watch::{FolderWatch, Seen, WatchError};
+pub use ways::Ways;
 
 use crate::acl_mapping::Rules;
 use kenward_access::ids::Timestamp;
@@ -92,6 +94,8 @@ pub struct Rights {
     pub raw: BTreeMap<String, Vec<u8>>,
     /// Their meaning.
     pub rules: Rules,
+    /// In which folders they were read.
+    pub ways: Ways,
 }
 
 /// Rights of one item: the container they hang on, and what they are.
@@ -170,7 +174,8 @@ pub trait SourceConnector: Send + Sync {
     /// Whether the document is still what it was when it was fetched. Asked after its bytes were read.
     fn still(&self, fetched: &Fetched) -> bool;
 
-    /// The state that what is at this path is in now; `None` if that cannot be told. Asked after the rights were read
-    /// once more: what is in the state in which it was fetched had its bytes all the time since.
-    fn state(&self, path: &str) -> Option<Stamp>;
+    /// The state that what is at this path is in now; `None` if that cannot be told, or if a folder on the way is not the
+    /// one that these rights were read in. Asked after they were read once more: what is in the state in which it was
+    /// fetched had its bytes all the time since, and stood where they held.
+    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp>;
 }

@@ -11,7 +11,12 @@ use std::path::Path;
 
 /// Opens a plain file for reading. `relative` is `/`-separated.
 pub(super) fn beneath(root: &Path, relative: &str) -> Result<File, FetchError> {
-    let file = File::from(walk(root, relative, false, &mut |_, _| Ok(()))?);
+    through(root, relative, &mut |_, _| Ok(()))
+}
+
+/// The same, and shows all that it passes through.
+pub(super) fn through(root: &Path, relative: &str, visit: Visit<'_>) -> Result<File, FetchError> {
+    let file = File::from(walk(root, relative, false, visit)?);
     let plain = file.metadata().map_err(FetchError::Io)?.is_file();
     if plain { Ok(file) } else { Err(FetchError::NotAFile) }
 }

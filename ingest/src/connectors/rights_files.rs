@@ -2,12 +2,13 @@
 //! take one that is there and cannot be read for one that is not there.
 
 use super::files::join;
-use super::{FetchError, Listing, facts, open};
-use crate::acl_mapping::{ALIASES, CODEOWNERS_LONGEST, IDENTITY, OWNERS, PLACES, is_place};
+use super::{FetchError, Listing, Ways, facts, open};
+use crate::acl_mapping::{ALIASES, CODEOWNERS_LONGEST, IDENTITY, OWNERS, PLACES, is_place, parent};
 use kenward_vault::writer::{RightsFormat, SourceRights};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 /// The file in which a folder states its rights.
@@ -56,39 +57,49 @@ pub(crate) fn in_an_archive(format: RightsFormat, name: &str) -> bool {
     self::name(format, "", name) != Name::Other
 }
 
-/// All rights files of a source, as its format keys them.
-pub(super) fn read(root: &Path, rights: &SourceRights, listing: &Listing) -> BTreeMap<String, Vec<u8>> {
+/// All rights files of a source, as its format keys them, and the folders that they were looked for in.
+pub(super) fn read(
+    root: &Path,
+    rights: &SourceRights,
+    listing: &Listing,
+) -> (BTreeMap<String, Vec<u8>>, Ways) {
     let folders = listing.folders.iter().chain(&listing.unreadable_folders).map(String::as_str);
-    let mut raw = BTreeMap::new();
+    let (mut raw, mut ways) = (BTreeMap::new(), Ways::default());
+    let mut beneath = |path: &str| beneath(root, path, &mut ways);
     match rights.format {
         RightsFormat::AccessToml => raw.extend(
-            folders
-                .filter_map(|folder| Some((folder.to_owned(), beneath(root, &join(folder, RIGHTS_FILE))?))),
+            folders.filter_map(|folder| Some((folder.to_owned(), beneath(&join(folder, RIGHTS_FILE))?))),
         ),
         RightsFormat::Owners => {
             let paths = folders.map(|folder| join(folder, OWNERS)).chain([ALIASES.to_owned()]);
             raw.extend(paths.filter_map(|path| {
-                let bytes = beneath(root, &path)?;
+                let bytes = beneath(&path)?;
                 Some((path, bytes))
             }));
         }
         RightsFormat::Codeowners => {
-            let first = PLACES.iter().find_map(|path| Some(((*path).to_owned(), beneath(root, path)?)));
+            let first = PLACES.iter().find_map(|path| Some(((*path).to_owned(), beneath(path)?)));
             raw.extend(first);
         }
-        RightsFormat::Posix => raw = facts::of_all(root, listing),
+        RightsFormat::Posix => raw = facts::of_all(root, listing, &mut ways),
     }
     if let (Some(file), true) = (&rights.identity.file, rights.format != RightsFormat::AccessToml) {
         // Not of the source: the operator named it, wherever it is.
         let bytes = File::open(file).map_or_else(|_| UNREADABLE.to_vec(), |file| bounded(file, LONGEST));
         raw.insert(IDENTITY.to_owned(), bytes);
     }
-    raw
+    (raw, ways)
 }
 
 /// The bytes of a file beneath the root; `None` = there is none.
-fn beneath(root: &Path, path: &str) -> Option<Vec<u8>> {
-    match open::beneath(root, path) {
+fn beneath(root: &Path, path: &str, ways: &mut Ways) -> Option<Vec<u8>> {
+    let mut note = |at: &str, open: BorrowedFd<'_>| {
+        if at == parent(path) {
+            ways.note(at, open);
+        }
+        Ok(())
+    };
+    match open::through(root, path, &mut note) {
         Ok(file) if PLACES.contains(&path) => Some(bounded(file, CODEOWNERS_LONGEST as u64)),
         Ok(file) => Some(bounded(file, LONGEST)),
         Err(FetchError::Vanished) => None,

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Changes within one tick of the system's clock bear the same time: at the slowest a hundred a second.
 const TICK: Duration = Duration::from_millis(20);
+/// A disk that keeps whole seconds alone (ext4 with small inodes, ext3, HFS+), or every other one, bears no finer times
+/// than this.
+const COARSE: Duration = Duration::from_secs(2);
 
 /// Which file, its length and times. The time at which it was last touched in any way cannot be set by anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,22 +41,33 @@ impl Stamp {
 /// another machine whose clock is ahead is taken at its word, and so is who writes through mapped memory.)
 pub(super) fn settled(file: &File) -> Result<Metadata, FetchError> {
     let meta = file.metadata().map_err(FetchError::Io)?;
-    let Some(rest) = young(&meta) else { return Ok(meta) };
+    let Some(rest) = young(Stamp::of(&meta), SystemTime::now()) else { return Ok(meta) };
     std::thread::sleep(rest);
     let meta = file.metadata().map_err(FetchError::Io)?;
-    if young(&meta).is_some() { Err(FetchError::Moving) } else { Ok(meta) }
+    if young(Stamp::of(&meta), SystemTime::now()).is_some() { Err(FetchError::Moving) } else { Ok(meta) }
 }
 
-/// How long until it is old enough, if it is not.
-fn young(meta: &Metadata) -> Option<Duration> {
-    let age = SystemTime::now().duration_since(Stamp::of(meta).touched()?).ok()?;
-    TICK.checked_sub(age).filter(|rest| !rest.is_zero())
+/// How long until it is old enough, if it is not. A time that is a whole second is hardly ever one by chance.
+fn young(stamp: Stamp, now: SystemTime) -> Option<Duration> {
+    let age = now.duration_since(stamp.touched()?).ok()?;
+    let tick = if stamp.touched.1 == 0 { COARSE } else { TICK };
+    tick.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
+
+    #[test]
+    fn a_disk_of_whole_seconds_is_waited_for() {
+        let stamp = |nanos| Stamp { file: (1, 2), length: 3, modified: (0, 0), touched: (100, nanos) };
+        let at = |millis| UNIX_EPOCH + Duration::from_millis(millis);
+        assert_eq!(young(stamp(0), at(100_900)), Some(Duration::from_millis(1_100)));
+        assert_eq!(young(stamp(0), at(102_000)), None);
+        assert_eq!(young(stamp(880_000_000), at(100_890)), Some(Duration::from_millis(10)));
+        assert_eq!(young(stamp(880_000_000), at(100_900)), None);
+    }
 
     #[test]
     fn a_change_is_told_though_length_and_time_are_set_back() {

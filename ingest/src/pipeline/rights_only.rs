@@ -111,8 +111,9 @@ pub fn sync_rights_through(
         report.rights_not_read.clone_from(&listing.near_rights);
         // INVARIANT: rights, content, rights again, and the content is still the same: it was there while these rights
         // held.
-        report.unsettled = connector.rights(&listing).raw != rights.raw;
-        verified.retain(|path, stamp| connector.state(path) == Some(*stamp));
+        let once_more = connector.rights(&listing);
+        report.unsettled = once_more.raw != rights.raw;
+        verified.retain(|path, stamp| connector.state(path, &once_more) == Some(*stamp));
         report.waiting = (unsure.len() - verified.len()) as u64;
         if !report.unsettled {
             report.widened = sync.widen(&verified.into_keys().collect())?;

@@ -78,8 +78,8 @@ impl SourceConnector for Restless<'_> {
         Ok(given)
     }
 
-    fn state(&self, path: &str) -> Option<Stamp> {
-        self.files.state(path)
+    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp> {
+        self.files.state(path, rights)
     }
 
     fn still(&self, fetched: &Fetched) -> bool {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Before what something happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Before {
+pub enum Before {
     /// The rights are read for the so-manieth time.
     Rights(u32),
     /// This file is opened.
@@ -24,7 +24,7 @@ enum Before {
 }
 
 /// A folder in which something happens.
-struct Around<'h> {
+pub struct Around<'h> {
     files: FilesConnector,
     happens: &'h (dyn Fn(Before) + Sync),
     times: AtomicU32,
@@ -49,29 +49,29 @@ impl SourceConnector for Around<'_> {
         self.files.still(fetched)
     }
 
-    fn state(&self, path: &str) -> Option<Stamp> {
+    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp> {
         (self.happens)(Before::State(path.to_owned()));
-        self.files.state(path)
+        self.files.state(path, rights)
     }
 }
 
-fn around<'h>(world: &World, happens: &'h (dyn Fn(Before) + Sync)) -> (u32, Around<'h>) {
+pub fn around<'h>(world: &World, happens: &'h (dyn Fn(Before) + Sync)) -> (u32, Around<'h>) {
     let source = world.vault.source(&by(), world.spec.clone()).unwrap();
     (source, Around { files: FilesConnector::of(&world.spec), happens, times: AtomicU32::new(0) })
 }
 
-fn ingest(world: &World, happens: &(dyn Fn(Before) + Sync)) -> RunReport {
+pub fn ingest(world: &World, happens: &(dyn Fn(Before) + Sync)) -> RunReport {
     let (source, around) = around(world, happens);
     ingest_through(&around, &world.vault, &by(), source, &world.spec, &world.options, &|_| {}).unwrap()
 }
 
-const OPEN: &str = "allow = [\"everyone\"]\n";
-const SHUT: &str = "allow = [\"user:ann\"]\n";
-const PUBLIC: &str = "the public words";
-const SECRET: &str = "the secret words";
+pub const OPEN: &str = "allow = [\"everyone\"]\n";
+pub const SHUT: &str = "allow = [\"user:ann\"]\n";
+pub const PUBLIC: &str = "the public words";
+pub const SECRET: &str = "the secret words";
 
 /// Whether bob may see a document that was kept with the secret words.
-fn leaked(world: &World, path: &str) -> bool {
+pub fn leaked(world: &World, path: &str) -> bool {
     let source = world.vault.source(&by(), world.spec.clone()).unwrap();
     let known = world.vault.known(Some(source)).unwrap();
     let secret: [u8; 32] = Sha256::digest(SECRET).into();

@@ -31,8 +31,8 @@ impl SourceConnector for Between<'_> {
         self.files.fetch(item, rights)
     }
 
-    fn state(&self, path: &str) -> Option<Stamp> {
-        self.files.state(path)
+    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp> {
+        self.files.state(path, rights)
     }
 
     fn still(&self, fetched: &Fetched) -> bool {

@@ -21,8 +21,8 @@ use std::os::unix::fs::MetadataExt;
 pub(crate) enum After {
     /// What narrowed since a backup.
     Ledger(Box<Narrowed>),
-    /// What narrowed, and the catalog does not have.
-    Behind(Box<Narrowed>),
+    /// What narrowed, and the catalog does not have; `None` = there is a gap in it.
+    Behind(Option<Box<Narrowed>>),
     /// Nothing.
     Nothing,
 }
@@ -55,10 +55,12 @@ impl Vault {
             change.narrows();
             let mut hidden = Hidden::default();
             match after {
-                After::Ledger(since) | After::Behind(since) => {
+                After::Ledger(since) | After::Behind(Some(since)) => {
                     self.as_since(tx, change, since, &mut hidden)?
                 }
-                After::Nothing => everything(tx, change.rights_mut(), self.core.now(), &mut hidden)?,
+                After::Behind(None) | After::Nothing => {
+                    everything(tx, change.rights_mut(), self.core.now(), &mut hidden)?
+                }
             }
             people::load(tx, change.rights_mut())?;
             let mut ledger = self.ledger.lock();
@@ -69,7 +71,7 @@ impl Vault {
             tx.set_meta("ledger", &to_json(&ledger.place())?)?;
             let (act, told) = match after {
                 After::Ledger(_) => ("restored", true),
-                After::Behind(_) => ("caught_up_with_the_ledger", true),
+                After::Behind(since) => ("caught_up_with_the_ledger", since.is_some()),
                 After::Nothing => ("restored", false),
             };
             self.core.record_deed(by, act, serde_json::json!({ "ledger": told, "narrowed": hidden }))?;
@@ -91,7 +93,15 @@ impl Vault {
         let uid = std::fs::metadata(&self.data_dir).map_err(VaultError::io("reading", &self.data_dir))?.uid();
         let reason = "the catalog lacked changes that the rights ledger has".to_owned();
         let by = Operator { uid, user: None, reason: Some(reason) };
-        let hidden = self.narrow_restored(&by, &After::Behind(Box::new(since.narrowed)))?;
+        // INVARIANT: what could not be written is not in it. It acted, and must not be given back.
+        let whole = (!since.gap).then(|| Box::new(since.narrowed));
+        if whole.is_none() {
+            tracing::warn!(
+                "the rights ledger began anew since this catalog was written: everything is hidden until its source is ingested, \
+                 and everybody is disabled"
+            );
+        }
+        let hidden = self.narrow_restored(&by, &After::Behind(whole))?;
         tracing::warn!(
             changes = since.entries,
             documents = hidden.documents,

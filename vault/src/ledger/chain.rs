@@ -142,19 +142,18 @@ pub(crate) fn read_since(
         return Err(refused(format!("`{}` is no file, so it is no rights ledger", path.display())));
     }
     let file = std::fs::File::open(path).map_err(VaultError::io("opening", path))?;
-    let (mut reached, mut gap) = (false, false);
+    let mut reached = false;
     let mut all = Since::default();
     let mut each = |place: &Place, entry: Entry| {
         all.last = Some(entry.at);
         if reached && !entry.done {
-            gap |= entry.begun;
             all.add(entry);
         }
         reached |= place == since;
     };
     match walk(file, key, &mut each).map_err(VaultError::io("reading", path))? {
         // An unfinished last line was never acknowledged.
-        Walked::Chain { .. } => Ok((reached && !gap).then_some(all)),
+        Walked::Chain { .. } => Ok((reached && !all.gap).then_some(all)),
         Walked::Broken => {
             Err(untrusted(path, "its chain does not hold, or its key is not among those given"))
         }
@@ -169,11 +168,14 @@ pub(crate) struct Since {
     pub(crate) entries: u64,
     /// When the last entry was written.
     pub(crate) last: Option<Timestamp>,
+    /// The ledger began anew since: something is missing.
+    pub(crate) gap: bool,
 }
 
 impl Since {
     pub(super) fn add(&mut self, entry: Entry) {
         self.entries += 1;
+        self.gap |= entry.begun;
         self.last = Some(entry.at);
         self.narrowed.then(entry.narrowed);
     }

@@ -115,14 +115,16 @@ impl Ledger {
         }
         let mut found = recorded.is_none();
         let (mut behind, mut taken) = (Since::default(), false);
-        let mut before = None;
+        let (mut before, mut unsaid) = (Vec::new(), false);
         let mut each = |place: &Place, entry: Entry| {
+            unsaid = !entry.done;
             if recorded.is_some() && found {
                 taken |= entry.taken;
-                // What no entry says was committed was cut off, or failed: the catalog is none the older for it.
+                // What no entry says was committed was cut off, or failed: the catalog is none the older for it. Once one
+                // says so, it is older, and of those before that one nobody knows: they narrow, too.
                 match entry.done {
-                    true => before.take().into_iter().for_each(|entry| behind.add(entry)),
-                    false => before = Some(entry),
+                    true => before.drain(..).for_each(|entry| behind.add(entry)),
+                    false => before.push(entry),
                 }
             }
             found |= Some(place) == recorded;
@@ -176,6 +178,9 @@ impl Ledger {
         let begins = empty || recorded.is_none();
         if begins {
             ledger.write(&keys.current(), &Entry { begun: true, ..Entry::empty(now) })?;
+        } else if unsaid && recorded == Some(&ledger.place()) {
+            // The catalog has it: a crash came between, or took what was not synced.
+            ledger.done(keys, now);
         }
         Ok((ledger, begins, behind))
     }

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`VaultError::Io`]; then the old one is still where it was.
 pub(crate) fn carry(from: &Path, to: &Path) -> Result<(), VaultError> {
-    if from == to || to.symlink_metadata().is_ok() || !from.is_file() {
+    // One that was made empty holds nothing yet.
+    let is_there = |found: fs::Metadata| !found.is_file() || found.len() > 0;
+    if from == to || to.symlink_metadata().is_ok_and(is_there) || !from.is_file() {
         return Ok(());
     }
     let new = beside(to, ".new");
@@ -49,7 +51,8 @@ pub(crate) fn put_aside(with_keys: &Path, opened: &Path) -> Result<(), VaultErro
 /// # Errors
 /// [`VaultError::Mismatch`], with what to do.
 pub(crate) fn left_behind(was: Option<PathBuf>, path: &Path) -> Result<(), VaultError> {
-    match was.filter(|was| was != path && was.is_file() && !path.exists()) {
+    let holds_nothing = fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0);
+    match was.filter(|was| was != path && was.is_file() && holds_nothing) {
         None => Ok(()),
         Some(was) => Err(VaultError::mismatch(
             format!(

@@ -83,6 +83,70 @@ fn a_catalog_that_is_older_than_its_ledger_gives_back_no_right() {
     assert_eq!(sees(&vault, "ben"), paths(&["b/two.txt"]));
 }
 
+/// What a folder's catalog was, put back as an operator would who has lost it.
+fn put_back(data: &Path, catalog: &Path) {
+    for left in ["catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let _ = fs::remove_file(data.join(left));
+    }
+    fs::copy(catalog, data.join("catalog.sqlite")).unwrap();
+}
+
+fn is_out(vault: &Vault, who: &str) -> bool {
+    vault.users().unwrap().iter().any(|user| user.handle == who && user.disabled)
+}
+
+#[test]
+fn a_narrowing_counts_though_a_crash_took_the_word_that_it_was_committed() {
+    for another in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, old) = (dir.path().join("data"), dir.path().join("backup/catalog.sqlite"));
+        let vault = open(&data);
+        filled(&vault);
+        vault.backup(&by(), &dir.path().join("backup"), "one").unwrap();
+        disable(&vault, "dana");
+        drop(vault);
+        // That word is not synced by itself.
+        let ledger = data.join("keys/rights.ledger");
+        let text = fs::read_to_string(&ledger).unwrap();
+        let last = text.trim_end().rfind('\n').unwrap() + 1;
+        assert!(text[last..].contains("\"done\":true"));
+        fs::write(&ledger, &text[..last]).unwrap();
+        let vault = open(&data);
+        assert!(is_out(&vault, "dana"));
+        if another {
+            disable(&vault, "ben");
+        }
+        drop(vault);
+        put_back(&data, &old);
+        let vault = open(&data);
+        assert_eq!((is_out(&vault, "dana"), is_out(&vault, "ben")), (true, another));
+    }
+}
+
+#[test]
+fn a_catalog_from_before_a_gap_in_its_ledger_gives_back_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, old) = (dir.path().join("data"), dir.path().join("backup/catalog.sqlite"));
+    let vault = open(&data);
+    filled(&vault);
+    vault.backup(&by(), &dir.path().join("backup"), "one").unwrap();
+    vault.ledger.lock().fail_for_test(true);
+    let out = DirectoryChange::SetDisabled { handle: "dana".into(), disabled: true };
+    assert!(vault.change_directory(&by(), &[out]).is_err(), "it is not acknowledged");
+    assert!(is_out(&vault, "dana"), "and acts");
+    vault.ledger.lock().fail_for_test(false);
+    // The ledger begins anew with the next change.
+    let mut run = run_under(&vault, &[("a", &["group:staff"]), ("b", &["user:ben"])]);
+    run.unchanged("a/one.txt", "a", Timestamp(5)).unwrap();
+    run.unchanged("b/two.txt", "b", Timestamp(5)).unwrap();
+    run.finish().unwrap();
+    drop(vault);
+    put_back(&data, &old);
+    let vault = open(&data);
+    assert!(is_out(&vault, "dana"), "what could not be written is not given back");
+    assert_eq!(sees(&vault, "ben"), paths(&[]));
+}
+
 #[test]
 fn a_restored_folder_never_writes_the_ledger_of_the_data_it_came_from() {
     let dir = tempfile::tempdir().unwrap();
@@ -123,6 +187,8 @@ fn a_ledger_that_is_wanted_elsewhere_is_carried_there_and_never_left_behind() {
     vault.backup(&by(), &dir.path().join("backup"), "one").unwrap();
     drop(vault);
     let (first, second) = (dir.path().join("first.ledger"), dir.path().join("second.ledger"));
+    // Made before, empty.
+    fs::write(&first, "").unwrap();
     let vault = open_at(&data, Some(&first)).unwrap();
     disable(&vault, "dana");
     vault.ledger_is_whole().unwrap();
@@ -140,7 +206,10 @@ fn a_ledger_that_is_wanted_elsewhere_is_carried_there_and_never_left_behind() {
     fs::rename(data.join("keys/rights.ledger.moved"), data.join("keys/rights.ledger")).unwrap();
     drop(open_at(&data, Some(&first)).unwrap());
     assert!(!data.join("keys/rights.ledger").exists(), "nobody restores with it");
-    for wanted in [Some(second.as_path()), None] {
+    for (wanted, made) in [(Some(second.as_path()), false), (Some(second.as_path()), true), (None, false)] {
+        if made {
+            fs::write(&second, "").unwrap();
+        }
         let refused = told(open_at(&data, wanted).err().unwrap());
         assert!(refused.contains("still at") && refused.contains("move that file there"), "{refused}");
     }

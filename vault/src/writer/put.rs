@@ -228,6 +228,19 @@ impl Vault {
         })
     }
 
+    /// Notes that documents (id → container) cannot be looked at: what is published of them stays, under old AND new rights,
+    /// also when their containers widen.
+    pub(crate) fn hold_unread(&self, place: &In, held: &BTreeMap<String, String>) -> Result<(), VaultError> {
+        self.change_rights("holding documents", |tx, change| {
+            for (source_id, container) in held {
+                let Some(old) = content::document(tx, place.source, source_id)? else { continue };
+                let container = self.stated(tx, change, place.source, container)?;
+                self.guard(tx, change, &old, &container, content::HELD_FOR_FAILURE)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Removes documents: at once for whoever asks, later from the engines.
     pub(crate) fn remove(&self, place: &In, source_ids: &[String]) -> Result<u64, VaultError> {
         self.change_rights("removing documents", |tx, change| {

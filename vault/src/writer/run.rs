@@ -445,8 +445,31 @@ impl Run {
             return Ok(());
         }
         self.told.note(source_id, What::There, &mut self.summary);
+        if let Some(known) = self.known.get_mut(source_id) {
+            // Found unchanged later in this run, it comes out from under what holds it now.
+            known.held = true;
+        }
         if let Some(no) = self.vault.keep_unread(&self.place, source_id, container)? {
             self.ask.ready.remove(&no);
+        }
+        Ok(())
+    }
+
+    /// Documents (id → container) that this run cannot look at stay under old AND new rights, whatever becomes of their
+    /// containers.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn hold(&mut self, documents: &BTreeMap<String, String>) -> Result<(), VaultError> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        self.vault.hold_unread(&self.place, documents)?;
+        for (id, container) in documents {
+            if let Some(known) = self.known.get_mut(id) {
+                container.clone_into(&mut Arc::make_mut(&mut known.known).container);
+                known.held = true;
+            }
         }
         Ok(())
     }

@@ -12,7 +12,8 @@ const PRESCAN: usize = 1_024;
 /// A page as text: UTF-8 or UTF-16 by its mark, UTF-8 where it is that, else what it states, else UTF-8 as it can
 /// be read.
 pub(super) fn decode(bytes: &[u8], meta: &mut Meta) -> Result<String, FailReason> {
-    let marked = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let marks: [&[u8]; 3] = [&[0xff, 0xfe], &[0xfe, 0xff], &[0xef, 0xbb, 0xbf]];
+    let marked = marks.iter().any(|mark| bytes.starts_with(mark));
     let stated = stated(bytes).filter(|_| !marked && std::str::from_utf8(bytes).is_err());
     let Some(encoding) = stated else { return text::decode(bytes, meta) };
     let (text, _) = encoding.decode_without_bom_handling(bytes);
@@ -32,14 +33,31 @@ fn stated(bytes: &[u8]) -> Option<&'static Encoding> {
         let (declaration, _) = rest.split_once("?>")?;
         label_after(declaration, "encoding")
     });
-    let elements = head.match_indices("<meta").filter_map(|(at, _)| {
-        let (element, _) = head.get(at..)?.split_once('>')?;
+    let head_shown = uncommented(&head);
+    let elements = head_shown.match_indices("<meta").filter_map(|(at, name)| {
+        let (element, _) = head_shown.get(at + name.len()..)?.split_once('>')?;
+        // Not `<metadata …>`.
+        element.starts_with(|c: char| c.is_ascii_whitespace() || c == '/').then_some(element)?;
         label_after(element, "charset")
     });
     let encoding =
         declared.into_iter().chain(elements).find_map(|label| Encoding::for_label(label.as_bytes()))?;
     // UTF-16 without its mark is not what a page with a readable `meta` is.
     (encoding != UTF_8 && encoding.is_ascii_compatible()).then_some(encoding)
+}
+
+/// Without what is commented out, which no browser believes either.
+fn uncommented(head: &str) -> String {
+    let mut shown = String::with_capacity(head.len());
+    let mut rest = head;
+    while let Some(at) = rest.find("<!--") {
+        let (before, comment) = rest.split_at(at);
+        shown.push_str(before);
+        // `<!-->` is one, too: what ends it may use the same dashes.
+        let end = comment.get(2..).and_then(|comment| comment.split_once("-->"));
+        rest = end.map_or("", |(_, after)| after);
+    }
+    shown + rest
 }
 
 /// The value after `name=`, with or without quotes.
@@ -79,6 +97,23 @@ mod tests {
         // It says so, and is UTF-8 all the same.
         let (text, _) = page(b"<meta charset=windows-1252>", "M\u{fc}nchen".as_bytes()).unwrap();
         assert_eq!(text, "M\u{fc}nchen");
+    }
+
+    #[test]
+    fn what_no_browser_believes_is_not_believed() {
+        let french = b"caf\xe9 au lait";
+        for head in [
+            &b"<!-- <meta charset=koi8-r> --><meta charset=windows-1252>"[..],
+            b"<!-- was <meta charset=koi8-r> once --><!--><meta charset=iso-8859-1>",
+            b"<metadata charset=koi8-r></metadata><meta charset=windows-1252>",
+        ] {
+            assert_eq!(page(head, french).unwrap().0, "caf\u{e9} au lait", "{head:?}");
+        }
+        // A mark says what it is, whatever else does, and however little of it is wrong.
+        let marked = "\u{feff}<html><head><meta charset=koi8-r></head><body><p>M\u{fc}nchen, Stra\u{df}e ";
+        let marked = [marked.as_bytes(), b"\xff</p></body></html>"].concat();
+        let (blocks, _) = extract_for_test(Format::Html, &marked).unwrap();
+        assert!(blocks[0].1.starts_with("M\u{fc}nchen, Stra\u{df}e"), "{blocks:?}");
     }
 
     #[test]

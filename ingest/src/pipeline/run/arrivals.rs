@@ -130,6 +130,7 @@ impl Drive<'_> {
         let rights = self.connector.rights(self.listing);
         self.tally.rights_took = begun.elapsed();
         if rights.raw == self.rights.raw {
+            self.rights.ways = rights.ways;
             (self.progress)(Progress::Publishing);
             self.count(self.tally.done);
             self.hold_back_what_stirred();

@@ -48,6 +48,19 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// What could not even be listed is not read again when rights move: it stays under old AND new ones.
+    pub(super) fn hold_unlisted(&mut self) -> Result<(), IngestError> {
+        let mut held = BTreeMap::new();
+        for failure in &self.listing.failures {
+            let container = self.rights_of(&failure.path).container.clone();
+            for id in self.members_of(&failure.path).chain([&failure.path]) {
+                held.insert(id.clone(), container.clone());
+            }
+        }
+        self.run.hold(&held)?;
+        Ok(())
+    }
+
     pub(super) fn below_unreadable(&self) -> Vec<(String, String)> {
         let folders = &self.listing.unreadable_folders;
         if folders.is_empty() {
@@ -153,15 +166,11 @@ impl Drive<'_> {
         }
         let raw_hash = Some(Sha256::digest([]).into());
         let tried = Tried { raw_hash, by_a_look: true, ..self.tried(FailReason::Empty) };
-        if self.run.known(&path).is_none() {
+        if self.run.known(&path).is_none() && !self.run.has_put(&path) {
             // Nothing was read of it; or it is an archive, and what was read of that goes.
             let failure = self.run.failed(&path, &container, &tried)?;
             self.tell_failure(failure);
             return Ok(());
-        }
-        // Put in an earlier round, it counts as seen: the next run removes it.
-        if self.again {
-            return self.fail(&path, &container, tried);
         }
         self.tell_failure(self.run.would_fail(&path, &tried));
         self.blanked.insert(path, (container, tried));

@@ -74,7 +74,6 @@ pub(super) fn drive(
         only: None,
         stopped: None,
         blanked: BTreeMap::new(),
-        again: false,
         waiting: waiting::Waiting::default(),
         inside: BTreeSet::new(),
     };
@@ -121,8 +120,6 @@ struct Drive<'a> {
     /// vault is not told that they were seen, so the run's end removes what they were; their failures
     /// are recorded after it.
     blanked: BTreeMap<String, (String, Tried)>,
-    /// A round after the first: what was put before may be read once more.
-    again: bool,
     /// Documents that are ready to be put.
     waiting: waiting::Waiting,
     /// Known documents that stand in files of the listing, archives, in order.
@@ -222,7 +219,9 @@ impl<'a> Drive<'a> {
             }
             let now = self.connector.rights(self.listing);
             let (hold, last) = (now.raw == self.rights.raw, round == ROUNDS);
-            if !hold {
+            if hold {
+                self.rights.ways = now.ways;
+            } else {
                 files = self.go_by(now, last)?;
             }
             if hold || last {
@@ -233,12 +232,12 @@ impl<'a> Drive<'a> {
             }
             files.iter().for_each(|index| self.states.forget(*index));
             self.tally.done = self.tally.of.saturating_sub(files.len() as u64);
-            self.again = true;
         }
         self.fail_what_stirs(files)
     }
 
-    /// Goes by another reading of the rights from here on, and gives the files that have other rights by it.
+    /// Goes by another reading of the rights from here on, and gives the files that are to be read again: those that have
+    /// other rights by it, and those that stirred.
     ///
     /// INVARIANT: nothing is published under a reading of rights older than its content's. Of all files, whatever was
     /// read in this round: what was not, was read under older rights still. Rights that are read in the last round
@@ -248,15 +247,17 @@ impl<'a> Drive<'a> {
         let now = Places::of_all(&self.rights.rules, self.listing);
         let before = std::mem::replace(&mut self.places, now);
         let both = before.files().iter().zip(self.places.files()).enumerate();
-        let files: BTreeSet<usize> =
+        let mut files: BTreeSet<usize> =
             both.filter(|(_, (then, now))| then != now).map(|(index, _)| index).collect();
         if last {
             self.hide(&files, &before)?;
-            files.iter().for_each(|index| self.states.forget(*index));
+            self.let_rest(&files);
         } else {
+            files.extend(self.stirred());
             self.state_rights()?;
             self.look_again(&files);
         }
+        self.hold_unlisted()?;
         Ok(files)
     }
 
@@ -275,6 +276,11 @@ impl<'a> Drive<'a> {
             let spec = RightsSpec { problem: Some(problem), ..RightsSpec::default() };
             containers.insert(container.clone(), spec);
             hangs.insert(path, container);
+        }
+        // Where nothing hangs but what could not be listed, what narrows acts all the same.
+        for failure in &self.listing.failures {
+            let rights = self.rights_of(&failure.path);
+            containers.entry(rights.container.clone()).or_insert_with(|| rights.spec.clone());
         }
         self.run.set_rights(containers)?;
         // INVARIANT: nothing of it is published, and what hung elsewhere hangs where it is hidden.

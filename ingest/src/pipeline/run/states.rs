@@ -17,6 +17,8 @@ pub(super) struct States {
     read: Vec<u64>,
     /// Of which something is to be published, or to come out from under old rights, since the last publication.
     due: BTreeSet<usize>,
+    /// Found in another state in this round: what else comes of them is of the old one, too.
+    stirred: BTreeSet<usize>,
 }
 
 impl States {
@@ -28,8 +30,13 @@ impl States {
     /// Notes in which state a file was read.
     pub(super) fn note(&mut self, hangs: &Hangs, due: bool) {
         let (Some(read), Some(stamp)) = (self.read.get_mut(hangs.index), hangs.stamp) else { return };
-        *read = self.hasher.hash_one(stamp) | 1;
-        if due {
+        // INVARIANT: what stirred is not let out in this round, even if it looks as it did again. Of an archive some was
+        // forgotten by then, and would be missing.
+        let stirred = self.stirred.contains(&hangs.index);
+        if !stirred {
+            *read = self.hasher.hash_one(stamp) | 1;
+        }
+        if due || stirred {
             self.due.insert(hangs.index);
         }
     }
@@ -37,6 +44,7 @@ impl States {
     /// Forgets what was seen of a file: it is read again, or nothing is let out for it.
     pub(super) fn forget(&mut self, index: usize) {
         self.due.remove(&index);
+        self.stirred.remove(&index);
         if let Some(read) = self.read.get_mut(index) {
             *read = 0;
         }
@@ -44,23 +52,22 @@ impl States {
 }
 
 impl Drive<'_> {
-    /// What is due may be published, but for what is in another state now: of that nothing holds that was seen, and
-    /// it stays due.
+    /// What is due may be published, but for what is in another state now: of that nothing holds that was seen.
     ///
     /// INVARIANT: rights, content, rights, and the content is still the same: it was there while these rights held,
     /// whatever happened before and after. Equal rights alone do not show it, for they may have been others between.
-    pub(super) fn hold_back_what_stirred(&mut self) -> BTreeSet<usize> {
+    pub(super) fn hold_back_what_stirred(&mut self) {
         let due = std::mem::take(&mut self.states.due);
         let stirred: BTreeSet<usize> = due.into_iter().filter(|index| self.has_stirred(*index)).collect();
         self.look_again(&stirred);
-        for index in &stirred {
-            self.states.forget(*index);
+        for index in stirred {
+            self.states.forget(index);
+            self.states.stirred.insert(index);
         }
-        self.states.due.clone_from(&stirred);
-        stirred
     }
 
-    /// The same at the end of a round, when rights are about to widen: for all that hangs where they do.
+    /// The same at the end of a round, when rights are about to widen: for all that hangs where they do. Gives all that
+    /// stirred in this round.
     pub(super) fn hold_back_all_that_stirred(&mut self) -> Result<BTreeSet<usize>, IngestError> {
         let widens = self.run.would_widen()?;
         let read = |index: &usize| self.states.read.get(*index).is_some_and(|read| *read != 0);
@@ -70,13 +77,27 @@ impl Drive<'_> {
             let hang: Vec<usize> = hang.map(|(index, _)| index).filter(read).collect();
             self.states.due.extend(hang);
         }
-        Ok(self.hold_back_what_stirred())
+        let States { due, stirred, .. } = &mut self.states;
+        due.extend(stirred.iter().copied());
+        self.hold_back_what_stirred();
+        Ok(self.states.stirred.clone())
+    }
+
+    /// Of these files, those that did not stir are not looked at any more in this run.
+    pub(super) fn let_rest(&mut self, files: &BTreeSet<usize>) {
+        let rest: Vec<usize> = files.difference(&self.states.stirred).copied().collect();
+        rest.into_iter().for_each(|index| self.states.forget(index));
+    }
+
+    /// All that stirred in this round.
+    pub(super) fn stirred(&self) -> impl Iterator<Item = usize> {
+        self.states.stirred.iter().copied()
     }
 
     fn has_stirred(&self, index: usize) -> bool {
         let (read, item) = (self.states.read.get(index), self.listing.items.get(index));
         let (Some(&read), Some(item)) = (read, item) else { return true };
-        let now = self.connector.state(&item.path);
+        let now = self.connector.state(&item.path, &self.rights);
         now.is_none_or(|stamp| self.states.hasher.hash_one(stamp) | 1 != read)
     }
 

@@ -57,7 +57,10 @@ impl Run {
     fn end_with(mut self, removed: &[(String, Tried)], all: bool) -> Result<RunSummary, VaultError> {
         let unseen = self.unseen();
         if !unseen.is_empty() {
-            self.summary.removed = self.vault.remove(&self.place, &unseen)?;
+            let removed = self.vault.remove(&self.place, &unseen)?;
+            // What this run has put itself, and found to be gone later, nobody knew.
+            let new = unseen.iter().filter(|id| !self.known.contains_key(*id)).count() as u64;
+            self.summary.removed = removed.saturating_sub(new);
         }
         if all {
             self.ask.listed = Some((self.place.source, self.started));
