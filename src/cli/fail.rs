@@ -92,6 +92,8 @@ pub(crate) fn tell(error: &anyhow::Error) -> u8 {
         (2, None)
     };
     let (message, own) = crate::owner::words(error.as_ref());
+    // What a user gave never moves the cursor.
+    let message = message.lines().map(out::line).collect::<Vec<_>>().join("\n");
     let hint = hint.or(own);
     if JSON.load(Ordering::Relaxed) {
         out::say(&serde_json::json!({ "error": message, "hint": hint, "exit_code": code }).to_string());

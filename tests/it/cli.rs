@@ -138,6 +138,7 @@ fn unknown_people_and_groups_are_refused_by_name() {
         .run(&["groups", "add", "group:sales"])
         .refused(&["`group:sales`", "give the handle alone: `sales`"]);
     machine.run(&["users", "add", "user:eve"]).refused(&["`user:eve`", "give the handle alone: `eve`"]);
+    machine.run(&["groups", "add", "Everyone"]).refused(&["`Everyone` means all people", "another name"]);
     machine.run(&["users", "add", "dana@acorn.example"]).done();
     machine.run(&["users", "add", "dana@acorn.example"]).refused(&["`dana@acorn.example`"]);
     machine.run(&["tokens", "revoke", "000000000000"]).refused(&["`000000000000`"]);
@@ -241,7 +242,9 @@ fn a_catalog_that_is_none_is_told_with_the_way_out() {
 fn keys_and_backups_do_not_go_into_the_data() {
     let machine = Machine::new();
     machine.run(&["users", "add", "olga@acorn.example"]).done();
-    machine.run(&["keys", "export", "data/keys.json"]).refused(&["would lie in the data itself", "elsewhere"]);
+    machine
+        .run(&["keys", "export", "data/keys.json"])
+        .refused(&["would lie in the data itself", "elsewhere"]);
     machine.run(&["backup", "data/copy"]).refused(&["would lie in the data itself", "elsewhere"]);
     assert!(!machine.data().join("keys.json").exists() && !machine.data().join("copy").exists());
 }

@@ -194,7 +194,7 @@ impl Test {
                 let ended = twin.start().end();
                 std::fs::remove_file(filler).unwrap();
                 if let Err(words) = ended {
-                    assert!(words.contains("is full") && words.contains("hint: "), "{place}: {words}");
+                    assert!(words.contains("is full") && words.contains("\"hint\":"), "{place}: {words}");
                     self.stopped.0 += 1;
                 }
             }

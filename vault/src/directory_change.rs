@@ -350,6 +350,13 @@ fn check_handle(kind: &str, handle: &str) -> Result<(), VaultError> {
             "a handle has 1 to 200 bytes, without spaces, quotes, backslashes and control characters",
         ));
     }
+    // Rights files say `everyone` for all.
+    if handle.eq_ignore_ascii_case("everyone") {
+        return Err(VaultError::name(
+            format!("`{handle}` means all people, and names no {kind}"),
+            "give another name",
+        ));
+    }
     Ok(())
 }
 

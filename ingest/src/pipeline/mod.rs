@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 /// The extraction pipeline's version, from 1: documents made by another one are read again, and 0
 /// stands for a document whose stored text is lost.
-pub const PIPELINE: u32 = 2;
+pub const PIPELINE: u32 = 3;
 
 /// Text of one document up to this many bytes is read by default.
 pub const MAX_TEXT_BYTES: u64 = 200 << 20;

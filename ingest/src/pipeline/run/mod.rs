@@ -232,6 +232,7 @@ impl<'a> Drive<'a> {
             }
             files.iter().for_each(|index| self.states.forget(*index));
             self.tally.done = self.tally.of.saturating_sub(files.len() as u64);
+            self.tally.failed = self.run.summary().failed + self.blanked.len() as u64;
         }
         self.fail_what_stirs(files)
     }

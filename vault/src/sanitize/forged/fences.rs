@@ -41,7 +41,8 @@ pub(in crate::sanitize) fn fences(text: &str, counts: &mut Counts) -> String {
     out
 }
 
-/// Whether `== TOKEN BEGIN ==` or `== TOKEN END ==` stands anywhere in the line.
+/// Whether `== TOKEN BEGIN ==` or `== TOKEN END ==` stands anywhere in the line. What touches the words does not matter:
+/// the mark of an image or a link stands there now, and another form of it later.
 fn boundary_line(line: &str) -> bool {
     let ruled = |pair: (char, char)| RULES.contains(&pair.0) && RULES.contains(&pair.1);
     if !line.chars().zip(line.chars().skip(1)).any(ruled) {
@@ -50,8 +51,10 @@ fn boundary_line(line: &str) -> bool {
     let mut words = line.split(|c: char| RULES.contains(&c) || c.is_whitespace()).filter(|w| !w.is_empty());
     let mut last = "";
     words.any(|word| {
-        let end = word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("end");
-        let found = end && last.len() >= 4 && last.bytes().all(|b| b.is_ascii_alphanumeric());
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let end = bare.eq_ignore_ascii_case("begin") || bare.eq_ignore_ascii_case("end");
+        let token = last.rsplit(|c: char| !c.is_ascii_alphanumeric()).find(|part| !part.is_empty());
+        let found = end && token.is_some_and(|token| token.len() >= 4);
         last = word;
         found
     })
