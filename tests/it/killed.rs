@@ -203,7 +203,7 @@ impl Test {
                 disk.with("ro");
                 let words = twin.start().end().map(|run| run.code).unwrap_err();
                 assert!(
-                    words.contains("Read-only file system") && words.contains("hint: "),
+                    words.contains("Read-only file system") && words.contains("\"hint\":"),
                     "{place}: {words}"
                 );
                 disk.with("rw");
