@@ -151,10 +151,10 @@ fn what_stirs_while_its_rights_never_hold_still_is_not_taken_for_gone() {
         Before::Fetch(_) => {
             fetched.fetch_add(1, Relaxed);
         }
-        Before::State(path) if path == "a.md" && rounds.load(Relaxed) == 3 => {
-            if !stirred.swap(true, Relaxed) {
-                world.write("a.md", "one more text");
-            }
+        Before::State(path)
+            if path == "a.md" && rounds.load(Relaxed) == 3 && !stirred.swap(true, Relaxed) =>
+        {
+            world.write("a.md", "one more text");
         }
         // Once a round, after all of it was read.
         Before::Rights(_) if fetched.load(Relaxed) >= 703 * (rounds.load(Relaxed) + 1) => {
