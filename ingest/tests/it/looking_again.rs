@@ -30,6 +30,8 @@ fn an_archive_that_is_out_of_sight_for_a_moment_loses_none_of_its_documents() {
     let summary = &report.summary;
     assert_eq!((summary.added, summary.failed, summary.removed), (700, 0, 0), "{summary:?}");
     assert_eq!(world.vault.stats().unwrap().documents, 700);
+    let run = world.vault.runs(None, 1).unwrap().remove(0);
+    assert_eq!((run.done, run.of), (701, 701), "what was read again counts once");
 }
 
 /// A file that is blanked while the run reads: what it was is removed by this run, as if it had been blanked before.

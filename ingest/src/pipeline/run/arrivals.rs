@@ -37,8 +37,11 @@ impl Drive<'_> {
             };
             let Arrival { path, hangs, archive, outcome, permit } = read;
             let container = hangs.container.clone();
-            // Members were not counted when the source was listed.
-            self.tally.of += u64::from(archive);
+            if archive {
+                // Members were not counted when the source was listed.
+                self.tally.of += 1;
+                *self.tally.members.entry(hangs.index).or_default() += 1;
+            }
             if !matches!(outcome, Outcome::Blank) {
                 self.blanked.remove(&path);
             }
@@ -58,7 +61,7 @@ impl Drive<'_> {
                 }
                 Outcome::Unpacked { links } => {
                     self.tally.done += 1;
-                    self.tally.links += links;
+                    self.tally.links.insert(hangs.index, links);
                 }
                 Outcome::StillFailed => {
                     self.still_failed(&path, &container)?;

@@ -23,7 +23,7 @@ use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Run, SourceSpec, Tried, Under};
 use states::States;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,8 +131,10 @@ struct Drive<'a> {
 struct Tally {
     of: u64,
     done: u64,
-    /// Left out of archives.
-    links: u64,
+    /// Members that came out of archives, by the archives' places in the listing.
+    members: HashMap<usize, u64>,
+    /// Links that were left out of archives, by the same.
+    links: HashMap<usize, u64>,
     unknown: BTreeSet<String>,
     /// Told as failed: for progress.
     failed: u64,
@@ -230,7 +232,11 @@ impl<'a> Drive<'a> {
                     return Ok(());
                 }
             }
-            files.iter().for_each(|index| self.states.forget(*index));
+            for index in &files {
+                self.states.forget(*index);
+                // An archive that is read again gives its members again.
+                self.tally.of -= self.tally.members.remove(index).unwrap_or_default();
+            }
             self.tally.done = self.tally.of.saturating_sub(files.len() as u64);
             self.tally.failed = self.run.summary().failed + self.blanked.len() as u64;
         }

@@ -55,7 +55,7 @@ impl Drive<'_> {
             failures: vault.failures(source)?,
             skipped_unknown: self.tally.unknown.into_iter().collect(),
             links: self.listing.links.clone(),
-            skipped_links: self.listing.links.len() as u64 + self.tally.links,
+            skipped_links: self.listing.links.len() as u64 + self.tally.links.values().sum::<u64>(),
             rights_problems,
             rights_not_read: self.listing.near_rights.clone(),
             rules_unmatched,
