@@ -177,6 +177,28 @@ impl Verb {
         }
     }
 
+    /// Refuses what only reads where there is nothing to read: a slip in the folder's name would make a new one.
+    fn needs_data(&self, context: &Context) -> Result<(), fail::Fix> {
+        let reads = matches!(
+            self,
+            Self::Search(_)
+                | Self::Access(_)
+                | Self::Status(_)
+                | Self::Runs(_)
+                | Self::Backup(_)
+                | Self::Keys(_)
+        );
+        let data = &context.config.data_dir;
+        // What stands there and is no folder of data is told when it is opened.
+        if !reads || data.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        Err(fail::Fix::new(
+            format!("there is no data in `{}`", data.display()),
+            "name the folder (`data_dir`, `--data-dir`), or make it with `kenward init`",
+        ))
+    }
+
     /// What this verb's own flags put over the configuration.
     fn overrides(&self, overrides: &mut Overrides) {
         if let Self::Serve(args) = self {
@@ -185,6 +207,7 @@ impl Verb {
     }
 
     async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        self.needs_data(context)?;
         match self {
             Self::Ingest(args) => ingest::run(args, context).await,
             Self::Runs(args) => runs::run(args, context).await,

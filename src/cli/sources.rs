@@ -9,7 +9,7 @@ use crate::owner::ops::{Op, Operate, Operated, Reply};
 use clap::Subcommand;
 use kenward_vault::sources::SourceInfo;
 use std::io::{BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -123,6 +123,22 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
             }
             let source = find(&name, backend).await?;
             let root = folder.to_string_lossy().into_owned();
+            let others = all(backend).await?.into_iter().filter(|other| other.spec.name != name);
+            if let Some(other) = others
+                .map(|other| other.spec)
+                .find(|other| Path::new(&other.root).starts_with(&folder) || folder.starts_with(&other.root))
+            {
+                return Err(Fix::new(
+                    format!(
+                        "{} and the source `{}` ({}) overlap",
+                        out::line(&root),
+                        other.name,
+                        out::line(&other.root)
+                    ),
+                    "give another folder: by the rights of both, what is in it would be found twice",
+                )
+                .into());
+            }
             ask(backend, Operate::MoveSource { id: source.id, root }).await?;
             out::say(&format!("the source `{name}` is read from {} by its next run", folder.display()));
             if configured(context, &name) {

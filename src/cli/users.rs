@@ -9,6 +9,7 @@ use clap::Subcommand;
 use kenward_access::acl::{Clearance, Level};
 use kenward_vault::directory::{DirectoryChange, OperationId};
 use kenward_vault::seams::SystemEntropy;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -140,7 +141,7 @@ pub(super) async fn remove(
             super::words::are(more, "document")
         ));
         out::hint(
-            "`kenward ingest --plan` lists them: take the name out there, or add it again; `users disable` hides nothing",
+            "`kenward ingest --plan` tells in which lines: take the name out there, or add it again; `users disable` hides nothing",
         );
     }
     Ok(Outcome::Done)
@@ -157,8 +158,43 @@ pub(super) fn must_be_bare(handle: &str) -> anyhow::Result<()> {
 
 /// Changes the directory, all or nothing; acknowledged when the old rights are out of use.
 pub(super) async fn change_directory(backend: &Backend, changes: Vec<DirectoryChange>) -> anyhow::Result<()> {
+    no_twins(backend, &changes).await?;
     let operation = OperationId::draw(&SystemEntropy);
     want!(backend.ask(Op::ChangeDirectory { operation, changes }).await?, Reply::Done => ());
+    Ok(())
+}
+
+/// Refuses a handle that differs from another one in case alone: a name of another system, in which case does not count,
+/// would mean neither of them any more, and grant nothing.
+async fn no_twins(backend: &Backend, changes: &[DirectoryChange]) -> anyhow::Result<()> {
+    let adds = |change: &&DirectoryChange| {
+        matches!(change, DirectoryChange::AddUser { .. } | DirectoryChange::AddGroup { .. })
+    };
+    if !changes.iter().any(|change| adds(&change)) {
+        return Ok(());
+    }
+    let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
+    let groups = want!(backend.ask(Op::Groups).await?, Reply::Groups(groups) => groups);
+    let lower = |handle: &str| handle.to_ascii_lowercase();
+    let mut people: BTreeMap<String, String> =
+        users.into_iter().map(|user| (lower(&user.handle), user.handle)).collect();
+    let mut sets: BTreeMap<String, String> =
+        groups.into_iter().map(|group| (lower(&group.handle), group.handle)).collect();
+    for change in changes {
+        let (known, handle) = match change {
+            DirectoryChange::AddUser { handle, .. } => (&mut people, handle),
+            DirectoryChange::AddGroup { handle } => (&mut sets, handle),
+            _ => continue,
+        };
+        match known.insert(lower(handle), handle.clone()) {
+            Some(other) if other != *handle => {
+                let what = format!("`{handle}` differs from `{other}` in case alone");
+                let hint = "give it in the same letters; two such would lose what `OWNERS`, `CODEOWNERS` and the like grant them";
+                return Err(Fix::new(what, hint).into());
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub(super) fn checks(found: &Verification) -> Vec<Check> {
             // Between two runs a source goes on: what is kept is whole all the same.
             None => checks.push(wrong(
                 "files",
-                if source.failed > 0 { State::Failed } else { State::Note },
+                if source.failed > 0 { State::Warning } else { State::Note },
                 counts,
                 format!("`kenward ingest {name}` reads what differs"),
             )),

@@ -138,6 +138,18 @@ fn unknown_people_and_groups_are_refused_by_name() {
         .run(&["groups", "add", "group:sales"])
         .refused(&["`group:sales`", "give the handle alone: `sales`"]);
     machine.run(&["users", "add", "user:eve"]).refused(&["`user:eve`", "give the handle alone: `eve`"]);
+    for add in [&["users", "add", "Dana@Acorn.example"][..], &["users", "add", "dana@acorn.example"]] {
+        machine.run(add).done();
+        let twin = if add[2].starts_with('D') { "dana@acorn.example" } else { "DANA@acorn.example" };
+        machine.run(&["users", "add", twin]).refused(&["differs from", "in case alone"]);
+        machine.run(&["users", "remove", add[2]]).done();
+    }
+    machine.run(&["groups", "add", "Staff"]).refused(&["differs from `staff` in case alone"]);
+    machine.write(
+        "two.toml",
+        "[[user]]\nhandle = \"eve@acorn.example\"\n[[user]]\nhandle = \"Eve@acorn.example\"\n",
+    );
+    machine.run(&["users", "import", "two.toml"]).refused(&["in case alone"]);
     machine.run(&["groups", "add", "Everyone"]).refused(&["`Everyone` means all people", "another name"]);
     machine.run(&["users", "add", "dana@acorn.example"]).done();
     machine.run(&["users", "add", "dana@acorn.example"]).refused(&["`dana@acorn.example`"]);
@@ -236,6 +248,46 @@ fn a_catalog_that_is_none_is_told_with_the_way_out() {
     assert!(!ran.err.contains("in the catalog"), "{ran:?}");
     let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("FAILED  owner") && doctor.out.contains("kenward restore"), "{doctor:?}");
+}
+
+#[test]
+fn labels_that_stand_the_other_way_round_open_nothing() {
+    let machine = Machine::new();
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    let as_it_is = "labels = [\"public\", \"internal\", \"secret\"]";
+    assert!(config.contains(as_it_is));
+    let with = |labels: &str| machine.configure(&config.replace(as_it_is, &format!("labels = {labels}")));
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
+    machine.write("notes/.access.toml", "allow = [\"everyone\"]\nlabel = \"secret\"\n");
+    machine.write("notes/a.md", "# A\n\nThe quillfeather.\n");
+    machine.run(&["ingest", "notes"]).done();
+    let none = |machine: &Machine| machine.run(&["search", "quillfeather"]).done();
+    assert!(!none(&machine).out.contains("quillfeather"));
+    for turned in ["[\"secret\", \"internal\", \"public\"]", "[\"internal\", \"public\", \"secret\"]"] {
+        with(turned);
+        machine.run(&["search", "quillfeather"]).refused(&["the other way round", "least sensitive first"]);
+    }
+    // What is new may come in anywhere, and what is gone hides.
+    for grown in [
+        "[\"all\", \"public\", \"partners\", \"internal\", \"secret\", \"board\"]",
+        "[\"public\", \"internal\"]",
+    ] {
+        with(grown);
+        assert!(!none(&machine).out.contains("quillfeather"), "{grown}");
+    }
+}
+
+#[test]
+fn what_only_reads_makes_no_data() {
+    let machine = Machine::new();
+    for verb in
+        [&["status"][..], &["search", "words"], &["runs", "list"], &["keys", "list"], &["backup", "copy"]]
+    {
+        machine
+            .run(&[&["--data-dir", "slip"], verb].concat())
+            .refused(&["there is no data in", "kenward init"]);
+    }
+    assert!(!machine.path("slip").exists() && !machine.path("copy").exists());
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn a_source_is_renamed_moved_and_removed() {
 
     std::fs::rename(machine.path("handbook"), machine.path("elsewhere")).unwrap();
     machine.run(&["ingest", "manual"]).refused(&["handbook"]);
+    machine.run(&["sources", "move", "manual", "notes"]).refused(&["the source `notes`", "overlap"]);
     machine.run(&["sources", "move", "manual", "elsewhere"]).done();
     let run = machine.run(&["ingest", "manual"]).done();
     assert!(run.out.contains('5') && ids(&found(&machine)) == ids(&before), "{run:?}");

@@ -280,6 +280,15 @@ fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> 
     if recorded.as_deref() != Some(&names) {
         if let Some(recorded) = recorded {
             let before: Vec<String> = json(&recorded)?;
+            if let Some((one, other)) = turned(&before, labels) {
+                return Err(VaultError::mismatch(
+                    format!(
+                        "`labels` says that `{one}` is more sensitive than `{other}`; so far it was the other way round"
+                    ),
+                    "least sensitive first: put them back, or everybody who may read the one could read the other at once; \
+                     what is meant to be of another sensitivity gets a label of another name",
+                ));
+            }
             // It may widen: its record comes first.
             relabelled(audit, dir, &before, labels)?;
             people::relabel(tx, &mut rights, &before, labels)?;
@@ -292,6 +301,15 @@ fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> 
         rights.epoch = tx.next_epoch()?;
     }
     Ok(rights)
+}
+
+/// Two labels that stand the other way round than before: a label that was hidden from those who may read the other one
+/// would be open to them. The first is the more sensitive one now.
+fn turned<'l>(before: &'l [String], now: &[String]) -> Option<(&'l str, &'l str)> {
+    let place = |name: &String| now.iter().position(|label| label == name);
+    let kept: Vec<(&String, usize)> = before.iter().filter_map(|name| Some((name, place(name)?))).collect();
+    let pair = kept.iter().zip(kept.iter().skip(1)).find(|((_, one), (_, other))| one > other)?;
+    Some((pair.0.0.as_str(), pair.1.0.as_str()))
 }
 
 /// Records that the configuration has other labels, as done by the one whom the folder belongs to.

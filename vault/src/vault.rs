@@ -256,7 +256,7 @@ impl Vault {
             return Ok(());
         }
         Err(VaultError::mismatch(
-            "the rights ledger was missing and began anew: what was backed up before is restored without it, all of it hidden",
+            "the rights ledger was missing, or could not be written, and begins anew: what was backed up before is restored without it, all of it hidden",
             "make a backup (`kenward backup`)",
         ))
     }

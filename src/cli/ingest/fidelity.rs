@@ -40,7 +40,7 @@ pub(in crate::cli) fn lines(fidelity: &Fidelity) -> Vec<String> {
             lines.push("rights    …; `--json` lists more".to_owned());
         }
     }
-    if fidelity.nobodys > 0 && !own {
+    if fidelity.nobodys > 0 {
         let documents = super::plan::documents(fidelity.nobodys);
         lines.push(format!("rights  nothing names a reader of {documents}: nobody sees them"));
     }

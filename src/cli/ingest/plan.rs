@@ -11,6 +11,7 @@ use kenward_ingest::pipeline::plan::{Paths, Plan};
 use kenward_vault::preview::View;
 use kenward_vault::writer::SourceSpec;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 
 /// How many paths of one kind are listed.
@@ -35,11 +36,14 @@ pub(super) async fn all(
         out::print(&plans.iter().map(drawn).collect::<Vec<_>>().join("\n"))?;
     }
     if let Some(file) = page {
-        std::fs::write(file, plan_page::page(&plans)).map_err(|error| {
-            Fix::new(
-                format!("`{}` cannot be written: {error}", file.display()),
-                "give another file to `--html`",
-            )
+        let written = std::fs::File::create_new(file)
+            .and_then(|mut new| new.write_all(plan_page::page(&plans).as_bytes()));
+        written.map_err(|error| {
+            let what = match error.kind() {
+                std::io::ErrorKind::AlreadyExists => "is there already: nothing is written over".to_owned(),
+                _ => format!("cannot be written: {error}"),
+            };
+            Fix::new(format!("`{}` {what}", file.display()), "give another file to `--html`")
         })?;
         out::say(&format!("the page is {}", file.display()));
     }

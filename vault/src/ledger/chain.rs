@@ -154,9 +154,14 @@ pub(crate) fn read_since(
     match walk(file, key, &mut each).map_err(VaultError::io("reading", path))? {
         // An unfinished last line was never acknowledged.
         Walked::Chain { .. } => Ok((reached && !all.gap).then_some(all)),
-        Walked::Broken => {
-            Err(untrusted(path, "its chain does not hold, or its key is not among those given"))
-        }
+        Walked::Broken => Err(VaultError::damaged(
+            format!(
+                "the rights ledger {} (its chain does not hold, or its key is not among those given)",
+                path.display()
+            ),
+            "give the keys as `kenward keys export` wrote them last: a key that was made since the backup is in no older file; \
+                 if they are, put back the newest copy of the ledger",
+        )),
         Walked::Foreign => Err(refused(format!("`{}` is no rights ledger", path.display()))),
     }
 }

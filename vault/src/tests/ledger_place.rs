@@ -135,11 +135,15 @@ fn a_catalog_from_before_a_gap_in_its_ledger_gives_back_nothing() {
     assert!(vault.change_directory(&by(), &[out]).is_err(), "it is not acknowledged");
     assert!(is_out(&vault, "dana"), "and acts");
     vault.ledger.lock().fail_for_test(false);
-    // The ledger begins anew with the next change.
+    // The ledger begins anew with the next change, and that is told until there is a backup after it.
+    assert!(told(vault.ledger_is_whole().unwrap_err()).contains("make a backup"));
     let mut run = run_under(&vault, &[("a", &["group:staff"]), ("b", &["user:ben"])]);
     run.unchanged("a/one.txt", "a", Timestamp(5)).unwrap();
     run.unchanged("b/two.txt", "b", Timestamp(5)).unwrap();
     run.finish().unwrap();
+    assert!(vault.ledger_is_whole().is_err());
+    vault.backup(&by(), &dir.path().join("backup-2"), "two").unwrap();
+    vault.ledger_is_whole().unwrap();
     drop(vault);
     put_back(&data, &old);
     let vault = open(&data);

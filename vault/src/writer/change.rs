@@ -150,6 +150,8 @@ impl Vault {
             Err(error) => {
                 tracing::error!(%error, "the rights ledger cannot be written; it begins anew when it can");
                 change.untold = Some(error);
+                // Told until there is a backup after it.
+                tx.set_meta("ledger_anew", "yes")?;
                 tx.set_meta("ledger", "")
             }
         }
