@@ -121,6 +121,10 @@ fn what_would_be_refused_hidden_or_failing_is_said() {
     }
     let alone = machine.run(&["ingest", "--html", "x.html"]);
     assert!(alone.code == Some(1) && alone.err.contains("--plan"), "{alone:?}");
+    machine.write("kept.html", "precious");
+    let over = machine.run(&["ingest", "--plan", "--html", "kept.html"]);
+    assert!(over.code == Some(1) && over.err.contains("nothing is written over"), "{over:?}");
+    assert_eq!(std::fs::read_to_string(machine.path("kept.html")).unwrap(), "precious");
     let nowhere = machine.run(&["ingest", "--plan", "--html", "no/such/folder.html"]);
     assert!(nowhere.code == Some(1) && nowhere.err.contains("cannot be written"), "{nowhere:?}");
 }
