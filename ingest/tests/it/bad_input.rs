@@ -71,6 +71,19 @@ fn what_failed_is_not_tried_again_before_something_changes() {
     assert_eq!(tries, [3, 2, 2, 2], "{:?}", report.failures);
 }
 
+/// A look at the folder is no try: the pause of what it cannot list would grow with each.
+#[test]
+fn what_cannot_be_listed_is_tried_when_its_pause_is_over() {
+    let world = World::new();
+    world.write("a.md", "words");
+    let name = std::os::unix::ffi::OsStrExt::from_bytes(&b"caf\xe9.md"[..]);
+    fs::write(world.root.join::<&std::ffi::OsStr>(name), "x").unwrap();
+    let first = world.ingest().unwrap().failures.remove(0);
+    assert_eq!((first.reason.as_str(), first.attempts), ("unreadable", 1));
+    let again = world.ingest().unwrap();
+    assert_eq!((&again.failures[..], again.summary.failed), (&[first][..], 1));
+}
+
 #[test]
 fn a_passing_failure_is_tried_again_when_its_pause_is_over() {
     let mut world = World::new();

@@ -207,6 +207,8 @@ fn what_never_holds_still_fails_and_is_tried_again() {
     let times = AtomicU32::new(0);
     let report = ingest(&world, &|before| {
         if matches!(before, Before::State(_)) {
+            // What a kill would leave of it says how many files there are.
+            assert_eq!(world.vault.runs(None, 1).unwrap()[0].of, 2);
             world.write("a.md", format!("changed {}", times.fetch_add(1, Ordering::Relaxed)));
         }
     });

@@ -482,6 +482,14 @@ impl Run {
         self.ask.run = Some((self.place.source, self.by.clone()));
         self.vault.publish(&self.ask)?;
         self.ask = Ask::default();
+        self.note()
+    }
+
+    /// Writes down how far it is: what is known of it after a kill.
+    ///
+    /// # Errors
+    /// [`VaultError::Catalog`].
+    pub fn note(&self) -> Result<(), VaultError> {
         let (row, progress) = (self.row, self.progress);
         self.vault
             .catalog

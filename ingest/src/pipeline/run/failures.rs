@@ -35,8 +35,14 @@ impl Drive<'_> {
     pub(super) fn unlisted(&mut self) -> Result<(), IngestError> {
         for failure in &self.listing.failures {
             let container = self.rights_of(&failure.path).container.clone();
-            let tried = Tried { again: Again::Later, ..Tried::of(failure.reason, failure.detail) };
-            self.fail(&failure.path, &container, tried)?;
+            let known = self.run.standing(&failure.path).map(|standing| &standing.failure);
+            // A listing is no try of what is not due: its pause would grow with each look at the folder.
+            if known.is_some_and(|known| known.reason == failure.reason && !known.due(self.run.started())) {
+                self.still_failed(&failure.path, &container)?;
+            } else {
+                let tried = Tried { again: Again::Later, ..Tried::of(failure.reason, failure.detail) };
+                self.fail(&failure.path, &container, tried)?;
+            }
             self.keep_members(&failure.path, &container)?;
         }
         // What is known below a folder that cannot be read is not gone: it fails with its folder.

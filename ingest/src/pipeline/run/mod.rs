@@ -83,6 +83,7 @@ pub(super) fn drive(
     drive.only = options.only.clone().filter(|_| !drive.run.gone_on());
     progress(Progress::Listed { files: listing.items.len() as u64 });
     drive.count(0);
+    drive.run.note()?;
     drive.state_rights()?;
     drive.guard_listing()?;
     drive.unlisted()?;
