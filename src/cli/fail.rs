@@ -94,7 +94,7 @@ pub(crate) fn tell(error: &anyhow::Error) -> u8 {
     let (message, own) = crate::owner::words(error.as_ref());
     // What a user gave never moves the cursor.
     let message = message.lines().map(out::line).collect::<Vec<_>>().join("\n");
-    let hint = hint.or(own);
+    let hint = hint.or(own).map(|hint| out::line(&hint));
     if JSON.load(Ordering::Relaxed) {
         out::say(&serde_json::json!({ "error": message, "hint": hint, "exit_code": code }).to_string());
         return code;

@@ -275,6 +275,12 @@ fn labels_that_stand_the_other_way_round_open_nothing() {
         with(grown);
         assert!(!none(&machine).out.contains("quillfeather"), "{grown}");
     }
+    // What is gone does not come back elsewhere.
+    with("[\"secret\", \"public\", \"internal\"]");
+    machine.run(&["search", "quillfeather"]).refused(&["is more sensitive than `secret`"]);
+    with("[\"public\", \"internal\", \"secret\"]");
+    machine.run(&["users", "clear", "olga@acorn.example", "secret"]).done();
+    assert!(none(&machine).out.contains("quillfeather"), "it came back to its place");
 }
 
 #[test]

@@ -280,7 +280,9 @@ fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> 
     if recorded.as_deref() != Some(&names) {
         if let Some(recorded) = recorded {
             let before: Vec<String> = json(&recorded)?;
-            if let Some((one, other)) = turned(&before, labels) {
+            let order = tx.meta("labels_order")?.map(|order| json(&order)).transpose()?;
+            let order: Vec<String> = order.unwrap_or_else(|| before.clone());
+            if let Some((one, other)) = turned(&order, labels) {
                 return Err(VaultError::mismatch(
                     format!(
                         "`labels` says that `{one}` is more sensitive than `{other}`; so far it was the other way round"
@@ -289,6 +291,7 @@ fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> 
                      what is meant to be of another sensitivity gets a label of another name",
                 ));
             }
+            tx.set_meta("labels_order", &to_json(&with_gone(&order, labels))?)?;
             // It may widen: its record comes first.
             relabelled(audit, dir, &before, labels)?;
             people::relabel(tx, &mut rights, &before, labels)?;
@@ -310,6 +313,16 @@ fn turned<'l>(before: &'l [String], now: &[String]) -> Option<(&'l str, &'l str)
     let kept: Vec<(&String, usize)> = before.iter().filter_map(|name| Some((name, place(name)?))).collect();
     let pair = kept.iter().zip(kept.iter().skip(1)).find(|((_, one), (_, other))| one > other)?;
     Some((pair.0.0.as_str(), pair.1.0.as_str()))
+}
+
+/// The labels in their order, with those that are gone where they stood: they may come back, and not elsewhere.
+fn with_gone(order: &[String], now: &[String]) -> Vec<String> {
+    let mut all = now.to_vec();
+    for (at, gone) in order.iter().enumerate().filter(|(_, name)| !now.contains(name)) {
+        let before = order.iter().take(at).rev().find_map(|name| all.iter().position(|known| known == name));
+        all.insert(before.map_or(0, |place| place + 1), gone.clone());
+    }
+    all
 }
 
 /// Records that the configuration has other labels, as done by the one whom the folder belongs to.

@@ -104,7 +104,8 @@ impl<'a> Decoder<'a> {
             _ if wide.is_some() => 2,
             _ => 0,
         };
-        let old = wide.is_none() && is_old(bytes.get(at..).unwrap_or_default());
+        // A mark says what it is, however little of it is wrong.
+        let old = at == 0 && is_old(bytes);
         Self { bytes, wide, old, at, replaced: 0, guessed: 0, scalars: 0 }
     }
 
@@ -224,6 +225,11 @@ mod tests {
         let text = "The caf\u{e9} in M\u{fc}nchen opens at nine, \u{201c}sharp\u{201d}; it closes at noon on Saturdays.";
         assert_eq!(blocks[0].1, text);
         assert_eq!(meta.signals, BTreeMap::from([(Signal::GuessedEncoding, 4)]));
+        // What begins with a mark of UTF-8 is that.
+        let marked = [b"\xef\xbb\xbf", &old[..]].concat();
+        let (blocks, meta) = extract_for_test(Format::Text, &marked).unwrap();
+        assert!(blocks[0].1.starts_with("The caf\u{fffd} in"), "{blocks:?}");
+        assert_eq!(meta.signals, BTreeMap::from([(Signal::ReplacementCharacters, 4)]));
         // In windows of any size.
         let mut decoder = Decoder::new(old);
         let windows: Vec<String> = std::iter::from_fn(|| decoder.next_window(7)).collect();

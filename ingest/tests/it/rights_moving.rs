@@ -1,49 +1,20 @@
 //! Rights that move while a run reads, more than once: whatever comes when, nobody sees content under rights that it
 //! was not read between, and what narrows acts before anything is read.
 
+use crate::content_moving::{self, Before};
 use crate::world::{World, by};
-use kenward_ingest::pipeline::{IngestOptions, RunReport, Stop, ingest_through};
-use kenward_ingest::source::{
-    FetchError, Fetched, FilesConnector, Item, Listing, Rights, RootError, SourceConnector, Stamp,
-};
+use kenward_ingest::pipeline::{IngestOptions, RunReport, Stop};
 use kenward_vault::runs::RunState;
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A folder in which something happens when the rights are about to be read for the so-manieth time.
-struct Between<'h> {
-    files: FilesConnector,
-    happens: &'h (dyn Fn(u32) + Sync),
-    times: AtomicU32,
-}
-
-impl SourceConnector for Between<'_> {
-    fn list(&self) -> Result<Listing, RootError> {
-        self.files.list()
-    }
-
-    fn rights(&self, listing: &Listing) -> Rights {
-        (self.happens)(self.times.fetch_add(1, Ordering::Relaxed) + 1);
-        self.files.rights(listing)
-    }
-
-    fn fetch(&self, item: &Item, rights: &Rights) -> Result<Fetched, FetchError> {
-        self.files.fetch(item, rights)
-    }
-
-    fn state(&self, path: &str, rights: &Rights) -> Option<Stamp> {
-        self.files.state(path, rights)
-    }
-
-    fn still(&self, fetched: &Fetched) -> bool {
-        self.files.still(fetched)
-    }
-}
-
+/// A run in which something happens when the rights are about to be read for the so-manieth time.
 fn ingest(world: &World, happens: &(dyn Fn(u32) + Sync)) -> RunReport {
-    let source = world.vault.source(&by(), world.spec.clone()).unwrap();
-    let between = Between { files: FilesConnector::of(&world.spec), happens, times: AtomicU32::new(0) };
-    ingest_through(&between, &world.vault, &by(), source, &world.spec, &world.options, &|_| {}).unwrap()
+    content_moving::ingest(world, &|before| {
+        if let Before::Rights(times) = before {
+            happens(times);
+        }
+    })
 }
 
 /// Whether the kept version of a document came from these bytes.

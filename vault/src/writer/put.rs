@@ -218,24 +218,26 @@ impl Vault {
 
     /// Notes that documents hang on other containers (id → container), of which nothing else is known.
     pub(crate) fn move_unread(&self, place: &In, moved: &BTreeMap<String, String>) -> Result<(), VaultError> {
-        self.change_rights("moving documents", |tx, change| {
-            for (source_id, container) in moved {
-                let Some(old) = content::document(tx, place.source, source_id)? else { continue };
-                let container = self.stated(tx, change, place.source, container)?;
-                self.guard(tx, change, &old, &container, content::HELD_FOR_CONTENT)?;
-            }
-            Ok(())
-        })
+        self.guard_unread(place, moved, content::HELD_FOR_CONTENT)
     }
 
     /// Notes that documents (id → container) cannot be looked at: what is published of them stays, under old AND new rights,
     /// also when their containers widen.
     pub(crate) fn hold_unread(&self, place: &In, held: &BTreeMap<String, String>) -> Result<(), VaultError> {
-        self.change_rights("holding documents", |tx, change| {
-            for (source_id, container) in held {
+        self.guard_unread(place, held, content::HELD_FOR_FAILURE)
+    }
+
+    fn guard_unread(
+        &self,
+        place: &In,
+        documents: &BTreeMap<String, String>,
+        held_for: u8,
+    ) -> Result<(), VaultError> {
+        self.change_rights("guarding documents that are not read", |tx, change| {
+            for (source_id, container) in documents {
                 let Some(old) = content::document(tx, place.source, source_id)? else { continue };
                 let container = self.stated(tx, change, place.source, container)?;
-                self.guard(tx, change, &old, &container, content::HELD_FOR_FAILURE)?;
+                self.guard(tx, change, &old, &container, held_for)?;
             }
             Ok(())
         })
