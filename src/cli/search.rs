@@ -59,6 +59,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
             How::Lexical => Mode::Lexical,
             How::Semantic => Mode::Semantic,
         },
+        not_before: None,
     };
     let claim = Claim::Local { act_as: args.act_as, reason: args.reason };
     let request_id = telemetry::request_id();

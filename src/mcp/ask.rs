@@ -5,6 +5,7 @@
 use crate::owner::ops::{Claim, Op, Question, Reply};
 use crate::owner::{Backend, BackendError};
 use kenward_vault::AnswerError;
+use kenward_vault::knowledge_base::{Seen, Watch};
 use std::future::Future;
 
 /// Why there is no answer.
@@ -37,6 +38,19 @@ pub trait Ask: Clone + Send + Sync + 'static {
         request_id: String,
     ) -> impl Future<Output = Result<String, AskError>> + Send;
 
+    /// Looks at what somebody watches: as it is seen now, and the final bytes of what is told, if anything changed
+    /// since it was seen last.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    fn watch(
+        &self,
+        claim: Claim,
+        watch: Watch,
+        seen: Option<Seen>,
+        request_id: String,
+    ) -> impl Future<Output = Result<(Seen, Option<String>), AskError>> + Send;
+
     /// Whether the claim would be accepted now.
     ///
     /// # Errors
@@ -49,6 +63,21 @@ impl Ask for Backend {
         let op = Op::Ask { claim, question, request_id };
         match self.call(op, &mut |_| ()).await? {
             Reply::Answer(bytes) => Ok(bytes),
+            Reply::Refused(error) => Err(AskError::Refused(error)),
+            other => Err(unfit(other)),
+        }
+    }
+
+    async fn watch(
+        &self,
+        claim: Claim,
+        watch: Watch,
+        seen: Option<Seen>,
+        request_id: String,
+    ) -> Result<(Seen, Option<String>), AskError> {
+        let op = Op::Watch { claim, watch, seen, request_id };
+        match self.call(op, &mut |_| ()).await? {
+            Reply::Watched { seen, told } => Ok((seen, told)),
             Reply::Refused(error) => Err(AskError::Refused(error)),
             other => Err(unfit(other)),
         }

@@ -96,6 +96,19 @@ pub fn protocol_error(error: &AnswerError, request_id: &str) -> ErrorData {
     }
 }
 
+/// Subscriptions of the older version need something to be told on, which there is over stdio alone.
+#[must_use]
+pub fn not_over_http(request_id: &str) -> ErrorData {
+    let error = AnswerError {
+        code: ErrorCode::InvalidArgument,
+        field: Some("method".to_owned()),
+        message: "this version of the protocol has no subscriptions over HTTP".to_owned(),
+        hint: "use `subscriptions/listen` of version 2026-07-28, or stdio".to_owned(),
+    };
+    let data = object(&error, request_id).get("error").cloned();
+    ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, error.message, data)
+}
+
 /// A method that this server does not have, or one that it has with parameters of another shape: rmcp gives
 /// us both in one way, and its own error names no request.
 #[must_use]
@@ -104,7 +117,17 @@ pub fn not_served(method: &str, request_id: &str) -> ErrorData {
         let message = format!("the parameters of `{method}` do not have the form that the protocol says");
         let hint = match method {
             "tools/call" => "send `params` with `name` as a string and `arguments` as an object",
-            "resources/read" => "send `params` with `uri` as a string",
+            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
+                "send `params` with `uri` as a string"
+            }
+            "prompts/get" => "send `params` with `name` as a string and `arguments` as an object of strings",
+            "completion/complete" => {
+                "send `params` with `ref` (`type` and `name` or `uri`) and `argument` (`name` and `value`)"
+            }
+            "subscriptions/listen" => {
+                "send `params` with `notifications`, an object with `resourceSubscriptions` (a list of URIs) or \
+                 `resourcesListChanged`"
+            }
             _ => "send `params` as an object, with the fields of the protocol version that you speak",
         };
         return protocol_error(&argument("params", message, hint.to_owned()), request_id);
@@ -114,7 +137,8 @@ pub fn not_served(method: &str, request_id: &str) -> ErrorData {
         code: ErrorCode::InvalidArgument,
         field: Some("method".to_owned()),
         message: format!("the method `{method}` is not served here"),
-        hint: "the server's capabilities say what there is: tools, and resources by template".to_owned(),
+        hint: "the server's capabilities say what there is: tools, resources, prompts, completions"
+            .to_owned(),
     };
     let data = object(&error, request_id).get("error").cloned();
     ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, error.message, data)

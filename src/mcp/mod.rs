@@ -12,10 +12,15 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod completions;
 pub mod errors;
+pub mod listen;
+pub mod progress;
+pub mod prompts;
 pub mod render;
 pub mod request_id;
 pub mod server;
+mod stdio;
 pub mod surfaces;
 pub mod tools;
 
@@ -23,4 +28,4 @@ pub mod tools;
 mod tests;
 
 pub use ask::Ask;
-pub use server::{Claims, KenwardServer};
+pub use server::{Claims, KenwardServer, Pace};

@@ -12,7 +12,8 @@ use kenward_ingest::pipeline::plan::Plan;
 use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
 use kenward_vault::AnswerError;
 use kenward_vault::directory::{DirectoryChange, Group, OperationId, Token, User};
-use kenward_vault::knowledge_base::{FetchRequest, ListDocumentsRequest, ListSourcesRequest, SearchRequest};
+pub use kenward_vault::knowledge_base::Question;
+use kenward_vault::knowledge_base::{Seen, Watch};
 use kenward_vault::lost::ReadAgain;
 use kenward_vault::preview::ViewsChanged;
 use kenward_vault::reembed::Ended;
@@ -41,25 +42,6 @@ pub enum Claim {
     },
 }
 
-/// What an agent may ask: one variant per tool or resource of the MCP surface.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Question {
-    /// Tool `search`.
-    Search(SearchRequest),
-    /// Tool `fetch`.
-    Fetch(FetchRequest),
-    /// Tool `list_sources`.
-    ListSources(ListSourcesRequest),
-    /// Tool `list_documents`.
-    ListDocuments(ListDocumentsRequest),
-    /// Resource `kb://document/{id}`.
-    ReadResource {
-        /// The URI.
-        uri: String,
-    },
-}
-
 /// A run over a recorded source, as it is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOrder {
@@ -85,6 +67,17 @@ pub enum Op {
         claim: Claim,
         /// What.
         question: Question,
+        /// Named in every error and log line.
+        request_id: String,
+    },
+    /// What has changed of what somebody watches.
+    Watch {
+        /// Who watches.
+        claim: Claim,
+        /// What.
+        watch: Watch,
+        /// As it was seen last; `None` = not yet.
+        seen: Option<Seen>,
         /// Named in every error and log line.
         request_id: String,
     },
@@ -185,6 +178,7 @@ impl Op {
         match self {
             Self::Ping => "ping",
             Self::Ask { question, .. } => question.name(),
+            Self::Watch { .. } => "watch",
             Self::Authenticate { .. } => "authenticate",
             Self::ChangeDirectory { .. } => "change_directory",
             Self::Labels => "labels",
@@ -205,20 +199,6 @@ impl Op {
             Self::Stats => "stats",
             Self::Health => "health",
             Self::Operate(operate) => operate.name(),
-        }
-    }
-}
-
-impl Question {
-    /// Its name, for logs.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Search(_) => "search",
-            Self::Fetch(_) => "fetch",
-            Self::ListSources(_) => "list_sources",
-            Self::ListDocuments(_) => "list_documents",
-            Self::ReadResource { .. } => "read_resource",
         }
     }
 }
@@ -312,8 +292,15 @@ pub enum Reply {
     },
     /// To `Ask`: the final bytes of the disclosure (one JSON object).
     Answer(String),
-    /// To `Ask`: an error for the caller.
+    /// To `Ask` and `Watch`: an error for the caller.
     Refused(AnswerError),
+    /// To `Watch`.
+    Watched {
+        /// As it is seen now.
+        seen: Seen,
+        /// The final bytes of what is told; `None` = nothing changed.
+        told: Option<String>,
+    },
     /// To `Authenticate`.
     Authenticated(bool),
     /// Done, nothing to say.

@@ -17,6 +17,7 @@ use kenward_ingest::pipeline::{
 };
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::TokenOrder;
+use kenward_vault::knowledge_base::{Seen, Watch};
 use kenward_vault::reembed::{Ended, Step};
 use kenward_vault::runs::RunState;
 use kenward_vault::vault::Operator;
@@ -50,6 +51,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
     let vault = &asked.opened.vault;
     let reply = match op {
         Op::Ask { claim, question, .. } => return Ok(ask(asked, &claim, &question)),
+        Op::Watch { claim, watch, seen, .. } => return Ok(watched(asked, &claim, &watch, seen.as_ref())),
         Op::Authenticate { claim } => {
             return Ok(Reply::Authenticated(authenticated(asked, &claim).is_ok()));
         }
@@ -139,14 +141,7 @@ fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
         Ok(caller) => caller,
         Err(refusal) => return Reply::Refused(refusal.answer()),
     };
-    let knowledge = asked.opened.vault.knowledge_base();
-    let answer = match question {
-        Question::Search(request) => knowledge.search(&caller, request),
-        Question::Fetch(request) => knowledge.fetch(&caller, request),
-        Question::ListSources(request) => knowledge.list_sources(&caller, request),
-        Question::ListDocuments(request) => knowledge.list_documents(&caller, request),
-        Question::ReadResource { uri } => knowledge.read_resource(&caller, uri),
-    };
+    let answer = asked.opened.vault.knowledge_base().answer_to(&caller, question);
     let milliseconds = millis(started);
     match answer.map(Disclosure::into_bytes).map(String::from_utf8) {
         Ok(Ok(answer)) => {
@@ -158,6 +153,20 @@ fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
             tracing::info!(milliseconds, code = ?error.code, "not answered");
             Reply::Refused(error)
         }
+    }
+}
+
+fn watched(asked: &Asked<'_>, claim: &Claim, watch: &Watch, seen: Option<&Seen>) -> Reply {
+    let caller = match authenticated(asked, claim) {
+        Ok(caller) => caller,
+        Err(refusal) => return Reply::Refused(refusal.answer()),
+    };
+    match asked.opened.vault.knowledge_base().watch(&caller, watch, seen) {
+        Ok((seen, told)) => match told.map(Disclosure::into_bytes).map(String::from_utf8).transpose() {
+            Ok(told) => Reply::Watched { seen, told },
+            Err(_) => Reply::Refused(internal_answer()),
+        },
+        Err(error) => Reply::Refused(error),
     }
 }
 

@@ -44,7 +44,7 @@ fn check(output: &Output, protocol: &str) {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     for expected in [
         &format!("protocol  {protocol}"),
-        "tools     search, fetch, list_sources, list_documents",
+        "tools     search, fetch, list_sources, list_documents, verify_quote",
         "sources   1",
         "documents 4",
         "1. Expense policy",

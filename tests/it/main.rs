@@ -32,6 +32,7 @@ mod killed;
 mod lost;
 mod machine;
 mod mcp_http;
+mod mcp_surface;
 mod metrics;
 mod operators;
 mod owner;

@@ -151,7 +151,7 @@ async fn both_versions_answer_each_person_with_what_they_may_see() {
         let info = serde_json::to_value(&*dana.peer_info().unwrap()).unwrap();
         assert_eq!(info["protocolVersion"], version);
 
-        assert_eq!(dana.list_tools(None).await.unwrap().tools.len(), 4);
+        assert_eq!(dana.list_tools(None).await.unwrap().tools.len(), 5);
         let documents = |value: &Value| value["documents"].as_array().unwrap().len();
         assert_eq!(documents(&answer(&dana, "list_documents", json!({})).await), 4);
         assert_eq!(documents(&answer(&ben, "list_documents", json!({})).await), 3);

@@ -8,9 +8,7 @@ use kenward_indexes::embedding::Embedder;
 use kenward_ingest::pipeline::{self, IngestOptions, RunReport, Stop};
 use kenward_ingest::worker::{Limits, WorkerCommand};
 use kenward_vault::directory::DirectoryChange;
-use kenward_vault::knowledge_base::{
-    FetchRequest, Filters, KnowledgeBase, ListDocumentsRequest, Mode, SearchRequest,
-};
+use kenward_vault::knowledge_base::{FetchRequest, KnowledgeBase, ListDocumentsRequest, SearchRequest};
 use kenward_vault::seams::{Clock, Entropy};
 use kenward_vault::vault::{OpenOptions, Operator};
 use kenward_vault::writer::{SourceRights, SourceSpec};
@@ -170,18 +168,13 @@ impl World {
     }
 
     pub fn search(&self, handle: &str, query: &str, limit: i64, wind: u64) -> Result<Vec<u8>, Vec<u8>> {
-        let request = SearchRequest {
-            query: query.to_owned(),
-            limit: Some(limit),
-            cursor: None,
-            filters: Filters::default(),
-            mode: Mode::Hybrid,
-        };
+        let request =
+            SearchRequest { query: query.to_owned(), limit: Some(limit), ..SearchRequest::default() };
         self.answer(handle, wind, |kb, caller| kb.search(caller, &request))
     }
 
     pub fn fetch(&self, handle: &str, id: &str, wind: u64) -> Result<Vec<u8>, Vec<u8>> {
-        let request = FetchRequest { id: id.to_owned(), offset: None, max_chars: None, around: None };
+        let request = FetchRequest { id: id.to_owned(), ..FetchRequest::default() };
         self.answer(handle, wind, |kb, caller| kb.fetch(caller, &request))
     }
 

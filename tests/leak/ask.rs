@@ -6,33 +6,30 @@ use crate::words;
 use crate::world::{BEGIN, Place, State, World};
 use kenward_access::caller::Caller;
 use kenward_vault::knowledge_base::{
-    FetchRequest, Filters, KnowledgeBase, ListDocumentsRequest, ListSourcesRequest, Mode, SearchRequest,
+    Completed, FetchRequest, Filters, KnowledgeBase, ListDocumentsRequest, ListSourcesRequest, Mode,
+    Question, SearchRequest, VerifyQuoteRequest,
 };
 use std::collections::BTreeSet;
 
-/// What is asked. One variant per surface: `mcp.rs` compares this list with the server's own.
-#[derive(Debug, Clone)]
-pub enum Request {
-    Search(SearchRequest),
-    Fetch(FetchRequest),
-    ListSources(ListSourcesRequest),
-    ListDocuments(ListDocumentsRequest),
-    Resource(String),
-}
+/// What is asked: the product's own list, of which `mcp.rs` sees to it that every variant is driven.
+pub type Request = Question;
 
-impl Request {
-    /// The same request at another page.
-    pub fn at(&self, cursor: &str) -> Option<Self> {
-        let mut next = self.clone();
-        let slot = match &mut next {
-            Self::Search(request) => &mut request.cursor,
-            Self::ListSources(request) => &mut request.cursor,
-            Self::ListDocuments(request) => &mut request.cursor,
-            Self::Fetch(_) | Self::Resource(_) => return None,
-        };
-        *slot = Some(cursor.to_owned());
-        Some(next)
-    }
+/// The same request at another page.
+pub fn at(request: &Request, cursor: &str) -> Option<Request> {
+    let mut next = request.clone();
+    let slot = match &mut next {
+        Request::Search(request) => &mut request.cursor,
+        Request::ListSources(request) => &mut request.cursor,
+        Request::ListDocuments(request) => &mut request.cursor,
+        Request::ListResources { cursor } => cursor,
+        Request::Fetch(_)
+        | Request::VerifyQuote(_)
+        | Request::ReadResource { .. }
+        | Request::Complete { .. }
+        | Request::ByTitle { .. } => return None,
+    };
+    *slot = Some(cursor.to_owned());
+    Some(next)
 }
 
 /// An answer as it leaves the vault: bytes of a disclosure, or an error.
@@ -44,13 +41,7 @@ pub fn ask(stage: &mut Stage, handle: &str, request: &Request, draw: u64) -> Str
 
 /// The answer to a caller.
 pub fn answer(knowledge: &KnowledgeBase, caller: &Caller, request: &Request) -> String {
-    let answer = match request {
-        Request::Search(request) => knowledge.search(caller, request),
-        Request::Fetch(request) => knowledge.fetch(caller, request),
-        Request::ListSources(request) => knowledge.list_sources(caller, request),
-        Request::ListDocuments(request) => knowledge.list_documents(caller, request),
-        Request::Resource(uri) => knowledge.read_resource(caller, uri),
-    };
+    let answer = knowledge.answer_to(caller, request);
     match answer {
         Ok(disclosure) => String::from_utf8(disclosure.into_bytes()).unwrap(),
         Err(error) => format!("refused {}", serde_json::to_string(&error).unwrap()),
@@ -63,17 +54,22 @@ pub fn next_cursor(answer: &str) -> Option<String> {
     Some(rest.split_once('"')?.0.to_owned())
 }
 
+/// Names of sealed fields, as they stand in JSON, in JSON within a string, and in the protocol's own.
+const SEALED: &[&str] = &[
+    "\"next_cursor\":\"",
+    "\"nextCursor\":\"",
+    "\"receipt\":\"",
+    "/receipt\":\"",
+    "\\\"next_cursor\\\":\\\"",
+    "\\\"receipt\\\":\\\"",
+];
+
 /// Sealed fields are compared by presence and length: their bytes hold the caller and a nonce.
 pub fn masked(answer: &str) -> String {
     let mut out = String::with_capacity(answer.len());
     let mut rest = answer;
     loop {
-        // As they stand in JSON, and in JSON within a string.
-        let next =
-            ["\"next_cursor\":\"", "\"receipt\":\"", "\\\"next_cursor\\\":\\\"", "\\\"receipt\\\":\\\""]
-                .iter()
-                .filter_map(|name| rest.find(name).map(|at| at + name.len()))
-                .min();
+        let next = SEALED.iter().filter_map(|name| rest.find(name).map(|at| at + name.len())).min();
         let Some(begin) = next else { break };
         let (before, sealed) = rest.split_at(begin);
         let end = sealed.find(['"', '\\']).unwrap_or(sealed.len());
@@ -107,17 +103,11 @@ pub fn difference(a: &str, b: &str) -> Option<String> {
 }
 
 fn search(query: impl Into<String>) -> SearchRequest {
-    SearchRequest {
-        query: query.into(),
-        limit: None,
-        cursor: None,
-        filters: Filters::default(),
-        mode: Mode::Hybrid,
-    }
+    SearchRequest { query: query.into(), ..SearchRequest::default() }
 }
 
 fn fetch(id: impl Into<String>) -> FetchRequest {
-    FetchRequest { id: id.into(), offset: None, max_chars: None, around: None }
+    FetchRequest { id: id.into(), ..FetchRequest::default() }
 }
 
 /// What one person asks of both worlds.
@@ -135,8 +125,85 @@ pub fn requests(world: &World, state: &State, visible: &BTreeSet<Place>, dice: &
     let mut requests = Vec::new();
     searches(world, state, &seen, &hidden, dice, &mut requests);
     fetches(world, &seen, &hidden, dice, &mut requests);
+    quotes(world, state, &seen, &hidden, dice, &mut requests);
+    names(world, state, &seen, &hidden, dice, &mut requests);
     lists(world, state, dice, &mut requests);
     requests
+}
+
+/// Words of visible and hidden documents, asked of visible and hidden ids.
+fn quotes(
+    world: &World,
+    state: &State,
+    seen: &[&Place],
+    hidden: &[&Place],
+    dice: &mut Dice,
+    requests: &mut Vec<Request>,
+) {
+    let text = |place: &Place| {
+        let doc = &state.sources[place.0].docs[&place.1];
+        words::write(doc.seed, doc.twin).text
+    };
+    let some: Vec<&&Place> = seen.iter().take(4).chain(hidden.iter().take(4)).collect();
+    for place in &some {
+        let id = document_id(world, place);
+        let whole = text(place);
+        let length = whole.chars().count();
+        let cut: String = whole.chars().skip(dice.below(length)).take(1 + dice.below(40)).collect();
+        let other = text(some[dice.below(some.len())]);
+        let slip = format!("{} {}", whole.chars().take(length / 2).collect::<String>(), words::word(dice));
+        for quote in [cut, whole, other, slip] {
+            requests.push(Request::VerifyQuote(VerifyQuoteRequest { id: id.clone(), quote }));
+        }
+    }
+    let id = some.first().map_or_else(String::new, |place| document_id(world, place));
+    for quote in ["", "  ", "=== 7Q4XK2M9VD3R BEGIN ===", "7Q| tide\n7Q| ledger", &"x".repeat(10_001)] {
+        requests.push(Request::VerifyQuote(VerifyQuoteRequest { id: id.clone(), quote: quote.to_owned() }));
+    }
+}
+
+/// Titles, completions and resources.
+fn names(
+    world: &World,
+    state: &State,
+    seen: &[&Place],
+    hidden: &[&Place],
+    dice: &mut Dice,
+    requests: &mut Vec<Request>,
+) {
+    let title = |place: &Place| {
+        let doc = &state.sources[place.0].docs[&place.1];
+        words::write(doc.seed, doc.twin).title
+    };
+    let complete = |what, typed: &str| Request::Complete { what, typed: typed.to_owned() };
+    for place in seen.iter().take(3).chain(hidden.iter().take(3)) {
+        let (title, id) = (title(place), document_id(world, place));
+        let beginning: String = title.chars().take(1 + dice.below(6)).collect();
+        requests.push(complete(Completed::Title, &beginning));
+        requests.push(complete(Completed::Title, &title));
+        requests.push(complete(Completed::Id, &title.to_uppercase()));
+        requests.push(complete(Completed::Id, &id));
+        requests.push(Request::ByTitle { title });
+        for number in [0, 1, 99] {
+            requests.push(Request::ReadResource { uri: format!("kb://document/{id}/passage/{number}") });
+        }
+    }
+    for what in [Completed::Source, Completed::Title, Completed::Id] {
+        for typed in ["", "h", "kd_", "nowhere", words::CANARY, &"x".repeat(500)] {
+            requests.push(complete(what, typed));
+        }
+    }
+    for named in &world.named {
+        let beginning: String = named.name.chars().take(2).collect();
+        requests.push(complete(Completed::Source, &beginning));
+        requests.push(Request::ReadResource { uri: format!("kb://source/{}", named.name) });
+    }
+    for uri in ["kb://source/nowhere", "kb://source/", "kb://document//passage/0", "https://kb.example/"] {
+        requests.push(Request::ReadResource { uri: uri.to_owned() });
+    }
+    requests.push(Request::ByTitle { title: "Nowhere".to_owned() });
+    requests.push(Request::ListResources { cursor: None });
+    requests.push(Request::ListResources { cursor: Some("forged".to_owned()) });
 }
 
 fn searches(
@@ -174,6 +241,15 @@ fn searches(
     for kind in ["markdown", "docx", "spreadsheet"] {
         filters.push(Filters { kind: Some(kind.to_owned()), ..Filters::default() });
     }
+    for language in ["en", "de", "xx"] {
+        filters.push(Filters { language: Some(language.to_owned()), ..Filters::default() });
+    }
+    for label in crate::sight::LABELS.into_iter().chain(["none"]) {
+        filters.push(Filters { label: Some(label.to_owned()), ..Filters::default() });
+    }
+    for min_trust in [0, 2, 3, 4, 5, -1] {
+        filters.push(Filters { min_trust: Some(min_trust), ..Filters::default() });
+    }
     for (after, before) in [
         (Some("2026-02-27"), None),
         (None, Some("2026-02-28")),
@@ -205,6 +281,9 @@ fn searches(
         request.limit = Some(limit);
         requests.push(Request::Search(request));
     }
+    let mut strange = search("tide");
+    strange.not_before = Some("kr_strange".to_owned());
+    requests.push(Request::Search(strange));
     let mut forged = search("tide");
     forged.cursor = Some("AAAA".repeat(20));
     requests.push(Request::Search(forged));
@@ -217,7 +296,7 @@ fn fetches(world: &World, seen: &[&Place], hidden: &[&Place], dice: &mut Dice, r
     ids.push(document_id(world, &(0, "never/was.md".to_owned())));
     for id in &ids {
         requests.push(Request::Fetch(fetch(id.clone())));
-        requests.push(Request::Resource(format!("kb://document/{id}")));
+        requests.push(Request::ReadResource { uri: format!("kb://document/{id}") });
         let mut window = fetch(id.clone());
         match dice.below(7) {
             0 => window.offset = Some(3),
@@ -242,14 +321,20 @@ fn fetches(world: &World, seen: &[&Place], hidden: &[&Place], dice: &mut Dice, r
         (Some(0), None, Some(0)),
     ] {
         for id in [&some, &ids[ids.len() - 1]] {
-            requests.push(Request::Fetch(FetchRequest { id: id.clone(), offset, max_chars, around }));
+            requests.push(Request::Fetch(FetchRequest {
+                id: id.clone(),
+                offset,
+                max_chars,
+                around,
+                not_before: None,
+            }));
         }
     }
     for garbage in
         ["", "kd_", "kd_zzz", "KD_5R0C", "../../etc/passwd", "kb://document/", "kb://source/handbook", "1"]
     {
         requests.push(Request::Fetch(fetch(garbage)));
-        requests.push(Request::Resource(garbage.to_owned()));
+        requests.push(Request::ReadResource { uri: garbage.to_owned() });
     }
     requests.push(Request::Fetch(fetch(some.to_uppercase())));
 }
@@ -269,6 +354,9 @@ fn lists(world: &World, state: &State, dice: &mut Dice, requests: &mut Vec<Reque
     for path in folders.into_iter().map(String::as_str).chain(["nowhere", "h"]) {
         requests
             .push(Request::ListDocuments(ListDocumentsRequest { path: Some(path.to_owned()), ..plain() }));
+    }
+    for limit in [1, 2, 100, 0, 101] {
+        requests.push(Request::ListDocuments(ListDocumentsRequest { limit: Some(limit), ..plain() }));
     }
     for after in ["2026-02-27", "2026-02-28T08:00:00Z", "2027-01-01", "soon"] {
         let modified_after = Some(after.to_owned());

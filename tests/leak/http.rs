@@ -1,10 +1,10 @@
 //! The same comparison over HTTP, byte by byte as it comes over the wire: the product's own listener
 //! and layers on loopback, a client that knows nothing but sockets, both versions of the protocol.
 
-use crate::ask::{Request, difference, requests};
+use crate::ask::{difference, requests};
 use crate::broken::no_faults;
 use crate::dice::Dice;
-use crate::mcp::{InProcess, arguments, surface};
+use crate::mcp::{InProcess, message};
 use crate::stage::Stage;
 use crate::world::World;
 use kenward::http::{HttpOptions, bind, router, serve};
@@ -94,10 +94,7 @@ async fn hidden_documents_change_no_byte_over_http() {
         let mut all: Vec<(&str, Value)> =
             LISTS.iter().map(|(method, params)| (*method, serde_json::from_str(params).unwrap())).collect();
         for request in requests(&world, &world.first_state, &visible, &mut Dice::of(seed, "http")) {
-            all.push(match &request {
-                Request::Resource(uri) => ("resources/read", json!({ "uri": uri })),
-                tool => ("tools/call", json!({ "name": surface(tool), "arguments": arguments(tool) })),
-            });
+            all.push(message(&request));
         }
         // Nobody's token, and none that could be one.
         let strange = format!("kwt_{}", "a".repeat(52));

@@ -89,7 +89,7 @@ fn hidden_documents_change_no_byte() {
     println!(
         "{} worlds, {} people, {} requests, {} pages, {} cursors resumed, {} refused, {} bytes compared, \
          {} documents shown, {} withheld, {} runs asked about in their middle, {} after their rights were read \
-         alone, {} worlds embedded anew, {} people turned away, {:.1} s",
+         alone, {} worlds embedded anew, {} people turned away, {} told of changes, {:.1} s",
         tally.worlds,
         tally.people,
         tally.requests,
@@ -103,6 +103,7 @@ fn hidden_documents_change_no_byte() {
         tally.synced,
         tally.anew,
         tally.strangers,
+        tally.notices,
         begun.elapsed().as_secs_f64()
     );
     assert!(
@@ -119,6 +120,7 @@ fn hidden_documents_change_no_byte() {
         assert!(tally.refused * 2 < tally.requests && tally.within * 2 > tally.worlds, "{tally:?}");
         assert!(tally.synced * 4 > tally.worlds, "{tally:?}");
         assert!(tally.anew * 2 > tally.worlds, "{tally:?}");
+        assert!(tally.notices * 2 > tally.worlds, "{tally:?}");
     }
     logs.assert_silent();
 }

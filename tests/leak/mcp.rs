@@ -12,9 +12,9 @@ use kenward::mcp::request_id::RequestIds;
 use kenward::mcp::surfaces::surfaces;
 use kenward::mcp::{Ask, Claims, KenwardServer};
 use kenward::owner::ops::{Claim, Question};
-use kenward_vault::knowledge_base::{Filters, Mode};
+use kenward_vault::knowledge_base::{Completed, Filters, Mode, Seen, Watch};
 use kenward_vault::{AnswerError, Vault};
-use rmcp::model::{CallToolRequestParams, ClientConfig, ProtocolVersion, ReadResourceRequestParams};
+use rmcp::model::{CallToolRequestParams, ClientConfig, ClientRequest, ProtocolVersion};
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _, RoleClient, RunningService};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -24,15 +24,22 @@ use std::sync::Arc;
 const WORLDS: u64 = 8;
 
 /// What the harness drives. A surface that is not here is not tried: the server's list must be this.
-const TOOLS: &[&str] = &["search", "fetch", "list_sources", "list_documents"];
-const TEMPLATES: &[&str] = &["kb://document/{id}"];
+const TOOLS: &[&str] = &["search", "fetch", "list_sources", "list_documents", "verify_quote"];
+const TEMPLATES: &[&str] = &["kb://document/{id}", "kb://document/{id}/passage/{n}", "kb://source/{name}"];
+const PROMPTS: &[&str] = &["answer_with_citations", "compare_documents"];
 const METHODS: &[&str] = &[
+    "completion/complete",
     "initialize",
     "ping",
+    "prompts/get",
+    "prompts/list",
     "resources/list",
     "resources/read",
+    "resources/subscribe",
     "resources/templates/list",
+    "resources/unsubscribe",
     "server/discover",
+    "subscriptions/listen",
     "tools/call",
     "tools/list",
 ];
@@ -45,6 +52,8 @@ fn every_surface_of_the_server_is_driven() {
     let sorted: BTreeSet<&str> = own.methods.iter().copied().collect();
     assert_eq!(sorted, METHODS.iter().copied().collect(), "a method is not driven by the harness");
 
+    assert_eq!(own.prompts, PROMPTS, "a prompt is not driven by the harness");
+
     // And each of them is among the requests of a world.
     let world = World::make(1);
     let visible = world.first_state.visible(&world.first_state.callers()[0], world.first_asked);
@@ -52,7 +61,8 @@ fn every_surface_of_the_server_is_driven() {
         .iter()
         .map(|request| surface(request))
         .collect();
-    assert_eq!(driven, TOOLS.iter().chain(TEMPLATES).copied().collect());
+    let own = TOOLS.iter().chain(TEMPLATES).chain(&["completion/complete", "prompts/get", "resources/list"]);
+    assert_eq!(driven, own.copied().collect());
 }
 
 pub fn surface(request: &Request) -> &'static str {
@@ -61,7 +71,35 @@ pub fn surface(request: &Request) -> &'static str {
         Request::Fetch(_) => "fetch",
         Request::ListSources(_) => "list_sources",
         Request::ListDocuments(_) => "list_documents",
-        Request::Resource(_) => "kb://document/{id}",
+        Request::VerifyQuote(_) => "verify_quote",
+        Request::ReadResource { uri } if uri.starts_with("kb://source/") => "kb://source/{name}",
+        Request::ReadResource { uri } if uri.contains("/passage/") => "kb://document/{id}/passage/{n}",
+        Request::ReadResource { .. } => "kb://document/{id}",
+        Request::ListResources { .. } => "resources/list",
+        Request::Complete { .. } => "completion/complete",
+        Request::ByTitle { .. } => "prompts/get",
+    }
+}
+
+/// A request as it goes over the wire: method and parameters.
+pub fn message(request: &Request) -> (&'static str, Value) {
+    match request {
+        Request::ReadResource { uri } => ("resources/read", json!({ "uri": uri })),
+        Request::ListResources { cursor: None } => ("resources/list", json!({})),
+        Request::ListResources { cursor } => ("resources/list", json!({ "cursor": cursor })),
+        Request::Complete { what, typed } => {
+            let (reference, name) = match what {
+                Completed::Source => (json!({ "type": "ref/resource", "uri": "kb://source/{name}" }), "name"),
+                Completed::Title => (json!({ "type": "ref/prompt", "name": "compare_documents" }), "first"),
+                Completed::Id => (json!({ "type": "ref/resource", "uri": "kb://document/{id}" }), "id"),
+            };
+            ("completion/complete", json!({ "ref": reference, "argument": { "name": name, "value": typed } }))
+        }
+        Request::ByTitle { title } => {
+            let arguments = json!({ "first": title, "second": title });
+            ("prompts/get", json!({ "name": "compare_documents", "arguments": arguments }))
+        }
+        tool => ("tools/call", json!({ "name": surface(tool), "arguments": arguments(tool) })),
     }
 }
 
@@ -76,16 +114,23 @@ impl Ask for InProcess {
     async fn ask(&self, claim: Claim, question: Question, _: String) -> Result<String, AskError> {
         let caller = kenward::identity::authenticate(&self.vault, &self.config, &claim, 0)
             .map_err(|refusal| AskError::Refused(refusal.answer()))?;
-        let knowledge = self.vault.knowledge_base();
-        let answer = match &question {
-            Question::Search(request) => knowledge.search(&caller, request),
-            Question::Fetch(request) => knowledge.fetch(&caller, request),
-            Question::ListSources(request) => knowledge.list_sources(&caller, request),
-            Question::ListDocuments(request) => knowledge.list_documents(&caller, request),
-            Question::ReadResource { uri } => knowledge.read_resource(&caller, uri),
-        };
+        let answer = self.vault.knowledge_base().answer_to(&caller, &question);
         let bytes = answer.map_err(|error: AnswerError| AskError::Refused(error))?.into_bytes();
         Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    async fn watch(
+        &self,
+        claim: Claim,
+        watch: Watch,
+        seen: Option<Seen>,
+        _: String,
+    ) -> Result<(Seen, Option<String>), AskError> {
+        let caller = kenward::identity::authenticate(&self.vault, &self.config, &claim, 0)
+            .map_err(|refusal| AskError::Refused(refusal.answer()))?;
+        let looked = self.vault.knowledge_base().watch(&caller, &watch, seen.as_ref());
+        let (seen, told) = looked.map_err(AskError::Refused)?;
+        Ok((seen, told.map(|told| String::from_utf8(told.into_bytes()).unwrap())))
     }
 
     async fn authenticate(&self, claim: Claim) -> Result<bool, AskError> {
@@ -126,6 +171,7 @@ pub fn arguments(request: &Request) -> Map<String, Value> {
             if search.mode != Mode::Hybrid {
                 put("mode", json!(search.mode));
             }
+            put("not_before", json!(search.not_before));
         }
         Request::Fetch(fetch) => {
             put("id", json!(fetch.id));
@@ -138,26 +184,32 @@ pub fn arguments(request: &Request) -> Map<String, Value> {
             put("source", json!(list.source));
             put("path", json!(list.path));
             put("modified_after", json!(list.modified_after));
+            put("limit", json!(list.limit));
             put("cursor", json!(list.cursor));
         }
-        Request::Resource(_) => {}
+        Request::VerifyQuote(verify) => {
+            put("id", json!(verify.id));
+            put("quote", json!(verify.quote));
+        }
+        Request::ReadResource { .. }
+        | Request::ListResources { .. }
+        | Request::Complete { .. }
+        | Request::ByTitle { .. } => {}
     }
     arguments
 }
 
 /// The whole result as it goes over the wire, or the protocol's error.
 async fn told(client: &Client, request: &Request) -> String {
-    let told = match request {
-        Request::Resource(uri) => client
-            .read_resource(ReadResourceRequestParams::new(uri.clone()))
-            .await
-            .map(|result| serde_json::to_string(&result).unwrap()),
-        tool => client
-            .call_tool(CallToolRequestParams::new(surface(tool)).with_arguments(arguments(tool)))
-            .await
-            .map(|result| serde_json::to_string(&result).unwrap()),
-    };
-    told.unwrap_or_else(|error| format!("error {error:?}"))
+    let (method, params) = message(request);
+    // Every message is of the protocol, so it reads as one.
+    let typed =
+        |params: Value| serde_json::from_value(json!({ "method": method, "params": params })).unwrap();
+    let request: ClientRequest = typed(params);
+    match client.send_request(request).await {
+        Ok(result) => serde_json::to_string(&result).unwrap(),
+        Err(error) => format!("error {error:?}"),
+    }
 }
 
 async fn lists(client: &Client) -> String {
@@ -165,8 +217,9 @@ async fn lists(client: &Client) -> String {
     let resources = serde_json::to_string(&client.list_resources(None).await.unwrap()).unwrap();
     let templates = serde_json::to_string(&client.list_resource_templates(None).await.unwrap()).unwrap();
     let server = serde_json::to_string(&*client.peer_info().unwrap()).unwrap();
+    let prompts = serde_json::to_string(&client.list_prompts(None).await.unwrap()).unwrap();
     let unknown = client.call_tool(CallToolRequestParams::new("grep")).await;
-    format!("{tools}{resources}{templates}{server}{unknown:?}")
+    format!("{tools}{resources}{templates}{prompts}{server}{unknown:?}")
 }
 
 #[tokio::test]
@@ -190,7 +243,11 @@ async fn hidden_documents_change_no_byte_over_the_protocol() {
         };
         let client_a = connect(&mut a, &handle, lifecycle()).await;
         let client_b = connect(&mut b, &handle, lifecycle()).await;
-        assert_eq!(lists(&client_a).await, lists(&client_b).await, "world {seed}");
+        a.entropy.reset(seed);
+        let lists_a = lists(&client_a).await;
+        b.entropy.reset(seed);
+        let lists_b = lists(&client_b).await;
+        assert_eq!(difference(&lists_a, &lists_b), None, "world {seed}");
         let mut dice = Dice::of(seed, "protocol");
         let all = requests(&world, &world.first_state, &visible, &mut dice);
         for (at, request) in (0u64..).zip(&all) {

@@ -1,13 +1,13 @@
 //! One world: both acts, every person, every request, A beside B.
 
-use crate::ask::{Request, ask, difference, next_cursor, requests};
+use crate::ask::{Request, ask, at, difference, next_cursor, requests};
 use crate::cut;
 use crate::dice::Dice;
 use crate::stage::{Stage, document_id};
 use crate::words;
 use crate::world::{Place, State, Step, World};
 use kenward::owner::ops::Claim;
-use kenward_vault::knowledge_base::{ListDocumentsRequest, ListSourcesRequest};
+use kenward_vault::knowledge_base::{ListDocumentsRequest, ListSourcesRequest, Seen, Watch};
 use std::collections::BTreeSet;
 
 /// Deepest page that is followed.
@@ -37,6 +37,8 @@ pub struct Tally {
     pub anew: u64,
     /// People who may not ask any more, and were refused like strangers.
     pub strangers: u64,
+    /// People who were told that something changed of what they watched.
+    pub notices: u64,
     /// Worlds with a difference, and the first difference of each.
     pub leaks: Vec<String>,
 }
@@ -56,6 +58,7 @@ impl Tally {
         self.synced += other.synced;
         self.anew += other.anew;
         self.strangers += other.strangers;
+        self.notices += other.notices;
         self.leaks.extend(other.leaks);
     }
 }
@@ -65,6 +68,13 @@ struct Kept {
     request: Request,
     a: String,
     b: String,
+}
+
+/// What somebody watched at the first questions, and what they saw of it; looked at again at the second.
+struct Watched {
+    watch: Watch,
+    a: Seen,
+    b: Seen,
 }
 
 struct Pair<'w> {
@@ -127,7 +137,7 @@ fn compare(world: &World, tally: &mut Tally) -> Result<(), String> {
     let mut callers = world.first_state.callers();
     Dice::of(world.seed, "callers").shuffle(&mut callers);
     callers.truncate(CALLERS);
-    let mut waiting: Vec<(String, u64, Stage, Vec<Kept>)> = Vec::new();
+    let mut waiting: Vec<(String, u64, Stage, Vec<Kept>, Watched)> = Vec::new();
     for (number, handle) in (1u64..).zip(&callers) {
         let visible = world.first_state.visible(handle, world.first_asked);
         let b = Stage::only(world, handle, &visible);
@@ -138,11 +148,12 @@ fn compare(world: &World, tally: &mut Tally) -> Result<(), String> {
         let forbidden = canaries(&[&world.first_state], &visible, &world.first_state);
         let mut pair = Pair { world, handle: handle.clone(), number, a: &mut a, b, tally, forbidden };
         let kept = pair.ask_all(&world.first_state, &visible, "first")?;
-        waiting.push((handle.clone(), number, pair.b, kept));
+        let watched = pair.watch(&world.first_state)?;
+        waiting.push((handle.clone(), number, pair.b, kept, watched));
     }
 
     a.second_act(world, None);
-    for (handle, number, mut b, kept) in waiting {
+    for (handle, number, mut b, kept, watched) in waiting {
         if !world.second_state.callers().contains(&handle) {
             // Disabled meanwhile: refused in the words that a token gets which never was.
             let claim = a.claim(&handle);
@@ -162,6 +173,7 @@ fn compare(world: &World, tally: &mut Tally) -> Result<(), String> {
         b.second_act(world, Some(&visible));
         let forbidden = canaries(&[&world.first_state, &world.second_state], &visible, &world.second_state);
         let mut pair = Pair { world, handle, number, a: &mut a, b, tally, forbidden };
+        pair.look_again(watched)?;
         for (at, kept) in kept.into_iter().enumerate() {
             pair.tally.resumed += 1;
             pair.follow(&kept.request, Some((kept.a, kept.b)), 9_000 + at as u64, "resumed")?;
@@ -246,6 +258,58 @@ impl Pair<'_> {
         Ok(kept)
     }
 
+    /// Begins to watch documents that the person sees, and others, and the list.
+    fn watch(&mut self, state: &State) -> Result<Watched, String> {
+        let places = state
+            .sources
+            .iter()
+            .enumerate()
+            .flat_map(|(number, source)| source.docs.keys().map(move |id| (number, id.clone())));
+        let mut uris: Vec<String> =
+            places.map(|place| format!("kb://document/{}", document_id(self.world, &place))).collect();
+        Dice::of(self.world.seed ^ self.number, "watched").shuffle(&mut uris);
+        uris.truncate(60);
+        let passages: Vec<String> = uris.iter().take(20).map(|uri| format!("{uri}/passage/1")).collect();
+        let sources = self.world.named.iter().map(|named| format!("kb://source/{}", named.name));
+        let uris = uris.into_iter().chain(passages).chain(sources).chain(["kb://source/nowhere".to_owned()]);
+        let watch = Watch { uris: uris.collect(), list: true };
+        let (a, told_a) = self.look(true, &watch, None)?;
+        let (b, told_b) = self.look(false, &watch, None)?;
+        // The first look tells nothing, and neither does a second while nothing happens.
+        let again = [self.look(true, &watch, Some(&a))?.1, self.look(false, &watch, Some(&b))?.1];
+        match (told_a, told_b, again) {
+            (None, None, [None, None]) => Ok(Watched { watch, a, b }),
+            told => Err(format!("{} was told before anything changed: {told:?}", self.handle)),
+        }
+    }
+
+    /// Looks again at what was watched: the same must be told in both worlds.
+    fn look_again(&mut self, watched: Watched) -> Result<(), String> {
+        let (_, told_a) = self.look(true, &watched.watch, Some(&watched.a))?;
+        let (_, told_b) = self.look(false, &watched.watch, Some(&watched.b))?;
+        self.tally.notices += u64::from(told_a.is_some());
+        let text = |told: Option<String>| told.unwrap_or_else(|| "nothing".to_owned());
+        match difference(&text(told_a), &text(told_b)) {
+            None => Ok(()),
+            Some(difference) => Err(format!("{} was told of changes\n{difference}", self.handle)),
+        }
+    }
+
+    fn look(
+        &mut self,
+        of_a: bool,
+        watch: &Watch,
+        seen: Option<&Seen>,
+    ) -> Result<(Seen, Option<String>), String> {
+        let stage = if of_a { &mut *self.a } else { &mut self.b };
+        let caller = stage.caller(&self.handle);
+        let act = if seen.is_some() { "looking again" } else { "watching" };
+        stage.entropy.reset(Dice::of(self.world.seed ^ (self.number << 40), act).next());
+        let told = stage.vault().knowledge_base().watch(&caller, watch, seen);
+        let (seen, told) = told.map_err(|error| format!("{} could not watch: {error}", self.handle))?;
+        Ok((seen, told.map(|told| String::from_utf8(told.into_bytes()).unwrap())))
+    }
+
     /// Asks some of it: the lists, and requests picked at random.
     fn ask_some(&mut self, state: &State, visible: &BTreeSet<Place>, act: &str) -> Result<(), String> {
         let mut dice = Dice::of(self.world.seed, act);
@@ -265,7 +329,7 @@ impl Pair<'_> {
         &mut self,
         request: &Request,
         from: Option<(String, String)>,
-        at: u64,
+        number: u64,
         act: &str,
     ) -> Result<Option<(String, String)>, String> {
         let mut first = None;
@@ -273,12 +337,12 @@ impl Pair<'_> {
         for page in 0..PAGES {
             let (ask_a, ask_b) = match &cursors {
                 None => (request.clone(), request.clone()),
-                Some((a, b)) => match (request.at(a), request.at(b)) {
+                Some((a, b)) => match (at(request, a), at(request, b)) {
                     (Some(a), Some(b)) => (a, b),
                     _ => break,
                 },
             };
-            let mut draw = Dice::of(self.world.seed ^ (self.number << 40) ^ (at << 8), act);
+            let mut draw = Dice::of(self.world.seed ^ (self.number << 40) ^ (number << 8), act);
             draw.0 ^= page as u64;
             let draw = draw.next();
             let answer_a = ask(self.a, &self.handle, &ask_a, draw);

@@ -21,6 +21,8 @@ use std::sync::Arc;
 /// Everything an opened vault holds but its one writer.
 pub(crate) struct Core {
     pub(crate) tenant: TenantId,
+    /// Drawn when the data is opened: numbers that count from there mean something with it alone.
+    pub(crate) opened: u64,
     /// Sensitivity labels, least sensitive first.
     pub(crate) labels: Vec<String>,
     pub(crate) clock: Arc<dyn Clock>,

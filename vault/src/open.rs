@@ -14,7 +14,7 @@ use crate::keys::Keys;
 use crate::ledger::{self, Ledger, Since};
 use crate::paged::Paged;
 use crate::published::{ContentImage, Published, Rights};
-use crate::seams::{Clock, SteadyClock};
+use crate::seams::{Clock, Entropy as _, SteadyClock, SystemEntropy};
 use crate::text::TextStore;
 use crate::vault::{OpenOptions, Operator, Vault};
 use crate::writer::engines::{Engines, Lost, empty};
@@ -106,8 +106,12 @@ impl Vault {
             load_rights(tx, &options.labels, &audit, dir)
         })?;
         let (lexical, vectors) = snapshots(&engines)?;
+        // Not of `options.entropy`, which tests let repeat itself: it is in no answer.
+        let mut opened = [0; 8];
+        SystemEntropy.fill(&mut opened);
         let core = Core {
             tenant: options.tenant,
+            opened: u64::from_le_bytes(opened),
             labels: options.labels,
             clock: Arc::<SteadyClock>::clone(&clock),
             entropy: options.entropy,

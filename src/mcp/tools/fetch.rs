@@ -8,7 +8,7 @@ use kenward_vault::knowledge_base::FetchRequest;
 use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
-const KNOWN: &[&str] = &["id", "offset", "max_chars", "around"];
+const KNOWN: &[&str] = &["id", "offset", "max_chars", "around", "not_before"];
 
 pub(super) const TOOL: ToolSpec = ToolSpec {
     name: "fetch",
@@ -42,7 +42,7 @@ fn input() -> Value {
             },
             "max_chars": {
                 "type": "integer",
-                "description": "Length of the window in characters, 1 to 40000.",
+                "description": "Length of the window in characters, 1 to 40000; shorter where the answer would become too long.",
                 "minimum": 1,
                 "maximum": 40000,
                 "default": 20000
@@ -51,6 +51,10 @@ fn input() -> Value {
                 "type": "integer",
                 "description": "Number of a passage to centre the window on, instead of offset.",
                 "minimum": 0
+            },
+            "not_before": {
+                "type": "string",
+                "description": "receipt of an earlier answer: this one is then no older than that."
             }
         },
         "required": ["id"],
@@ -79,6 +83,7 @@ fn question(arguments: &JsonObject) -> Result<Question, AnswerError> {
         offset: arguments.whole_number("offset")?,
         max_chars: arguments.whole_number("max_chars")?,
         around: arguments.whole_number("around")?,
+        not_before: arguments.text("not_before")?,
     }))
 }
 

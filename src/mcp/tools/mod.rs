@@ -8,6 +8,7 @@ mod fetch;
 mod list_documents;
 mod list_sources;
 mod search;
+mod verify_quote;
 
 use crate::owner::ops::Question;
 use kenward_vault::AnswerError;
@@ -32,10 +33,12 @@ pub struct ToolSpec {
 }
 
 /// All tools, in the order in which clients see them.
-pub const TOOLS: &[ToolSpec] = &[search::TOOL, fetch::TOOL, list_sources::TOOL, list_documents::TOOL];
+pub const TOOLS: &[ToolSpec] =
+    &[search::TOOL, fetch::TOOL, list_sources::TOOL, list_documents::TOOL, verify_quote::TOOL];
 
-/// The filters of the first issue; see `Filters` of the vault.
-pub(crate) const FILTERS: &[&str] = &["source", "path", "type", "modified_after", "modified_before"];
+/// The filters of a search; see `Filters` of the vault.
+pub(crate) const FILTERS: &[&str] =
+    &["source", "path", "type", "language", "label", "modified_after", "modified_before", "min_trust"];
 
 /// A tool by its name.
 #[must_use]
@@ -96,7 +99,7 @@ mod tests {
     #[test]
     fn every_tool_keeps_to_the_contract() {
         let names: Vec<_> = TOOLS.iter().map(|tool| tool.name).collect();
-        assert_eq!(names, ["search", "fetch", "list_sources", "list_documents"]);
+        assert_eq!(names, ["search", "fetch", "list_sources", "list_documents", "verify_quote"]);
         for tool in TOOLS {
             assert!(tool.description.len() < 2048, "{}: {} bytes", tool.name, tool.description.len());
             assert!(tool.name.len() <= 64);

@@ -102,10 +102,107 @@ pub(crate) struct DocumentRow {
     pub(crate) uri: String,
 }
 
+/// The rows of `resources/list`, in the protocol's own names.
+#[derive(Serialize)]
+pub(crate) struct ResourcesAnswer {
+    pub(crate) notice: &'static str,
+    pub(crate) resources: Vec<ResourceRow>,
+    pub(crate) next_cursor: Option<String>,
+    pub(crate) receipt: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ResourceRow {
+    pub(crate) uri: String,
+    /// Source and path of a document; a source's name.
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) kind: &'static str,
+    pub(crate) modified: Option<String>,
+}
+
+/// A source, read as a resource.
+#[derive(Serialize)]
+pub(crate) struct SourceAnswer {
+    pub(crate) notice: &'static str,
+    #[serde(flatten)]
+    pub(crate) source: SourceRow,
+    pub(crate) receipt: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct CompleteAnswer {
+    pub(crate) values: Vec<String>,
+    pub(crate) more: bool,
+    pub(crate) receipt: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ByTitleAnswer {
+    pub(crate) id: String,
+    /// Others have the same title, and were changed before.
+    pub(crate) others: bool,
+    pub(crate) receipt: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct WatchAnswer {
+    /// As they were named in the subscription.
+    pub(crate) updated: Vec<String>,
+    pub(crate) list_changed: bool,
+    pub(crate) receipt: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct QuoteAnswer {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) url: String,
+    pub(crate) found: bool,
+    /// To the letter, blanks and line breaks included; `false` where only blanks, quotation marks and dashes differ.
+    pub(crate) verbatim: bool,
+    pub(crate) occurrences: Vec<Occurrence>,
+    /// There are more than are listed.
+    pub(crate) more: bool,
+    /// Where the beginning of the words stands, if not all of them do.
+    pub(crate) closest: Option<Closest>,
+    pub(crate) metadata: QuoteMetadata,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Occurrence {
+    pub(crate) cite: Option<String>,
+    pub(crate) uri: Option<String>,
+    pub(crate) span: (u32, u32),
+    pub(crate) page: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Closest {
+    /// So many characters from the beginning of the words stand there.
+    pub(crate) agrees: u32,
+    /// What stands there, fenced.
+    pub(crate) text: String,
+    #[serde(flatten)]
+    pub(crate) place: Occurrence,
+}
+
+#[derive(Serialize)]
+pub(crate) struct QuoteMetadata {
+    pub(crate) notice: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cited_version_is_current: Option<bool>,
+    pub(crate) provenance: Provenance,
+    pub(crate) trust: Trust,
+    pub(crate) sensitivity: Option<String>,
+    pub(crate) receipt: String,
+}
+
 #[derive(Serialize)]
 pub(crate) struct Provenance {
     pub(crate) source: String,
     pub(crate) uri: String,
+    pub(crate) path: String,
     pub(crate) author_kind: &'static str,
     pub(crate) modified: String,
     pub(crate) ingested: String,
@@ -170,6 +267,7 @@ impl Labels {
         Provenance {
             source: self.source.clone(),
             uri: self.uri.clone(),
+            path: self.path.clone(),
             author_kind: "unknown",
             modified: time_text(document.modified),
             ingested: time_text(document.ingested),

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 const ATTEMPTS: u32 = 3;
 
 /// What was asked, as the record and the cursors need it.
-pub(super) struct Question {
+pub(super) struct Asking {
     pub(super) tool: &'static str,
     /// The query or the id.
     pub(super) text: String,
@@ -25,7 +25,7 @@ pub(super) struct Question {
     pub(super) cursor: Option<String>,
 }
 
-impl Question {
+impl Asking {
     /// Hash of the request without cursor and limit.
     fn hash(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new_derive_key("kenward 2026 request v1");
@@ -62,7 +62,7 @@ impl Question {
 pub(super) struct Attempt<'a> {
     pub(super) gate: &'a Gate<'a>,
     pub(super) receipt: &'a str,
-    question: &'a Question,
+    question: &'a Asking,
 }
 
 impl Attempt<'_> {
@@ -109,7 +109,7 @@ impl KnowledgeBase {
     pub(super) fn answer<T: Serialize>(
         &self,
         caller: &Caller,
-        question: &Question,
+        question: &Asking,
         build: impl Fn(&Attempt<'_>) -> Result<T, Stop>,
     ) -> Result<Disclosure, AnswerError> {
         for attempt in 1..=ATTEMPTS {
@@ -128,8 +128,17 @@ impl KnowledgeBase {
         Err(self.told(caller, question, errors::try_again()))
     }
 
+    /// Checks the receipt of an answer that the next one must not be older than. Every answer is of what is
+    /// published when it is asked for, so none of ours can be; one that is not ours says nothing.
+    pub(super) fn not_before(&self, receipt: Option<&str>) -> Result<(), AnswerError> {
+        let Some(text) = receipt else { return Ok(()) };
+        let keys = self.core.keys.receipts.all();
+        let known = keys.iter().any(|key| receipt::read(key, &self.core.tenant, text.trim()).is_some());
+        if known { Ok(()) } else { Err(errors::receipt()) }
+    }
+
     /// Refuses a request that is wrong in itself; recorded like any other error.
-    pub(super) fn refuse(&self, caller: &Caller, question: &Question, error: AnswerError) -> AnswerError {
+    pub(super) fn refuse(&self, caller: &Caller, question: &Asking, error: AnswerError) -> AnswerError {
         let rights = self.core.rights.load_full();
         let known = Gate::scope(&self.core, caller, &rights, self.core.now()).is_some();
         // Who is no caller learns nothing about arguments either.
@@ -141,7 +150,7 @@ impl KnowledgeBase {
     fn attempt<T: Serialize>(
         &self,
         caller: &Caller,
-        question: &Question,
+        question: &Asking,
         attempt: u32,
         build: &impl Fn(&Attempt<'_>) -> Result<T, Stop>,
     ) -> Result<Result<Disclosure, AnswerError>, Stop> {
@@ -173,7 +182,7 @@ impl KnowledgeBase {
     }
 
     /// Records the error; if that fails, the error becomes "try again", which says nothing.
-    fn told(&self, caller: &Caller, question: &Question, error: AnswerError) -> AnswerError {
+    fn told(&self, caller: &Caller, question: &Asking, error: AnswerError) -> AnswerError {
         let core = self.core.as_ref();
         let now: Timestamp = core.now();
         let rights = core.rights.load_full();

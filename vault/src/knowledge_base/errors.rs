@@ -48,6 +48,42 @@ pub(super) fn cursor() -> AnswerError {
     )
 }
 
+pub(super) fn too_many_watched() -> AnswerError {
+    argument(
+        "resourceSubscriptions",
+        format!("a subscription may name at most {} resources", super::MOST_WATCHED),
+        "name fewer, or watch the list of resources",
+    )
+}
+
+pub(super) fn receipt() -> AnswerError {
+    argument(
+        "not_before",
+        "`not_before` is no receipt of this knowledge base",
+        "send the `receipt` of an earlier answer as it was, or leave `not_before` out",
+    )
+}
+
+/// INVARIANT (I8): as [`not_found`], for a source.
+pub(super) fn no_source() -> AnswerError {
+    error(
+        ErrorCode::NotFound,
+        Some("uri"),
+        "no source with this name in what you can see",
+        "take a `uri` from `list_sources`",
+    )
+}
+
+/// INVARIANT (I8): as [`not_found`], for a title.
+pub(super) fn no_title() -> AnswerError {
+    error(
+        ErrorCode::NotFound,
+        Some("title"),
+        "no document with this title in what you can see",
+        "give the title in full as `list_documents` shows it, or the document's `id`",
+    )
+}
+
 pub(crate) fn unauthenticated() -> AnswerError {
     error(
         ErrorCode::Unauthenticated,

@@ -1,17 +1,20 @@
 //! Fetch: a window of one document. What is missing, forbidden, deleted or no id at all is one value
 //! on one path: the id is looked up, its class asked for, and `None` at any step ends the same way.
 
-use super::ask::{Attempt, Question};
+use super::ask::{Asking, Attempt};
+use super::budget::{self, Budget};
+use super::target::Target;
 use super::{FetchRequest, KnowledgeBase, errors};
 use crate::audit::Returned;
 use crate::error::AnswerError;
 use crate::gate::envelope::{FetchAnswer, FetchMetadata, Labels, links};
 use crate::gate::fence::Boundary;
-use crate::gate::{Disclosure, Stop};
+use crate::gate::{Disclosure, Gate, Opened, Stop};
 use crate::published::{ChunkMeta, ContentImage, DocMeta};
 use kenward_access::caller::Caller;
 use kenward_access::ids::ChunkNo;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const DEFAULT_CHARS: i64 = 20_000;
 const MOST_CHARS: i64 = 40_000;
@@ -20,30 +23,51 @@ pub(super) fn fetch(
     kb: &KnowledgeBase,
     caller: &Caller,
     request: &FetchRequest,
-    tool: &'static str,
 ) -> Result<Disclosure, AnswerError> {
-    let question = Question {
+    let asking = asking("fetch", &request.id, request.max_chars);
+    let plan = Plan::of(kb, request).map_err(|error| kb.refuse(caller, &asking, error))?;
+    kb.answer(caller, &asking, |attempt| plan.run(attempt))
+}
+
+/// A document's first window, or one passage of it alone, as a resource.
+pub(super) fn resource(kb: &KnowledgeBase, caller: &Caller, uri: &str) -> Result<Disclosure, AnswerError> {
+    let target = Target::of(uri);
+    let window = target.passage.map_or(Window::From(0), Window::Passage);
+    let chars = u32::try_from(DEFAULT_CHARS).unwrap_or_default();
+    let plan = Plan { target: Target { version: None, ..target }, window, chars };
+    kb.answer(caller, &asking("read_resource", uri, None), |attempt| plan.run(attempt))
+}
+
+fn asking(tool: &'static str, id: &str, chars: Option<i64>) -> Asking {
+    Asking {
         tool,
-        text: request.id.clone(),
+        text: id.to_owned(),
         filters: BTreeMap::new(),
-        limit: request.max_chars.and_then(|n| u64::try_from(n).ok()),
+        limit: chars.and_then(|n| u64::try_from(n).ok()),
         cursor: None,
-    };
-    let plan = Plan::of(request).map_err(|error| kb.refuse(caller, &question, error))?;
-    kb.answer(caller, &question, |attempt| plan.run(attempt))
+    }
+}
+
+/// Where the window lies.
+enum Window {
+    From(u32),
+    /// With this passage in its middle.
+    Around(u32),
+    /// The same for a cite, whose passage may be gone with its version: then from the beginning.
+    Cited(u32),
+    /// This passage and nothing else.
+    Passage(u32),
 }
 
 struct Plan {
-    id: String,
-    /// Passage and version of a cite.
-    cited: Option<(u32, String)>,
-    start: Option<u32>,
-    around: Option<u32>,
+    target: Target,
+    window: Window,
     chars: u32,
 }
 
 impl Plan {
-    fn of(request: &FetchRequest) -> Result<Self, AnswerError> {
+    fn of(kb: &KnowledgeBase, request: &FetchRequest) -> Result<Self, AnswerError> {
+        kb.not_before(request.not_before.as_deref())?;
         let chars = request.max_chars.unwrap_or(DEFAULT_CHARS);
         let chars = u32::try_from(chars).ok().filter(|n| (1..=MOST_CHARS).contains(&i64::from(*n)));
         let chars = chars.ok_or_else(|| {
@@ -77,49 +101,66 @@ impl Plan {
                 "send one of them",
             ));
         }
-        let text = request.id.trim();
-        let text = text.strip_prefix("kb://document/").unwrap_or(text);
-        let (id, cited) = match text.split_once('#') {
-            None => (text, None),
-            Some((id, rest)) => {
-                let (ordinal, version) = rest.split_once('@').unwrap_or((rest, ""));
-                match ordinal.parse() {
-                    Ok(ordinal) => (id, Some((ordinal, version.to_owned()))),
-                    // Not in the form of a cite: no such id.
-                    Err(_) => ("", None),
-                }
-            }
+        let target = Target::of(&request.id);
+        let window = match (start, around, target.passage) {
+            (Some(start), _, _) => Window::From(start),
+            (None, Some(around), _) => Window::Around(around),
+            (None, None, Some(cited)) => Window::Cited(cited),
+            (None, None, None) => Window::From(0),
         };
-        Ok(Self { id: id.to_owned(), cited, start, around, chars })
+        Ok(Self { target, window, chars })
+    }
+
+    /// Start and longest end of the window, and the page if it lies on one.
+    fn place(
+        &self,
+        image: &ContentImage,
+        document: &DocMeta,
+        chars: u32,
+    ) -> Result<(u32, u32, Option<u32>), Stop> {
+        let from = |start: u32, page| {
+            let start = start.min(document.length);
+            (start, start.saturating_add(chars).min(document.length), page)
+        };
+        let found = |ordinal| passage(image, document, ordinal);
+        match self.window {
+            Window::From(start) => Ok(from(start, None)),
+            Window::Around(ordinal) => match found(ordinal) {
+                Some(meta) => Ok(from(centred(meta, document.length, chars), meta.page)),
+                None => Err(Stop::ToldOf(errors::argument(
+                    "around",
+                    "this document has no passage with that number",
+                    "take the number from a `cite`, between `#` and `@`, or leave `around` out",
+                ))),
+            },
+            Window::Cited(ordinal) => Ok(match found(ordinal) {
+                Some(meta) => from(centred(meta, document.length, chars), meta.page),
+                None => from(0, None),
+            }),
+            Window::Passage(ordinal) => match found(ordinal) {
+                Some(meta) => Ok((meta.span.0, meta.span.1, meta.page)),
+                None => Err(Stop::ToldOf(errors::not_found())),
+            },
+        }
     }
 
     fn run(&self, attempt: &Attempt<'_>) -> Result<FetchAnswer, Stop> {
         let gate = attempt.gate;
         let image = &gate.pin.published.image;
-        let missing = || Stop::Told(errors::not_found());
-        let document = image.by_id.get(&self.id).and_then(|number| image.documents.get(&number));
-        let document = document.filter(|document| gate.sees(document.no)).ok_or_else(missing)?;
-        let opened = gate.open(document.no)?;
-        let around = self.around.or(self.cited.as_ref().filter(|_| self.start.is_none()).map(|(n, _)| *n));
-        let (start, page) = match around {
-            None => (self.start.unwrap_or(0), None),
-            Some(ordinal) => match passage(image, document, ordinal) {
-                Some(meta) => (centred(meta, document.length, self.chars), meta.page),
-                // A cite of an older version may name a passage that is gone: from the beginning then.
-                None if self.around.is_none() => (0, None),
-                None => {
-                    return Err(Stop::ToldOf(errors::argument(
-                        "around",
-                        "this document has no passage with that number",
-                        "take the number from a `cite`, between `#` and `@`, or leave `around` out",
-                    )));
-                }
-            },
+        let (document, opened) = locate(gate, &self.target.id)?;
+        let mut chars = self.chars;
+        let (start, end, page, shown) = loop {
+            let (start, end, page) = self.place(image, document, chars)?;
+            let shown = gate.read(&opened, document, start..end, None)?;
+            let shown = shown.ok_or_else(|| Stop::ToldOf(errors::unreadable()))?;
+            let (size, room) = (budget::fenced(&shown.text), Budget::one_text());
+            if size <= room || end - start <= 1 || matches!(self.window, Window::Passage(_)) {
+                break (start, end, page, shown);
+            }
+            // As many characters as fit if they are like these, and a few less, so that this comes to an end.
+            let fit = u64::from(end - start) * room as u64 / size as u64;
+            chars = u32::try_from(fit * 19 / 20).unwrap_or(1).max(1);
         };
-        let start = start.min(document.length);
-        let end = start.saturating_add(self.chars).min(document.length);
-        let shown = gate.read(&opened, document, start..end, None)?;
-        let shown = shown.ok_or_else(|| Stop::ToldOf(errors::unreadable()))?;
         let labels = Labels::of(gate, document);
         gate.leaves(Returned {
             document: labels.id.clone(),
@@ -135,7 +176,7 @@ impl Plan {
              says. Boundary {}.",
             boundary.text()
         );
-        let cited = self.cited.as_ref().filter(|(_, version)| !version.is_empty());
+        let cited = self.target.version.as_deref();
         Ok(FetchAnswer {
             text: boundary.fence(&shown.text),
             metadata: FetchMetadata {
@@ -144,7 +185,7 @@ impl Plan {
                 chars: end - start,
                 length: document.length,
                 next_offset: (end < document.length).then_some(end),
-                cited_version_is_current: cited.map(|(_, version)| **version == *document.version),
+                cited_version_is_current: cited.map(|version| *version == *document.version),
                 provenance: labels.provenance(document, (start, end), page, Vec::new()),
                 trust: labels.trust(&shown.details),
                 sensitivity: gate.core.sensitivity(&gate.pin.published, &gate.pin.rights, document),
@@ -158,7 +199,24 @@ impl Plan {
     }
 }
 
-fn passage(image: &ContentImage, document: &DocMeta, ordinal: u32) -> Option<ChunkMeta> {
+/// The document of an id, opened.
+///
+/// INVARIANT (I8): missing, forbidden, deleted and malformed end here, in one value.
+pub(super) fn locate<'a>(gate: &Gate<'a>, id: &str) -> Result<(&'a Arc<DocMeta>, Opened<'a>), Stop> {
+    let image = &gate.pin.published.image;
+    let document = image.by_id.get(id).and_then(|number| image.documents.get(&number));
+    let document = document.filter(|document| gate.sees(document.no));
+    let document = document.ok_or_else(|| Stop::Told(errors::not_found()))?;
+    Ok((document, gate.open(document.no)?))
+}
+
+/// The passage in which a character lies, or the last one before it.
+pub(super) fn chunk_at(image: &ContentImage, document: &DocMeta, at: u32) -> Option<ChunkMeta> {
+    let chunks = document.chunks.clone().filter_map(|n| image.chunks.get(&ChunkNo(n)));
+    chunks.filter(|chunk| chunk.span.0 <= at).max_by_key(|chunk| chunk.span.0).copied()
+}
+
+pub(super) fn passage(image: &ContentImage, document: &DocMeta, ordinal: u32) -> Option<ChunkMeta> {
     document
         .chunks
         .clone()

@@ -3,7 +3,8 @@
 
 use super::errors;
 use crate::error::AnswerError;
-use crate::published::{ContentImage, DocMeta};
+use crate::gate::Gate;
+use crate::published::DocMeta;
 use kenward_access::ids::Timestamp;
 use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, Time};
@@ -18,6 +19,9 @@ pub(super) struct Parsed {
     kind: Option<String>,
     after: Option<Timestamp>,
     before: Option<Timestamp>,
+    language: Option<String>,
+    label: Option<String>,
+    min_trust: Option<u8>,
 }
 
 impl Parsed {
@@ -39,37 +43,56 @@ impl Parsed {
             kind: filters.kind.clone(),
             after: time(&filters.modified_after, "modified_after", false)?,
             before: time(&filters.modified_before, "modified_before", true)?,
+            language: filters.language.as_ref().map(|text| text.trim().to_ascii_lowercase()),
+            label: filters.label.clone(),
+            min_trust: filters.min_trust.map(|tier| trust(tier, prefix)).transpose()?,
         })
     }
 
-    /// Whether the document passes.
-    pub(super) fn takes(&self, image: &ContentImage, document: &DocMeta) -> bool {
-        let source = || image.sources.get(document.source as usize).map(|s| s.name.as_ref());
-        self.source.as_deref().is_none_or(|name| source() == Some(name))
+    /// Whether a visible document passes.
+    pub(super) fn takes(&self, gate: &Gate<'_>, document: &DocMeta) -> bool {
+        let source = gate.pin.published.image.sources.get(document.source as usize);
+        let sensitivity = || gate.core.sensitivity(&gate.pin.published, &gate.pin.rights, document);
+        self.source.as_deref().is_none_or(|name| source.is_some_and(|s| *s.name == *name))
             && self.path.as_deref().is_none_or(|path| document.path.starts_with(path.trim_start_matches('/')))
             && self.kind.as_deref().is_none_or(|kind| *document.kind == *kind)
             && self.after.is_none_or(|after| document.modified >= after)
             && self.before.is_none_or(|before| document.modified <= before)
+            && self.language.as_deref().is_none_or(|wanted| document.language.as_deref() == Some(wanted))
+            && self.min_trust.is_none_or(|least| source.is_some_and(|s| s.tier >= least))
+            && self.label.as_deref().is_none_or(|wanted| sensitivity().as_deref() == Some(wanted))
     }
 
     /// Whether every document passes.
     pub(super) fn is_empty(&self) -> bool {
-        self.source.is_none()
-            && self.path.is_none()
-            && self.kind.is_none()
-            && self.after.is_none()
-            && self.before.is_none()
+        let Self { source, path, kind, after, before, language, label, min_trust } = self;
+        let texts = [source, path, kind, language, label];
+        texts.into_iter().all(Option::is_none) && after.is_none() && before.is_none() && min_trust.is_none()
     }
+}
+
+fn trust(tier: i64, prefix: &str) -> Result<u8, AnswerError> {
+    u8::try_from(tier).ok().filter(|tier| *tier <= 4).ok_or_else(|| {
+        errors::argument(
+            &format!("{prefix}min_trust"),
+            format!("`min_trust` is {tier}; it must be from 0 to 4"),
+            "send 0 (all), 1 (external, known), 2 (internal, open to edit), 3 (internal, controlled) or 4 (reviewed)",
+        )
+    })
 }
 
 /// The filters that are set, by name, for the record and the request's hash.
 pub(super) fn named(filters: &super::Filters) -> std::collections::BTreeMap<&'static str, String> {
+    let min_trust = filters.min_trust.map(|tier| tier.to_string());
     [
         ("source", &filters.source),
         ("path", &filters.path),
         ("type", &filters.kind),
         ("modified_after", &filters.modified_after),
         ("modified_before", &filters.modified_before),
+        ("language", &filters.language),
+        ("label", &filters.label),
+        ("min_trust", &min_trust),
     ]
     .into_iter()
     .filter_map(|(name, value)| value.clone().map(|value| (name, value)))

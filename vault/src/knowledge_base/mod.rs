@@ -1,101 +1,36 @@
-//! The facade that agents' questions go through: search, fetch, list. Each call resolves the
-//! caller's scope anew, and ends in a [`Disclosure`] or an [`AnswerError`], both recorded.
+//! The facade that agents' questions go through, one file each. Each call resolves the caller's scope
+//! anew, and ends in a [`Disclosure`] or an [`AnswerError`], both recorded.
 
 mod ask;
+mod budget;
+mod complete;
 mod errors;
 mod fetch;
 mod filters;
 mod list;
+mod quote;
+mod requests;
+mod resources;
 mod search;
+mod target;
 #[cfg(test)]
 mod tests;
+mod verify_quote;
 mod views;
+mod watch;
 
+pub use requests::{
+    Completed, FetchRequest, Filters, ListDocumentsRequest, ListSourcesRequest, Mode, Question,
+    SearchRequest, VerifyQuoteRequest,
+};
 pub(crate) use views::Views;
+pub use watch::{MOST_WATCHED, Seen, Watch};
 
 use crate::core::Core;
 use crate::error::AnswerError;
 use crate::gate::Disclosure;
 use kenward_access::caller::Caller;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// Typed filters of a search. An unknown name is an error; an unknown value matches nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "each field is named by what it filters")]
-pub struct Filters {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// Path prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
-    pub kind: Option<String>,
-    /// RFC 3339 date or time, inclusive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modified_after: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modified_before: Option<String>,
-}
-
-/// How to search.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Both lists, fused.
-    #[default]
-    Hybrid,
-    /// BM25 alone.
-    Lexical,
-    /// Vectors alone.
-    Semantic,
-}
-
-/// A search.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SearchRequest {
-    /// The question, 1 to 4,000 characters after trimming.
-    pub query: String,
-    /// 1 to 40, default 8. Wide, so that a silly number is our error and not the parser's.
-    pub limit: Option<i64>,
-    /// From an earlier answer to the same request.
-    pub cursor: Option<String>,
-    /// Typed filters.
-    pub filters: Filters,
-    /// How to search.
-    pub mode: Mode,
-}
-
-/// A fetch. Windows are in Unicode scalars.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FetchRequest {
-    /// `kd_…`, or a citation `kd_…#chunk@version`, or `kb://document/kd_…`.
-    pub id: String,
-    /// Start of the window, default 0.
-    pub offset: Option<i64>,
-    /// Its length, 1 to 40,000, default 20,000.
-    pub max_chars: Option<i64>,
-    /// Centre the window on this passage (chunk ordinal).
-    pub around: Option<i64>,
-}
-
-/// A listing of documents, newest first, 100 a page.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "fields as in the tool's schema")]
-pub struct ListDocumentsRequest {
-    pub source: Option<String>,
-    pub path: Option<String>,
-    pub modified_after: Option<String>,
-    pub cursor: Option<String>,
-}
-
-/// A listing of sources.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListSourcesRequest {
-    /// From an earlier answer.
-    pub cursor: Option<String>,
-}
 
 /// What agents may ask of one vault.
 #[derive(Clone)]
@@ -143,7 +78,7 @@ impl KnowledgeBase {
     /// # Errors
     /// [`AnswerError`]; missing and forbidden are one value.
     pub fn fetch(&self, caller: &Caller, request: &FetchRequest) -> Result<Disclosure, AnswerError> {
-        fetch::fetch(self, caller, request, "fetch")
+        fetch::fetch(self, caller, request)
     }
     /// Sources in which the caller can see something.
     ///
@@ -167,13 +102,47 @@ impl KnowledgeBase {
     ) -> Result<Disclosure, AnswerError> {
         list::documents(self, caller, request)
     }
-    /// The resource `kb://document/{id}`: the same as a fetch of its first window.
+    /// Whether words stand in a document, and where.
     ///
     /// # Errors
     /// [`AnswerError`].
-    pub fn read_resource(&self, caller: &Caller, uri: &str) -> Result<Disclosure, AnswerError> {
-        let id = uri.to_owned();
-        let request = FetchRequest { id, offset: None, max_chars: None, around: None };
-        fetch::fetch(self, caller, &request, "read_resource")
+    pub fn verify_quote(
+        &self,
+        caller: &Caller,
+        request: &VerifyQuoteRequest,
+    ) -> Result<Disclosure, AnswerError> {
+        verify_quote::verify(self, caller, request)
+    }
+
+    /// What has changed of what the caller watches since they saw it last, as they see it now; nothing the first
+    /// time, and `None` where nothing changed.
+    ///
+    /// # Errors
+    /// [`AnswerError`].
+    pub fn watch(
+        &self,
+        caller: &Caller,
+        watch: &Watch,
+        seen: Option<&Seen>,
+    ) -> Result<(Seen, Option<Disclosure>), AnswerError> {
+        watch::watch(self, caller, watch, seen)
+    }
+
+    /// The answer to any question.
+    ///
+    /// # Errors
+    /// [`AnswerError`].
+    pub fn answer_to(&self, caller: &Caller, question: &Question) -> Result<Disclosure, AnswerError> {
+        match question {
+            Question::Search(request) => self.search(caller, request),
+            Question::Fetch(request) => self.fetch(caller, request),
+            Question::ListSources(request) => self.list_sources(caller, request),
+            Question::ListDocuments(request) => self.list_documents(caller, request),
+            Question::VerifyQuote(request) => self.verify_quote(caller, request),
+            Question::ReadResource { uri } => resources::read(self, caller, uri),
+            Question::ListResources { cursor } => resources::list(self, caller, cursor.as_deref()),
+            Question::Complete { what, typed } => complete::complete(self, caller, *what, typed),
+            Question::ByTitle { title } => complete::by_title(self, caller, title),
+        }
     }
 }

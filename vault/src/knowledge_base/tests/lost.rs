@@ -54,7 +54,8 @@ fn a_lost_or_damaged_text_is_an_error_that_does_not_ask_to_try_again() {
         assert_eq!(world.fetch_error("dana", "dues.md"), error);
         let uri = format!("kb://document/{}", world.id("dues.md"));
         let kb = world.vault.knowledge_base();
-        assert_eq!(kb.read_resource(&world.caller("omar"), &uri).unwrap_err(), error);
+        let read = Question::ReadResource { uri };
+        assert_eq!(kb.answer_to(&world.caller("omar"), &read).unwrap_err(), error);
         // It is recorded like an answer: with the decision, and without anything returned.
         let record = world.log().into_iter().find(|r| r["outcome"]["code"] == "unreadable").unwrap();
         assert_eq!(record["returned"], serde_json::json!([]));

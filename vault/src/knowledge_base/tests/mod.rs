@@ -8,8 +8,9 @@ mod in_flight;
 mod lost;
 mod records;
 mod requests;
+mod surface;
 
-use super::{FetchRequest, Filters, ListDocumentsRequest, ListSourcesRequest, Mode, SearchRequest};
+use super::{FetchRequest, Filters, ListDocumentsRequest, ListSourcesRequest, Mode, Question, SearchRequest};
 use crate::directory::DirectoryChange;
 use crate::error::{AnswerError, ErrorCode};
 use crate::gate::Disclosure;
@@ -122,17 +123,11 @@ impl World {
 }
 
 fn asking(query: &str) -> SearchRequest {
-    SearchRequest {
-        query: query.into(),
-        limit: None,
-        cursor: None,
-        filters: Filters::default(),
-        mode: Mode::Hybrid,
-    }
+    SearchRequest { query: query.into(), ..SearchRequest::default() }
 }
 
 fn fetching(id: &str) -> FetchRequest {
-    FetchRequest { id: id.into(), offset: None, max_chars: None, around: None }
+    FetchRequest { id: id.into(), ..FetchRequest::default() }
 }
 
 fn json(disclosure: Disclosure) -> Value {
@@ -169,7 +164,9 @@ fn everything(world: &World, handle: &str, ids: &[String]) -> Vec<Result<Vec<u8>
     for id in ids {
         all.push(bytes(kb.fetch(&caller, &fetching(id))));
         all.push(bytes(kb.fetch(&caller, &fetching(&format!("{id}#0@0000")))));
-        all.push(bytes(kb.read_resource(&caller, &format!("kb://document/{id}"))));
+        all.push(bytes(
+            kb.answer_to(&caller, &Question::ReadResource { uri: format!("kb://document/{id}") }),
+        ));
     }
     all
 }
