@@ -5,7 +5,7 @@ use super::ask::{Ask, AskError};
 use super::request_id::RequestIds;
 use super::surfaces::{METHODS, surfaces};
 use super::{Claims, KenwardServer, errors};
-use crate::owner::ops::{Claim, Question};
+use crate::owner::ops::{Claim, Question, Standing};
 use kenward_vault::{AnswerError, ErrorCode};
 use rmcp::model::{
     CallToolRequestParams, ClientConfig, ProtocolVersion, ReadResourceRequestParams, ResourceContents,
@@ -40,8 +40,8 @@ impl Ask for Scripted {
         Ok(ANSWER.to_owned())
     }
 
-    async fn authenticate(&self, _: Claim) -> Result<bool, AskError> {
-        Ok(true)
+    async fn authenticate(&self, _: Claim) -> Result<Standing, AskError> {
+        Ok(Standing::Accepted)
     }
 }
 

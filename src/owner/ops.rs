@@ -299,6 +299,20 @@ pub struct RightsRead {
     pub views: ViewsChanged,
 }
 
+/// How a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It is accepted.
+    Accepted,
+    /// It is not.
+    Refused,
+    /// Its token holds, and was not issued for reading.
+    Scope,
+    /// That cannot be told now.
+    Later,
+}
+
 /// The reply to an [`Op`].
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -315,7 +329,7 @@ pub enum Reply {
     /// To `Ask`: an error for the caller.
     Refused(AnswerError),
     /// To `Authenticate`.
-    Authenticated(bool),
+    Authenticated(Standing),
     /// Done, nothing to say.
     Done,
     /// Labels, least sensitive first.

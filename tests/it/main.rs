@@ -33,6 +33,7 @@ mod lost;
 mod machine;
 mod mcp_http;
 mod metrics;
+mod oauth;
 mod operators;
 mod owner;
 mod plan;

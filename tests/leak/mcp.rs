@@ -7,11 +7,12 @@ use crate::dice::Dice;
 use crate::stage::Stage;
 use crate::world::World;
 use kenward::config::Config;
+use kenward::identity::issued::Issuers;
 use kenward::mcp::ask::AskError;
 use kenward::mcp::request_id::RequestIds;
 use kenward::mcp::surfaces::surfaces;
 use kenward::mcp::{Ask, Claims, KenwardServer};
-use kenward::owner::ops::{Claim, Question};
+use kenward::owner::ops::{Claim, Question, Standing};
 use kenward_vault::knowledge_base::{Filters, Mode};
 use kenward_vault::{AnswerError, Vault};
 use rmcp::model::{CallToolRequestParams, ClientConfig, ProtocolVersion, ReadResourceRequestParams};
@@ -74,8 +75,9 @@ pub struct InProcess {
 
 impl Ask for InProcess {
     async fn ask(&self, claim: Claim, question: Question, _: String) -> Result<String, AskError> {
-        let caller = kenward::identity::authenticate(&self.vault, &self.config, &claim, 0)
-            .map_err(|refusal| AskError::Refused(refusal.answer()))?;
+        let caller =
+            kenward::identity::authenticate((&self.vault, &Issuers::default()), &self.config, &claim, 0)
+                .map_err(|refusal| AskError::Refused(refusal.answer()))?;
         let knowledge = self.vault.knowledge_base();
         let answer = match &question {
             Question::Search(request) => knowledge.search(&caller, request),
@@ -88,8 +90,9 @@ impl Ask for InProcess {
         Ok(String::from_utf8(bytes).unwrap())
     }
 
-    async fn authenticate(&self, claim: Claim) -> Result<bool, AskError> {
-        Ok(kenward::identity::authenticate(&self.vault, &self.config, &claim, 0).is_ok())
+    async fn authenticate(&self, claim: Claim) -> Result<Standing, AskError> {
+        Ok(kenward::identity::authenticate((&self.vault, &Issuers::default()), &self.config, &claim, 0)
+            .map_or(Standing::Refused, |_| Standing::Accepted))
     }
 }
 
