@@ -8,6 +8,7 @@ pub use embedder::{missing_artifacts, target, way_to_an_embedder};
 
 use crate::config::Config;
 use crate::identity::Refusals;
+use crate::identity::issued::Issuers;
 use crate::owner::ops::EmbeddingState;
 use crate::owner::{BackendError, Live};
 use kenward_indexes::embedding::Embedder;
@@ -27,6 +28,8 @@ pub struct Opened {
     lacking: Vec<Artifact>,
     /// Refused claims that are not noted yet.
     pub refusals: Refusals,
+    /// Issuers whose tokens are accepted.
+    pub issuers: Issuers,
     /// The runs under way.
     pub live: Live,
     /// When the data was opened.
@@ -75,6 +78,7 @@ pub fn open(config: &Config) -> Result<Opened, BackendError> {
         embedding: Mutex::new(embedding),
         lacking,
         refusals: Refusals::default(),
+        issuers: Issuers::of(config),
         live: Live::default(),
         since: std::time::Instant::now(),
     })

@@ -1,6 +1,6 @@
 //! The one door for connections that this program makes to other machines. It calls the places in its list, and
 //! nothing else: what a place points on to must be in the list, too. No document, query or token ever goes through
-//! it; today it fetches model files.
+//! it; today it fetches model files, and the public keys of issuers.
 //!
 //! (Besides it, pip is started to fetch wheels, and calls whatever its own settings say.)
 
@@ -20,6 +20,10 @@ const REACHED: Duration = Duration::from_secs(4);
 const ANSWERED: Duration = Duration::from_secs(10);
 /// How long it may be silent in the middle.
 const SILENT: Duration = Duration::from_secs(30);
+/// How long an issuer may take for one document, all of it: people wait meanwhile.
+const ISSUER_ANSWERED: Duration = Duration::from_secs(4);
+/// The longest document of an issuer, in bytes.
+const LONGEST_OF_ISSUER: u64 = 512 << 10;
 /// How often it may point on.
 const MOST_HOPS: usize = 5;
 
@@ -36,6 +40,13 @@ enum Place {
 }
 
 impl Place {
+    fn origin(&self) -> Option<String> {
+        match self {
+            Self::Origin(url) => Some(url.origin().ascii_serialization()),
+            Self::Below(_) => None,
+        }
+    }
+
     fn covers(&self, url: &Url) -> bool {
         match self {
             Self::Origin(place) => place.origin() == url.origin(),
@@ -63,6 +74,7 @@ pub fn may_be_asked(url: &Url) -> bool {
 pub struct Outgoing {
     hub: Option<Url>,
     places: Arc<[Place]>,
+    issuers: Arc<[Place]>,
 }
 
 impl Outgoing {
@@ -70,7 +82,11 @@ impl Outgoing {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let wanted = !matches!(config.engine, Engine::None | Engine::Hashing);
-        Self::to_hub(config.hub.clone().filter(|_| wanted))
+        let issuers = config.issuers.iter().flat_map(|issuer| {
+            let own = Url::parse(&issuer.url).ok();
+            own.into_iter().chain(issuer.jwks_uri.clone()).map(Place::Origin)
+        });
+        Self { issuers: issuers.collect(), ..Self::to_hub(config.hub.clone().filter(|_| wanted)) }
     }
 
     fn to_hub(hub: Option<Url>) -> Self {
@@ -78,26 +94,87 @@ impl Outgoing {
         if hub.as_ref().and_then(Url::host_str) == Some("huggingface.co") {
             places.extend(KEPT_BY_HUGGING_FACE.map(Place::Below));
         }
-        Self { hub, places: places.into() }
+        Self { hub, places: places.into(), issuers: Arc::default() }
     }
 
     /// The list, for people.
     #[must_use]
     pub fn places(&self) -> Vec<String> {
-        let Some(hub) = &self.hub else { return Vec::new() };
+        let mut origins: Vec<String> = self.issuers.iter().filter_map(Place::origin).collect();
+        origins.dedup();
+        let issuers = origins.iter().map(|origin| format!("{origin} (an issuer's keys)"));
+        let Some(hub) = &self.hub else { return issuers.collect() };
         let below = self.places.iter().filter_map(|place| match place {
             Place::Origin(_) => None,
             Place::Below(name) => Some(format!("*.{name}")),
         });
         let mut all = vec![hub.origin().ascii_serialization()];
         all.extend(below);
-        vec![format!("the model hub ({}), for models that are not here", all.join(", "))]
+        let hub = format!("the model hub ({}), for models that are not here", all.join(", "));
+        std::iter::once(hub).chain(issuers).collect()
+    }
+
+    /// The way to issuers' keys.
+    #[must_use]
+    pub fn issuers(&self) -> IssuerDoor {
+        IssuerDoor { places: Arc::clone(&self.issuers) }
     }
 
     /// The way to the model hub, if one may be called.
     #[must_use]
     pub fn hub(&self) -> Option<HubDoor> {
         self.hub.clone().map(|base| HubDoor { base, places: Arc::clone(&self.places) })
+    }
+}
+
+/// Why an issuer's document cannot be had. Nothing of what it said is in here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IssuerError {
+    /// Its place is not in the list.
+    #[error("its address is on a host that the configuration does not name")]
+    NotAllowed,
+    /// It cannot be reached, or took too long.
+    #[error("it cannot be reached")]
+    Unreachable,
+    /// Another status than 200: redirections are not followed.
+    #[error("it answered with status {0}")]
+    Status(u16),
+    /// The answer is longer than any such document.
+    #[error("its answer is too long")]
+    TooLong,
+}
+
+/// The way to issuers' metadata and keys: short documents, from the issuers' own places, in a short time.
+#[derive(Debug, Clone)]
+pub struct IssuerDoor {
+    places: Arc<[Place]>,
+}
+
+impl IssuerDoor {
+    /// A document's bytes.
+    ///
+    /// # Errors
+    /// [`IssuerError`].
+    pub fn fetch(&self, url: &Url) -> Result<Vec<u8>, IssuerError> {
+        // INVARIANT: nothing that is not in the list is called, and what it points on to is not followed.
+        if !allowed(&self.places, url) {
+            return Err(IssuerError::NotAllowed);
+        }
+        let own = url.scheme() == "http";
+        let mut request = agent().get(url.as_str()).header("Accept", "application/json").config();
+        request = request.timeout_global(Some(ISSUER_ANSWERED));
+        // A service of this machine is not asked through a proxy.
+        let request = if own { request.proxy(None) } else { request };
+        let mut response = request.build().call().map_err(|_| IssuerError::Unreachable)?;
+        if response.status() != StatusCode::OK {
+            return Err(IssuerError::Status(response.status().as_u16()));
+        }
+        let body = response.body_mut().with_config().limit(LONGEST_OF_ISSUER + 1).read_to_vec();
+        match body {
+            Ok(bytes) if bytes.len() as u64 <= LONGEST_OF_ISSUER => Ok(bytes),
+            Ok(_) | Err(ureq::Error::BodyExceedsLimit(_)) => Err(IssuerError::TooLong),
+            Err(_) => Err(IssuerError::Unreachable),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The caller: who is asking, as the authenticator has proven it.
 //! It must never be made from anything that a request says about itself.
 
-use crate::ids::{AgentId, TenantId, UserId};
+use crate::ids::{AgentId, TenantId, Timestamp, UserId};
+use std::collections::BTreeSet;
 
 /// Who acts: a person, or a service for itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,10 +20,11 @@ pub struct Caller {
     subject: Subject,
     agent: Option<AgentId>,
     credential: Credential,
+    membership: Membership,
 }
 
 /// What proved the identity; looked at again when an answer is released, so that a revoked token ends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A bearer token, by its SHA-256.
     Token([u8; 32]),
@@ -31,6 +33,51 @@ pub enum Credential {
         /// The operating system's user id.
         uid: u32,
     },
+    /// A token that a trusted issuer has signed.
+    Issued(Issued),
+}
+
+/// What is kept of an issuer's token while its answer is made. Never the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// The issuer, exactly as it names itself.
+    pub issuer: Box<str>,
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// First instant at which it holds no more.
+    pub expires: Timestamp,
+    /// For whom it was issued.
+    pub holder: IssuedTo,
+}
+
+/// For whom an issuer's token was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssuedTo {
+    /// A person, by the issuer's immutable id; only a link in the directory says who that is.
+    Person(Box<str>),
+    /// A service for itself, by its client id.
+    Service(AgentId),
+}
+
+/// Where a caller's memberships come from. Never from a union of two: a token would bring back what the directory took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Membership {
+    /// The directory's edges alone.
+    #[default]
+    Directory,
+    /// What the token claims, closed over the directory's groups within groups.
+    Claims(Claimed),
+    /// Groups that the directory and the token both say.
+    Intersect(Claimed),
+}
+
+/// The groups that a token claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// All of them, by handles of the directory. One that the directory does not have is no group.
+    All(BTreeSet<Box<str>>),
+    /// The issuer did not say all of them.
+    Incomplete,
 }
 
 impl Caller {
@@ -43,7 +90,19 @@ impl Caller {
         agent: Option<AgentId>,
         credential: Credential,
     ) -> Self {
-        Self { tenant, subject, agent, credential }
+        Self { tenant, subject, agent, credential, membership: Membership::Directory }
+    }
+
+    /// The same caller, whose memberships come from elsewhere.
+    #[must_use]
+    pub fn with_membership(self, membership: Membership) -> Self {
+        Self { membership, ..self }
+    }
+
+    /// Where the memberships come from.
+    #[must_use]
+    pub fn membership(&self) -> &Membership {
+        &self.membership
     }
 
     /// The tenant that the identity belongs to.
@@ -60,8 +119,8 @@ impl Caller {
 
     /// What proved it.
     #[must_use]
-    pub fn credential(&self) -> Credential {
-        self.credential
+    pub fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     /// The agent through which the person acts, if one is known.

@@ -53,11 +53,18 @@ impl GroupGraph {
     /// was reached through (`None` = directly). Breadth first, so the chains are shortest.
     #[must_use]
     pub fn closure(&self, user: &UserId) -> Memberships {
+        let direct = self.parents.get(&Member::User(user.clone())).into_iter().flatten();
+        self.closure_from(user, direct.cloned())
+    }
+
+    /// The same for somebody who is directly in these groups, whatever the edges say of the person.
+    #[must_use]
+    pub fn closure_from(&self, user: &UserId, direct: impl IntoIterator<Item = GroupId>) -> Memberships {
         let mut via: BTreeMap<GroupId, Option<GroupId>> = BTreeMap::new();
         let mut queue = VecDeque::new();
-        for group in self.parents.get(&Member::User(user.clone())).into_iter().flatten() {
+        for group in direct {
             via.insert(group.clone(), None);
-            queue.push_back(group.clone());
+            queue.push_back(group);
         }
         while let Some(child) = queue.pop_front() {
             for parent in self.parents.get(&Member::Group(child.clone())).into_iter().flatten() {
@@ -91,6 +98,14 @@ impl Memberships {
     pub fn incomplete(mut self) -> Self {
         self.completeness = Completeness::Incomplete;
         self
+    }
+
+    /// The groups that both say. Facts missing in either are missing in both.
+    #[must_use]
+    pub fn intersect(mut self, other: &Self) -> Self {
+        self.via.retain(|group, _| other.via.contains_key(group));
+        let whole = other.completeness == Completeness::Complete && self.of == other.of;
+        if whole { self } else { self.incomplete() }
     }
 
     /// Whether all memberships are known.
@@ -154,6 +169,30 @@ mod tests {
         assert!(held.chain(&g("x")).is_empty() && !held.contains(&g("x")));
         assert_eq!(held.of(), Some(&u("dana")));
         assert_eq!(graph.closure(&u("omar")).groups().count(), 0);
+    }
+
+    #[test]
+    fn claimed_groups_are_closed_upward_and_an_intersection_is_in_both() {
+        let mut graph = GroupGraph::default();
+        graph.add(g("a"), Member::User(u("dana")));
+        for (group, member) in [("b", "a"), ("c", "b"), ("c", "x")] {
+            graph.add(g(group), Member::Group(g(member)));
+        }
+        let claimed = graph.closure_from(&u("dana"), [g("x")]);
+        assert!(claimed.groups().eq([g("c"), g("x")].iter()), "not what the edges say of the person");
+        let both = graph.closure(&u("dana")).intersect(&claimed);
+        assert!(both.groups().eq([g("c")].iter()));
+        assert_eq!(both.completeness(), Completeness::Complete);
+        assert_eq!(
+            graph.closure(&u("dana")).intersect(&claimed.incomplete()).completeness(),
+            Completeness::Incomplete
+        );
+        let omars = graph.closure_from(&u("omar"), [g("c")]);
+        assert_eq!(
+            both.intersect(&omars).completeness(),
+            Completeness::Incomplete,
+            "somebody else's are no facts"
+        );
     }
 
     #[test]

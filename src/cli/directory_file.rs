@@ -3,12 +3,12 @@
 //! not name is left alone. Nothing changes unless all of it is right.
 
 use super::fail::{Fix, want};
-use super::users::{change_directory, clearance, same_labels};
+use super::users::{change_directory, clearance, must_be_trusted, same_labels};
 use super::{Context, Outcome, out};
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use kenward_access::acl::Clearance;
-use kenward_vault::directory::{DirectoryChange, Group, User};
+use kenward_vault::directory::{DirectoryChange, Group, Identity, User};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -23,6 +23,8 @@ pub(super) const FORMAT: &str = r#"The file:
   handle = "dana@harbor.example"
   name = "Dana Reyes"          # optional
   clearance = "confidential"   # optional, a label of the configuration
+  # Optional: subjects of issuers that are this person; where it stands, exactly these
+  identities = [{ issuer = "https://login.harbor.example", subject = "8f3a…" }]
 
   [[group]]
   handle = "finance"
@@ -46,6 +48,7 @@ struct FileUser {
     handle: String,
     name: Option<String>,
     clearance: Option<String>,
+    identities: Option<Vec<Identity>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,9 +59,16 @@ struct FileGroup {
     members: Vec<String>,
 }
 
+/// A person of the file; what is absent stays as it is.
+struct WantedUser {
+    name: Option<String>,
+    clearance: Option<Clearance>,
+    identities: Option<BTreeSet<Identity>>,
+}
+
 /// A file whose labels are known.
 struct Wanted {
-    users: BTreeMap<String, (Option<String>, Option<Clearance>)>,
+    users: BTreeMap<String, WantedUser>,
     groups: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -71,7 +81,7 @@ pub(super) async fn import(file: &Path, context: &Context, backend: &Backend) ->
 /// Imports a file, and says in words what changed.
 pub(super) async fn apply(file: &Path, context: &Context, backend: &Backend) -> anyhow::Result<String> {
     let wanted = read(file, context)?;
-    if wanted.users.values().any(|(_, clearance)| clearance.is_some()) {
+    if wanted.users.values().any(|user| user.clearance.is_some()) {
         same_labels(context, backend).await?;
     }
     let users = want!(backend.ask(Op::Users).await?, Reply::Users(users) => users);
@@ -100,9 +110,20 @@ fn read(path: &Path, context: &Context) -> anyhow::Result<Wanted> {
         wrong(format!("`{shown}` is not a directory file: {}", error.to_string().trim_end()))
     })?;
     let mut wanted = Wanted { users: BTreeMap::new(), groups: BTreeMap::new() };
+    let mut linked = BTreeSet::new();
     for user in file.user {
         let clearance = user.clearance.map(|label| clearance(&context.config, &label)).transpose()?;
-        if wanted.users.insert(user.handle.clone(), (user.name, clearance)).is_some() {
+        let identities = user.identities.map(|all| all.into_iter().collect::<BTreeSet<_>>());
+        for identity in identities.iter().flatten() {
+            if !linked.insert(identity.clone()) {
+                let what =
+                    format!("`{shown}` says of one subject that it is `{}` and somebody else", user.handle);
+                return Err(wrong(what).into());
+            }
+            must_be_trusted(&context.config, &identity.issuer);
+        }
+        let known = WantedUser { name: user.name, clearance, identities };
+        if wanted.users.insert(user.handle.clone(), known).is_some() {
             return Err(wrong(format!("`{shown}` names the person `{}` twice", user.handle)).into());
         }
     }
@@ -123,7 +144,7 @@ fn read(path: &Path, context: &Context) -> anyhow::Result<Wanted> {
 /// What has to change so that the directory holds what the file says.
 fn changes(wanted: &Wanted, users: &[User], groups: &[Group]) -> Vec<DirectoryChange> {
     let mut changes = Vec::new();
-    for (handle, (name, clearance)) in &wanted.users {
+    for (handle, WantedUser { name, clearance, .. }) in &wanted.users {
         match users.iter().find(|user| user.handle == *handle) {
             None => changes.push(DirectoryChange::AddUser {
                 handle: handle.clone(),
@@ -138,6 +159,7 @@ fn changes(wanted: &Wanted, users: &[User], groups: &[Group]) -> Vec<DirectoryCh
             }
         }
     }
+    changes.extend(links(wanted, users));
     // All groups before any member: a group may be a member of a later one.
     for handle in wanted.groups.keys() {
         if !groups.iter().any(|group| group.handle == *handle) {
@@ -160,13 +182,39 @@ fn changes(wanted: &Wanted, users: &[User], groups: &[Group]) -> Vec<DirectoryCh
     changes
 }
 
+/// The links that have to go, and then those that have to come: one may pass from one person to another.
+fn links(wanted: &Wanted, users: &[User]) -> Vec<DirectoryChange> {
+    let (mut go, mut come) = (Vec::new(), Vec::new());
+    for (handle, user) in &wanted.users {
+        let Some(identities) = &user.identities else { continue };
+        let known = users.iter().find(|user| user.handle == *handle);
+        let now: BTreeSet<Identity> =
+            known.map(|user| user.identities.iter().cloned().collect()).unwrap_or_default();
+        for identity in now.difference(identities) {
+            go.push(DirectoryChange::Unlink { handle: handle.clone(), identity: identity.clone() });
+        }
+        for identity in identities.difference(&now) {
+            come.push(DirectoryChange::Link { handle: handle.clone(), identity: identity.clone() });
+        }
+    }
+    go.extend(come);
+    go
+}
+
 fn summary(changes: &[DirectoryChange]) -> String {
     if changes.is_empty() {
         return "nothing to change".to_owned();
     }
     let count = |wanted: fn(&DirectoryChange) -> bool| changes.iter().filter(|c| wanted(c)).count();
+    let links = match (
+        count(|c| matches!(c, DirectoryChange::Link { .. })),
+        count(|c| matches!(c, DirectoryChange::Unlink { .. })),
+    ) {
+        (0, 0) => String::new(),
+        (come, go) => format!("; identities: {come} linked, {go} unlinked"),
+    };
     format!(
-        "people: {} added, {} with another clearance; groups: {} added; members: {} added, {} removed",
+        "people: {} added, {} with another clearance; groups: {} added; members: {} added, {} removed{links}",
         count(|c| matches!(c, DirectoryChange::AddUser { .. })),
         count(|c| matches!(c, DirectoryChange::SetClearance { .. })),
         count(|c| matches!(c, DirectoryChange::AddGroup { .. })),

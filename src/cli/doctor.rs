@@ -5,7 +5,8 @@ use super::checks::{Check, State, ok, render, wrong};
 use super::health::health_checks;
 use super::{Context, Outcome, models, out, verified};
 use crate::app;
-use crate::config::{Config, ConfigError, Engine};
+use crate::config::{Config, ConfigError, Engine, Groups};
+use crate::identity::issued::Issuers;
 use crate::outgoing::Outgoing;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Operate, Operated, Reply};
@@ -48,6 +49,7 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
             checks.push(folder(&context.config));
             checks.extend(artifacts(&context.config));
             checks.push(outgoing(&context.config));
+            checks.extend(issuers(Arc::clone(&context.config)).await);
             checks.extend(owner(&context, &args).await);
         }
     }
@@ -205,6 +207,40 @@ fn outgoing(config: &Config) -> Check {
     }
     let places = if places.is_empty() { "none".to_owned() } else { places.join("; ") };
     ok("calls out", places)
+}
+
+/// Whether each issuer's keys can be had from here, and what its tokens are taken for.
+async fn issuers(config: Arc<Config>) -> Vec<Check> {
+    let resource = config.resource();
+    let Ok(looked) = tokio::task::spawn_blocking(move || Issuers::look(&config)).await else {
+        return Vec::new();
+    };
+    let mut checks = Vec::new();
+    for (issuer, keys) in looked {
+        let groups = match &issuer.groups {
+            Groups::Claims(_) => {
+                "groups by claims: revocation at once does not cover what a token says of groups, until it ends".to_owned()
+            }
+            other => format!("groups by {}", other.name()),
+        };
+        let url = &issuer.url;
+        match keys {
+            Ok(keys) => {
+                checks.push(ok("issuers", format!("{url}: {}; {groups}", super::words::count(keys as u64, "key"))));
+            }
+            Err(error) => checks.push(wrong(
+                "issuers",
+                State::Warning,
+                format!("{url}: {error}; {groups}"),
+                "check `url` and `jwks_uri` of that `[[issuer]]`; its tokens are answered with \"try again\" until its keys can be \
+                 had, all others as ever",
+            )),
+        }
+    }
+    if let Some(resource) = resource {
+        checks.push(ok("resource", format!("issuers issue tokens for `{resource}`")));
+    }
+    checks
 }
 
 fn pip() -> Check {

@@ -126,6 +126,7 @@ fn say(restored: &Restored, seconds: f64, elsewhere: Option<&Path>) {
         (narrowed.groups, "group", "gone: removed since"),
         (narrowed.memberships, "membership", "as the ledger tells it last"),
         (narrowed.tokens, "token", "revoked"),
+        (narrowed.links, "link", "gone: taken away since (to a subject of an issuer)"),
         (narrowed.sources, "source", "recorded otherwise"),
     ];
     for (count, one, what) in said.into_iter().filter(|(count, ..)| *count > 0) {

@@ -4,11 +4,12 @@
 
 use super::fail::{Fix, unexpected};
 use super::{Context, Outcome, out, schedule};
+use crate::config::{Overrides, Reach};
 use crate::http::{self, HttpOptions};
 use crate::mcp::{Claims, KenwardServer};
 use crate::owner::Backend;
-use crate::owner::ops::{Claim, Op, Operate, Question, Reply};
-use crate::{config::Overrides, telemetry};
+use crate::owner::ops::{Claim, Op, Operate, Question, Reply, Standing};
+use crate::telemetry;
 use anyhow::Context as _;
 use kenward_vault::knowledge_base::ListSourcesRequest;
 use std::io::IsTerminal as _;
@@ -89,7 +90,7 @@ async fn operations_listener(backend: &Backend, context: &Context) -> anyhow::Re
         Reply::Operated(_) => {}
         other => return Err(unexpected(other)),
     }
-    match http::bind(address).await {
+    match http::bind(address, &Reach::Loopback).await {
         Ok(listener) => Ok(Some(listener)),
         // Any number of servers may run on the same data: the owner, or another of them, serves it already.
         Err(http::HttpError::Bind { source, .. })
@@ -139,8 +140,8 @@ async fn stdio(backend: &Backend, claim: Claim) -> anyhow::Result<Ended> {
 /// Refuses to start for nobody: the client would see every single call fail.
 async fn must_be_somebody(backend: &Backend, claim: &Claim) -> anyhow::Result<()> {
     match backend.ask(Op::Authenticate { claim: claim.clone() }).await? {
-        Reply::Authenticated(true) => return Ok(()),
-        Reply::Authenticated(false) => {}
+        Reply::Authenticated(Standing::Accepted) => return Ok(()),
+        Reply::Authenticated(_) => {}
         other => return Err(unexpected(other)),
     }
     // The reason is told in the answer to a question.
@@ -154,7 +155,7 @@ async fn must_be_somebody(backend: &Backend, claim: &Claim) -> anyhow::Result<()
 
 /// The listener for agents.
 async fn listener(context: &Context) -> anyhow::Result<TcpListener> {
-    let bound = http::bind(context.config.http_addr).await;
+    let bound = http::bind(context.config.http_addr, &context.config.http.reach).await;
     bound.map_err(|error| {
         let (message, hint) = crate::owner::words(&error);
         Fix::new(message, hint.unwrap_or_default()).into()
@@ -163,7 +164,7 @@ async fn listener(context: &Context) -> anyhow::Result<TcpListener> {
 
 async fn over_http(backend: &Backend, context: &Context, listener: TcpListener) -> anyhow::Result<Ended> {
     let address = listener.local_addr().context("the listener's address")?;
-    let options = HttpOptions::loopback(address.port());
+    let options = HttpOptions::of(&context.config, address.port());
     let router = http::router(backend.clone(), &options);
     // Before anybody is told the address: a signal from now on ends it cleanly.
     let stop = told_to_stop()?;

@@ -7,7 +7,7 @@ use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use clap::Subcommand;
 use kenward_access::acl::{Clearance, Level};
-use kenward_vault::directory::{DirectoryChange, OperationId};
+use kenward_vault::directory::{DirectoryChange, Identity, OperationId};
 use kenward_vault::seams::SystemEntropy;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -62,6 +62,28 @@ enum Verb {
         /// Whom
         handle: String,
     },
+    /// Says that a subject of an issuer is this person: its tokens are theirs from then on
+    Link {
+        /// Whom
+        handle: String,
+        /// The issuer, exactly as its tokens say it (`iss`)
+        #[arg(long, value_name = "URL")]
+        issuer: String,
+        /// The issuer's immutable id of the person, exactly as its tokens say it (`sub`); never an address or a name
+        #[arg(long, value_name = "SUB")]
+        subject: String,
+    },
+    /// Says that it is not any more: its tokens stop at once
+    Unlink {
+        /// Whom
+        handle: String,
+        /// As for `link`
+        #[arg(long, value_name = "URL")]
+        issuer: String,
+        /// As for `link`
+        #[arg(long, value_name = "SUB")]
+        subject: String,
+    },
     /// Makes the directory hold what a file says, people and groups
     #[command(after_help = directory_file::FORMAT)]
     Import {
@@ -112,6 +134,15 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
             let said = format!("disabled `{handle}`; no answer is given with their rights any more");
             (DirectoryChange::SetDisabled { handle, disabled: true }, said)
         }
+        Verb::Link { handle, issuer, subject } => {
+            must_be_trusted(&context.config, &issuer);
+            let said = format!("linked: tokens of `{issuer}` for that subject are `{handle}` now");
+            (DirectoryChange::Link { handle, identity: Identity { issuer, subject } }, said)
+        }
+        Verb::Unlink { handle, issuer, subject } => {
+            let said = format!("unlinked; no answer is given to such a token as `{handle}` any more");
+            (DirectoryChange::Unlink { handle, identity: Identity { issuer, subject } }, said)
+        }
         Verb::Enable { handle } => {
             let said = format!("enabled `{handle}`");
             (DirectoryChange::SetDisabled { handle, disabled: false }, said)
@@ -120,6 +151,19 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
     change_directory(backend, vec![change]).await?;
     out::say(&said);
     Ok(Outcome::Done)
+}
+
+/// Warns of an issuer that the configuration does not name to the letter: its tokens are not accepted.
+pub(super) fn must_be_trusted(config: &Config, issuer: &str) {
+    if config.issuers.iter().any(|known| known.url == issuer) {
+        return;
+    }
+    out::say(&format!("warning: no `[[issuer]]` of the configuration has the url `{issuer}`, to the letter"));
+    let known: Vec<String> = config.issuers.iter().map(|known| format!("`{}`", known.url)).collect();
+    out::hint(&match known.is_empty() {
+        true => "there is none yet; see `[[issuer]]` in the configuration".to_owned(),
+        false => format!("there is {}", known.join(", ")),
+    });
 }
 
 /// Removes somebody, and warns of what nobody sees from then on because rights files name them.
@@ -239,9 +283,13 @@ async fn list(json: bool, context: &Context, backend: &Backend) -> anyhow::Resul
         .iter()
         .map(|user| {
             let state = if user.disabled { "disabled" } else { "active" };
-            vec![user.handle.clone(), user.name.clone(), label(user.clearance.level), state.to_owned()]
+            let identities = user.identities.iter().map(|one| format!("{} at {}", one.subject, one.issuer));
+            let identities: Vec<String> = identities.collect();
+            let name = user.name.clone();
+            let identities = if identities.is_empty() { "-".to_owned() } else { identities.join(", ") };
+            vec![user.handle.clone(), name, label(user.clearance.level), state.to_owned(), identities]
         })
         .collect();
-    out::print(&out::table(&["handle", "name", "clearance", "state"], &rows))?;
+    out::print(&out::table(&["handle", "name", "clearance", "state", "identities"], &rows))?;
     Ok(Outcome::Done)
 }

@@ -90,9 +90,9 @@ pub enum ConfigError {
         /// What is there.
         found: Box<str>,
         /// What is wrong with it.
-        why: &'static str,
+        why: Box<str>,
         /// What to write.
-        instead: &'static str,
+        instead: Box<str>,
     },
     /// No folder for data or configuration can be told from the environment.
     #[error("`HOME` is not set, so there is no default for `{key}`")]
@@ -117,7 +117,7 @@ impl ConfigError {
             Self::UnknownKey { suggestion: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownKey { suggestion: None, known, .. } => format!("known keys there: {known}"),
             Self::Value { key, expected, .. } => format!("set `{key}` to {expected}"),
-            Self::Open { instead, .. } => (*instead).to_owned(),
+            Self::Open { instead, .. } => instead.to_string(),
             Self::NoHome { key } => format!("set `{key}`, or `HOME`"),
         }
     }

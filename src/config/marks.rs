@@ -20,6 +20,8 @@ impl Config {
             labels,
             operators,
             http_addr: _,
+            http: _,
+            issuers,
             engine,
             hub,
             models_dir,
@@ -39,6 +41,8 @@ impl Config {
             ("[ingest]", format!("{ingest:?}")),
             ("backup.ledger", format!("{ledger:?}")),
             ("[[source]]", format!("{sources:?}")),
+            ("[[issuer]]", format!("{issuers:?}")),
+            ("http.public_url", format!("{:?}", self.resource())),
         ];
         parts.into_iter().map(|(part, value)| (part.to_owned(), short(&value))).collect()
     }

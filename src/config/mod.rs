@@ -2,14 +2,18 @@
 //! whole and checked; it must never hold an absent value that would mean "open to all".
 
 pub mod error;
+pub mod issuers;
 pub mod marks;
 pub mod place;
 mod raw;
+mod reach;
 pub mod schema;
 pub mod template;
 mod validate;
 
 pub use error::{ConfigError, Place};
+pub use issuers::{Algorithm, Groups, IssuerConfig};
+pub use reach::{HttpConfig, Network, Reach};
 pub(crate) use validate::{PRINCIPAL, SOURCE_NAME, parse_rights, valid_principal, valid_source_name};
 
 use kenward_access::ids::TenantId;
@@ -177,8 +181,12 @@ pub struct Config {
     pub labels: Vec<String>,
     /// By user id of this machine.
     pub operators: BTreeMap<u32, LocalPerson>,
-    /// Where HTTP is served. A loopback address.
+    /// Where HTTP is served.
     pub http_addr: SocketAddr,
+    /// How it is reached.
+    pub http: HttpConfig,
+    /// Issuers whose tokens are accepted; empty = those of the directory alone.
+    pub issuers: Vec<IssuerConfig>,
     /// Which embedder.
     pub engine: Engine,
     /// The model hub; `None` = none may be called.
@@ -236,6 +244,20 @@ impl Config {
         let mut raw = raw::Raw::default();
         raw.read(path, text)?;
         validate::validate(raw, Some(path))
+    }
+
+    /// The protected resource that issuers issue tokens for: the URL under which clients reach `/mcp`. `None` where
+    /// there are no issuers, or no such URL is known.
+    #[must_use]
+    pub fn resource(&self) -> Option<String> {
+        if self.issuers.is_empty() {
+            return None;
+        }
+        let here = || {
+            let known = self.http_addr.ip().is_loopback() && self.http_addr.port() != 0;
+            known.then(|| format!("http://{}{}", self.http_addr, crate::http::MCP_PATH))
+        };
+        self.http.public_url.clone().or_else(here)
     }
 
     /// The level of a label's name: its place in the list.

@@ -24,6 +24,8 @@ pub(super) struct Raw {
     pub operators: Option<BTreeMap<String, Entry>>,
     /// `[[source]]` tables, in order, each with its place.
     pub sources: Vec<(Place, BTreeMap<String, Entry>)>,
+    /// `[[issuer]]` tables, likewise.
+    pub issuers: Vec<(Place, BTreeMap<String, Entry>)>,
 }
 
 struct Reader<'a> {
@@ -94,7 +96,12 @@ impl Raw {
             let name = name.get_ref().as_ref();
             match name {
                 schema::OPERATORS => self.read_operators(&reader, value)?,
-                schema::SOURCE => self.read_sources(&reader, value)?,
+                schema::SOURCE => {
+                    self.sources.extend(tables(&reader, value, schema::SOURCE, schema::SOURCE_KEYS)?);
+                }
+                schema::ISSUER => {
+                    self.issuers.extend(tables(&reader, value, schema::ISSUER, schema::ISSUER_KEYS)?);
+                }
                 _ if schema::find(name).is_some() => {
                     self.values.insert(name.to_owned(), reader.entry(value));
                 }
@@ -132,26 +139,6 @@ impl Raw {
         Ok(())
     }
 
-    fn read_sources(&mut self, reader: &Reader<'_>, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
-        let expected = "a list of tables, each written `[[source]]`";
-        let items =
-            value.get_ref().as_array().ok_or_else(|| reader.wrong(schema::SOURCE, value, expected))?;
-        let known: Vec<&str> = schema::SOURCE_KEYS.iter().map(|key| key.name).collect();
-        for item in items.iter() {
-            let table =
-                item.get_ref().as_table().ok_or_else(|| reader.wrong(schema::SOURCE, item, expected))?;
-            let mut source = BTreeMap::new();
-            for (name, value) in table {
-                if !known.contains(&name.get_ref().as_ref()) {
-                    return Err(reader.unknown(schema::SOURCE, name.get_ref(), name.span().start, &known));
-                }
-                source.insert(name.get_ref().to_string(), reader.entry(value));
-            }
-            self.sources.push((reader.place(item.span().start), source));
-        }
-        Ok(())
-    }
-
     /// Puts a variable `KENWARD__SECTION__KEY` over what the file says.
     pub fn set_variable(&mut self, variable: &str, text: &str) -> Result<(), ConfigError> {
         let place = Place::Variable(variable.into());
@@ -179,6 +166,31 @@ impl Raw {
     pub fn set_flag(&mut self, name: &str, flag: &'static str, value: toml::Value) {
         self.values.insert(name.to_owned(), Entry { value, place: Place::Flag(flag) });
     }
+}
+
+/// The tables of one kind that repeats, each with its place.
+fn tables(
+    reader: &Reader<'_>,
+    value: &Spanned<DeValue<'_>>,
+    section: &'static str,
+    keys: &[schema::Key],
+) -> Result<Vec<(Place, BTreeMap<String, Entry>)>, ConfigError> {
+    let expected = format!("a list of tables, each written `[[{section}]]`");
+    let items = value.get_ref().as_array().ok_or_else(|| reader.wrong(section, value, &expected))?;
+    let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    let mut tables = Vec::new();
+    for item in items.iter() {
+        let table = item.get_ref().as_table().ok_or_else(|| reader.wrong(section, item, &expected))?;
+        let mut entries = BTreeMap::new();
+        for (name, value) in table {
+            if !known.contains(&name.get_ref().as_ref()) {
+                return Err(reader.unknown(section, name.get_ref(), name.span().start, &known));
+            }
+            entries.insert(name.get_ref().to_string(), reader.entry(value));
+        }
+        tables.push((reader.place(item.span().start), entries));
+    }
+    Ok(tables)
 }
 
 /// A variable's text as a value of the kind that its key takes; a text that does not fit stays a

@@ -33,6 +33,10 @@ pub const KEYS: &[Key] = &[
     key("tenant", Kind::Text),
     key("labels", Kind::Texts),
     key("http.addr", Kind::Text),
+    key("http.public_url", Kind::Text),
+    key("http.allowed_hosts", Kind::Texts),
+    key("http.allowed_origins", Kind::Texts),
+    key("http.trusted_proxies", Kind::Texts),
     key("embedding.engine", Kind::Text),
     key("embedding.hub", Kind::Text),
     key("embedding.models_dir", Kind::Text),
@@ -63,10 +67,25 @@ pub const SOURCE_KEYS: &[Key] = &[
     key("watch", Kind::Flag),
 ];
 
+/// Keys of one `[[issuer]]`.
+pub const ISSUER_KEYS: &[Key] = &[
+    key("url", Kind::Text),
+    key("audience", Kind::Texts),
+    key("jwks_uri", Kind::Text),
+    key("algorithms", Kind::Texts),
+    key("any_typ", Kind::Flag),
+    key("groups", Kind::Text),
+    key("groups_claim", Kind::Text),
+    // A table.
+    key("group_names", Kind::Text),
+];
+
 /// The section whose keys are user ids of this machine.
 pub const OPERATORS: &str = "operators";
-/// The table that repeats.
+/// The tables that repeat.
 pub const SOURCE: &str = "source";
+/// The other one.
+pub const ISSUER: &str = "issuer";
 
 /// The key with this full name.
 #[must_use]
@@ -94,6 +113,7 @@ pub fn names_in(section: &str) -> Vec<&'static str> {
     if section.is_empty() {
         add(OPERATORS);
         add(SOURCE);
+        add(ISSUER);
     }
     names
 }

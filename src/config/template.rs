@@ -26,8 +26,15 @@ labels = ["public", "internal", "confidential", "restricted"]
 {uid} = {handle}
 
 [http]
-# Where `kenward serve --http` listens. Loopback addresses only.
+# Where `kenward serve --http` listens. Beyond loopback only with an [[issuer]], and the three keys below.
 #addr = "127.0.0.1:8765"
+# The URL under which clients reach it: what issuers issue tokens for. Without it, the address above.
+#public_url = "https://kb.example.com/mcp"
+# Names under which it is reached, and web pages that may call it, beside loopback's own.
+#allowed_hosts = ["kb.example.com"]
+#allowed_origins = ["https://app.example.com"]
+# Proxies that end TLS in front of it: addresses or networks. Only these may say how a request came to them.
+#trusted_proxies = ["10.0.0.7"]
 
 [embedding]
 # auto: fastembed (ONNX Runtime) if it can be had, else the built-in engine, else words alone (BM25), and it says so.
@@ -64,6 +71,26 @@ labels = ["public", "internal", "confidential", "restricted"]
 # error, warn, info, debug or trace; JSON lines with json = true. Logs carry no content.
 #level = "info"
 #json = false
+
+# Issuers (OAuth 2.1, OpenID Connect) whose access tokens are accepted. Whom a token's subject is says a link alone:
+# `kenward users link HANDLE --issuer URL --subject SUB`.
+#[[issuer]]
+# Exactly what its tokens say as `iss`.
+#url = "https://login.example.com"
+# Audiences that are taken beside the public URL of /mcp.
+#audience = ["api://kenward"]
+# Where its keys are, if its metadata does not say, or names another host.
+#jwks_uri = "https://login.example.com/keys"
+# How its tokens may be signed.
+#algorithms = ["RS256", "PS256", "ES256", "EdDSA"]
+# Takes tokens, too, whose header does not say that they are access tokens (RFC 9068).
+#any_typ = false
+# Where memberships come from: directory; claims (the token alone: what it says holds until it ends); or intersect (what
+# both say: a deny for a group then holds only for whom both put into it).
+#groups = "claims"
+# The claim that has them, and handles of the directory's groups for its values, where they are others.
+#groups_claim = "groups"
+#group_names = {{ "5f3c0d5e" = "finance" }}
 
 # Folders to ingest; `kenward ingest PATH` records others by itself.
 #[[source]]

@@ -31,12 +31,16 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
             return Err(values.wrong("labels", "a list with an empty or a repeated name", "distinct names"));
         }
     }
+    let issuers = super::issuers::read(&raw.issuers)?;
+    let (http_addr, http) = super::reach::read(values, !issuers.is_empty())?;
     Ok(Config {
         file: file.map(Path::to_owned),
         data_dir,
         tenant: tenant(values)?,
         operators: operators(raw.operators.as_ref(), file.is_some())?,
-        http_addr: http_addr(values)?,
+        http_addr,
+        http,
+        issuers,
         engine: engine(values)?,
         hub: hub(values)?,
         models_dir,
@@ -66,24 +70,6 @@ fn tenant(values: Values<'_>) -> Result<TenantId, ConfigError> {
     })
 }
 
-fn http_addr(values: Values<'_>) -> Result<SocketAddr, ConfigError> {
-    let text = values.text("http.addr")?.unwrap_or_else(|| "127.0.0.1:8765".to_owned());
-    let addr: SocketAddr = text.parse().map_err(|_| {
-        values.wrong("http.addr", &format!("`{text}`"), "an address and a port such as `127.0.0.1:8765`")
-    })?;
-    if addr.ip().is_loopback() {
-        return Ok(addr);
-    }
-    // INVARIANT: without an issuer, an audience and TLS, nothing but this machine is served.
-    Err(ConfigError::Open {
-        key: "http.addr".into(),
-        place: values.place("http.addr"),
-        found: text.into(),
-        why: "this version serves HTTP on loopback addresses only",
-        instead: "use `127.0.0.1:8765` or `[::1]:8765`",
-    })
-}
-
 fn operations(values: Values<'_>) -> Result<Option<SocketAddr>, ConfigError> {
     let Some(text) = values.text("operations.listen")? else { return Ok(None) };
     let addr: SocketAddr = text.parse().map_err(|_| {
@@ -101,8 +87,8 @@ fn operations(values: Values<'_>) -> Result<Option<SocketAddr>, ConfigError> {
         key: "operations.listen".into(),
         place: values.place("operations.listen"),
         found: text.into(),
-        why: "metrics count what is hidden from people, and ask for no token",
-        instead: "use `127.0.0.1:9465`, and let a collector on this machine read it",
+        why: "metrics count what is hidden from people, and ask for no token".into(),
+        instead: "use `127.0.0.1:9465`, and let a collector on this machine read it".into(),
     })
 }
 
@@ -354,17 +340,17 @@ pub(crate) fn valid_principal(text: &str) -> bool {
 
 /// Typed reading of what was written.
 #[derive(Clone, Copy)]
-struct Values<'a> {
-    raw: &'a BTreeMap<String, Entry>,
-    prefix: &'static str,
+pub(super) struct Values<'a> {
+    pub raw: &'a BTreeMap<String, Entry>,
+    pub prefix: &'static str,
 }
 
 impl Values<'_> {
-    fn place(&self, name: &str) -> Place {
+    pub(super) fn place(&self, name: &str) -> Place {
         self.raw.get(name).map_or(Place::Flag("(default)"), |entry| entry.place.clone())
     }
 
-    fn wrong(&self, name: &str, found: &str, expected: &str) -> ConfigError {
+    pub(super) fn wrong(&self, name: &str, found: &str, expected: &str) -> ConfigError {
         ConfigError::Value {
             key: format!("{}{name}", self.prefix).into(),
             place: self.place(name),
@@ -373,11 +359,11 @@ impl Values<'_> {
         }
     }
 
-    fn kind(&self, name: &str, value: &toml::Value, expected: &str) -> ConfigError {
+    pub(super) fn kind(&self, name: &str, value: &toml::Value, expected: &str) -> ConfigError {
         self.wrong(name, &format!("of type {}", value.type_str()), expected)
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
         match self.raw.get(name).map(|entry| &entry.value) {
             None => Ok(None),
             Some(toml::Value::String(text)) => Ok(Some(text.clone())),
@@ -416,7 +402,7 @@ impl Values<'_> {
         parsed.ok_or_else(|| self.wrong(name, &format!("`{text}`"), &expected))
     }
 
-    fn texts(&self, name: &str) -> Result<Option<Vec<String>>, ConfigError> {
+    pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, ConfigError> {
         let expected = "a list of texts such as `[\"one\", \"two\"]`";
         match self.raw.get(name).map(|entry| &entry.value) {
             None => Ok(None),
@@ -430,7 +416,7 @@ impl Values<'_> {
         }
     }
 
-    fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ConfigError> {
         match self.raw.get(name).map(|entry| &entry.value) {
             None => Ok(false),
             Some(toml::Value::Boolean(flag)) => Ok(*flag),
@@ -438,7 +424,7 @@ impl Values<'_> {
         }
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         name: &str,
         default: u64,

@@ -71,7 +71,8 @@ impl Serving {
     /// # Errors
     /// [`HttpError`].
     pub async fn start(backend: Backend) -> Result<Self, HttpError> {
-        let listener = http::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let listener =
+            http::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &crate::config::Reach::Loopback).await?;
         let address = listener.local_addr().map_err(HttpError::Serve)?;
         let options = HttpOptions::loopback(address.port());
         let router = http::router(backend, &options);

@@ -3,18 +3,18 @@
 //!
 //! It must never log, store or echo a token, accept one from a URL, or decide by itself.
 
+use super::resource::{self, Refused, Resource};
 use super::respond;
+use crate::identity::issued::LONGEST_TOKEN;
 use crate::mcp::server::RequestClaim;
 use crate::mcp::{Ask, errors};
-use crate::owner::ops::Claim;
+use crate::owner::ops::{Claim, Standing};
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-
-/// Longer is no token of ours, and nothing that the owner needs to see.
-const MAX_TOKEN_BYTES: usize = 4096;
+use std::sync::Arc;
 
 /// What the header holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,46 +42,51 @@ fn token(value: &HeaderValue) -> Option<String> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     let one_word = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    (scheme.eq_ignore_ascii_case("bearer") && one_word && token.len() <= MAX_TOKEN_BYTES)
+    (scheme.eq_ignore_ascii_case("bearer") && one_word && token.len() <= LONGEST_TOKEN)
         .then(|| token.to_owned())
 }
 
 /// Lets a request pass whose token the owner accepts.
-pub async fn layer<A: Ask>(ask: A, mut request: Request, next: Next) -> Response {
+pub async fn layer<A: Ask>(
+    ask: A,
+    resource: Option<Arc<Resource>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let request_id = respond::request_id(&request);
-    let token = match take(request.headers_mut()) {
-        Header::Missing => return challenge(None, &request_id),
-        Header::Unusable => return challenge(Some("invalid_request"), &request_id),
+    let refuse = |refused| resource::refuse(resource.as_deref(), refused, &request_id);
+    let header = take(request.headers_mut());
+    // INVARIANT: addresses are logged and remembered. Even beside a good header, a token there is told to be a mistake.
+    if in_address(request.uri().query().unwrap_or_default()) {
+        return refuse(Some(Refused::InAddress));
+    }
+    let token = match header {
+        Header::Missing => return refuse(None),
+        Header::Unusable => return refuse(Some(Refused::Header)),
         Header::Token(token) => token,
     };
     let claim = Claim::Bearer(token);
     match ask.authenticate(claim.clone()).await {
-        Ok(true) => {
+        Ok(Standing::Accepted) => {
             request.extensions_mut().insert(RequestClaim(claim));
             next.run(request).await
         }
-        Ok(false) => challenge(Some("invalid_token"), &request_id),
+        Ok(Standing::Refused) => refuse(Some(Refused::Token)),
+        Ok(Standing::Scope) => refuse(Some(Refused::Scope)),
+        Ok(Standing::Later) => respond::try_again(LATER, &request_id),
         Err(error) => {
             tracing::error!(error = %errors::chain(&error), "a token could not be checked");
-            respond::try_again("the token cannot be checked right now", &request_id)
+            respond::try_again(LATER, &request_id)
         }
     }
 }
 
-/// 401 with a challenge. Unknown, expired and revoked tokens are told apart by nobody.
-fn challenge(error: Option<&'static str>, request_id: &str) -> Response {
-    let value = match error {
-        None => HeaderValue::from_static(r#"Bearer realm="kenward""#),
-        Some("invalid_request") => HeaderValue::from_static(
-            r#"Bearer realm="kenward", error="invalid_request", error_description="send one header: Authorization: Bearer TOKEN""#,
-        ),
-        Some(_) => HeaderValue::from_static(
-            r#"Bearer realm="kenward", error="invalid_token", error_description="the token is unknown, expired or revoked""#,
-        ),
-    };
-    let mut response = respond::json(StatusCode::UNAUTHORIZED, &errors::unauthenticated(), request_id);
-    response.headers_mut().insert(WWW_AUTHENTICATE, value);
-    response
+const LATER: &str = "the token cannot be checked right now";
+
+/// Whether a query has the member in which RFC 6750 lets tokens stand, however it is written.
+fn in_address(query: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(&format!("http://localhost/?{query}")) else { return true };
+    url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("access_token"))
 }
 
 #[cfg(test)]
@@ -103,11 +108,23 @@ mod tests {
         assert_eq!(taken(&[]), Header::Missing);
         assert_eq!(taken(&["Bearer kwt_abc"]), Header::Token("kwt_abc".to_owned()));
         assert_eq!(taken(&["bearer  kwt_abc "]), Header::Token("kwt_abc".to_owned()));
-        let long = format!("Bearer {}", "x".repeat(MAX_TOKEN_BYTES + 1));
+        let long = format!("Bearer {}", "x".repeat(LONGEST_TOKEN + 1));
         for bad in ["Bearer", "Bearer ", "Basic abc", "kwt_abc", "Bearer a b", "Bearer a,b c", long.as_str()]
         {
             assert_eq!(taken(&[bad]), Header::Unusable, "{bad}");
         }
         assert_eq!(taken(&["Bearer a", "Bearer a"]), Header::Unusable);
+    }
+
+    #[test]
+    fn a_token_in_the_address_is_seen_however_it_is_written() {
+        for there in
+            ["access_token=a", "a=1&access_token=b", "access%5Ftoken=x", "ACCESS_TOKEN=", "access_token"]
+        {
+            assert!(in_address(there), "{there}");
+        }
+        for not in ["", "a=access_token", "xaccess_token=1", "access_tokens=1"] {
+            assert!(!in_address(not), "{not}");
+        }
     }
 }

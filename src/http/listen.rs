@@ -3,7 +3,8 @@
 //! closed, and there are only so many seats, so a stranger without a token cannot use up the
 //! process's files. (RFC 9112 leaves both to the server.)
 
-use axum::Router;
+use super::proxied::Peer;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -53,8 +54,8 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let service = TowerToHyperService::new(router.clone());
+            Ok((stream, address)) => {
+                let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(address))));
                 let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
                 tokio::spawn(async move {
                     if connection.await.is_err() {

@@ -1,25 +1,29 @@
-//! Streamable HTTP on loopback: `/mcp` behind the bearer layer, `/healthz` in front of it.
+//! Streamable HTTP: `/mcp` behind the bearer layer, `/healthz` and what OAuth clients read ([`resource`]) in front of it.
 //!
 //! Connections are bounded by [`listen`]. A request passes, from the outside in: a request id and a span ([`respond`]) → the lists of
-//! allowed Hosts and Origins ([`rebinding`]) → a time limit → the bearer layer ([`bearer`]), which
+//! allowed Hosts and Origins ([`rebinding`]) → whether it came as it must ([`proxied`]) → a time limit → the bearer layer ([`bearer`]), which
 //! asks the owner and takes the header away → rmcp's stateless service, which reads at most
 //! [`HttpOptions::max_body_bytes`] and calls the MCP server.
 //!
-//! It must never listen beyond loopback (that needs issuer, audience and hosts, which come with
-//! OAuth), keep a session, or log a header's value.
+//! It must never listen beyond loopback unless issuer, public URL, hosts and proxies are configured, keep a session, or log
+//! a header's value.
 
 pub mod bearer;
 mod listen;
 pub mod operations;
+pub mod proxied;
 pub mod rebinding;
+pub mod resource;
 pub mod respond;
 
+use crate::config::{Config, Reach};
 use crate::mcp::request_id::RequestIds;
 use crate::mcp::{Ask, Claims, KenwardServer};
 use axum::routing::{any, get};
 use axum::{Router, middleware};
 pub use listen::{Bounds, serve};
 use rebinding::Lists;
+use resource::Resource;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use std::net::SocketAddr;
@@ -37,6 +41,10 @@ pub struct HttpOptions {
     pub allowed_hosts: Vec<String>,
     /// Origins of pages that may call, with port (`http://localhost:8731`).
     pub allowed_origins: Vec<String>,
+    /// From where requests may come.
+    pub reach: Reach,
+    /// What issuers issue tokens for, if there are any.
+    pub resource: Option<Resource>,
     /// Largest body of a request; more is 413.
     pub max_body_bytes: usize,
     /// Longest time for one request, its body included.
@@ -53,10 +61,21 @@ impl HttpOptions {
         Self {
             allowed_hosts: names.iter().map(|name| format!("{name}:{port}")).collect(),
             allowed_origins: names.iter().map(|name| format!("http://{name}:{port}")).collect(),
+            reach: Reach::Loopback,
+            resource: None,
             max_body_bytes: 4 << 20,
             request_timeout: Duration::from_secs(60),
             bounds: Bounds::default(),
         }
+    }
+
+    /// As configured, for a listener on this port.
+    #[must_use]
+    pub fn of(config: &Config, port: u16) -> Self {
+        let mut options = Self::loopback(port);
+        options.allowed_hosts.extend(config.http.allowed_hosts.iter().cloned());
+        options.allowed_origins.extend(config.http.allowed_origins.iter().cloned());
+        Self { reach: config.http.reach.clone(), resource: Resource::of(config), ..options }
     }
 }
 
@@ -65,7 +84,7 @@ impl HttpOptions {
 pub enum HttpError {
     /// An address that others can reach.
     #[error(
-        "`{0}` can be reached from other machines, and this version answers on loopback only; hint: use `127.0.0.1:{port}`, and a reverse proxy on this machine if others must reach it", port = .0.port()
+        "`{0}` can be reached from other machines; hint: use `127.0.0.1:{port}`, and a reverse proxy on this machine if others must reach it", port = .0.port()
     )]
     NotLoopback(SocketAddr),
     /// The address cannot be had.
@@ -84,13 +103,14 @@ pub enum HttpError {
     Serve(#[source] std::io::Error),
 }
 
-/// Listens, on loopback only.
+/// Listens: on loopback, or elsewhere if the configuration came to have all that this needs.
 ///
 /// # Errors
 /// [`HttpError::NotLoopback`], [`HttpError::Bind`].
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
-    // INVARIANT: whatever the configuration let through, nothing listens beyond loopback here.
-    if !address.ip().is_loopback() {
+pub async fn bind(address: SocketAddr, reach: &Reach) -> Result<TcpListener, HttpError> {
+    // INVARIANT: whatever address the configuration let through, nothing listens beyond loopback without a proxy to trust.
+    let proxied = matches!(reach, Reach::Proxied(proxies) if !proxies.is_empty());
+    if !address.ip().is_loopback() && !proxied {
         return Err(HttpError::NotLoopback(address));
     }
     TcpListener::bind(address).await.map_err(|source| HttpError::Bind { address, source })
@@ -116,16 +136,33 @@ pub fn router<A: Ask>(ask: A, options: &HttpOptions) -> Router {
         config,
     );
 
+    let resource = options.resource.clone().map(Arc::new);
+    let metadata = resource.clone();
+    let mut public = Router::new();
+    let mut paths =
+        vec![resource::METADATA_PATH.to_owned(), format!("{}{MCP_PATH}", resource::METADATA_PATH)];
+    paths.extend(resource.as_ref().map(|resource| resource.metadata_path()));
+    paths.sort();
+    paths.dedup();
+    for path in &paths {
+        let metadata = metadata.clone();
+        public = public.route(path, any(move |request| resource::metadata(metadata.clone(), request)));
+    }
+    let reach = Arc::new(options.reach.clone());
     let lists = Arc::new(Lists::new(&options.allowed_hosts, &options.allowed_origins));
     let timeout = options.request_timeout;
     let mcp = Router::new()
         .route_service(MCP_PATH, service)
-        .layer(middleware::from_fn(move |request, next| bearer::layer(ask.clone(), request, next)))
+        .layer(middleware::from_fn(move |request, next| {
+            bearer::layer(ask.clone(), resource.clone(), request, next)
+        }))
         .layer(middleware::from_fn(move |request, next| respond::within(timeout, request, next)));
     Router::new()
         .merge(mcp)
+        .merge(public)
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(any(respond::not_here))
+        .layer(middleware::from_fn(move |request, next| proxied::layer(Arc::clone(&reach), request, next)))
         .layer(middleware::from_fn(move |request, next| rebinding::layer(Arc::clone(&lists), request, next)))
         .layer(middleware::from_fn(move |request, next| respond::outermost(ids.clone(), request, next)))
 }
@@ -137,9 +174,19 @@ mod tests {
     #[tokio::test]
     async fn nothing_listens_beyond_loopback_whatever_was_configured() {
         for open in ["0.0.0.0:0", "[::]:0", "192.0.2.7:0"] {
-            let refused = bind(open.parse().unwrap()).await;
+            let refused = bind(open.parse().unwrap(), &Reach::Loopback).await;
             assert!(matches!(refused, Err(HttpError::NotLoopback(_))), "{open}: {refused:?}");
         }
-        assert!(bind("127.0.0.1:0".parse().unwrap()).await.unwrap().local_addr().unwrap().ip().is_loopback());
+        let none = Reach::Proxied(Vec::new());
+        assert!(bind("0.0.0.0:0".parse().unwrap(), &none).await.is_err());
+        assert!(
+            bind("127.0.0.1:0".parse().unwrap(), &Reach::Loopback)
+                .await
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .ip()
+                .is_loopback()
+        );
     }
 }

@@ -24,6 +24,7 @@ pub async fn outermost(ids: RequestIds, mut request: Request, next: Next) -> Res
     let route = match request.uri().path() {
         super::MCP_PATH => super::MCP_PATH,
         "/healthz" => "/healthz",
+        path if path.starts_with(super::resource::METADATA_PATH) => super::resource::METADATA_PATH,
         _ => "other",
     };
     let span = tracing::info_span!("http", request_id = %id, route);

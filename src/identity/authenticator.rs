@@ -1,24 +1,45 @@
 //! The authenticator: the one place that states that an identity was proven.
 //!
 //! Dana's agent sends her token: the vault knows its hash, the caller is Dana through that agent.
+//! She may come by a token of an issuer that the configuration trusts: its signature holds, and a link of the
+//! directory says that this subject of this issuer is Dana; nothing else that the token says makes her so.
 //! Dana types `kenward search` on the server: the operating system says which user id is at the
 //! other end of the socket, `[operators]` says that it is Dana. She asks `--as ben --reason "…"`:
 //! her role allows it, it is recorded, and the caller is Ben with Ben's rights, never with hers.
 
 use super::Refusal;
+use super::issued::{self, Issuers, NotVerified, Verified};
 use crate::config::{Config, Role};
 use crate::owner::ops::Claim;
-use kenward_access::caller::{Caller, Credential, Subject};
+use kenward_access::caller::{Caller, Credential, IssuedTo, Subject};
 use kenward_access::ids::AgentId;
 use kenward_vault::Vault;
 use kenward_vault::vault::Operator;
+
+/// What no issuer's token begins with.
+const TOKEN_OF_THE_DIRECTORY: &str = "kwt_";
 
 /// Proves a claim. `uid` is what the operating system says of the process that makes it.
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn authenticate(vault: &Vault, config: &Config, claim: &Claim, uid: u32) -> Result<Caller, Refusal> {
+pub fn authenticate(
+    (vault, issuers): (&Vault, &Issuers),
+    config: &Config,
+    claim: &Claim,
+    uid: u32,
+) -> Result<Caller, Refusal> {
     match claim {
+        Claim::Bearer(token) if !issuers.is_empty() && !token.starts_with(TOKEN_OF_THE_DIRECTORY) => {
+            let verified = issuers.verify(token, vault.now()).map_err(|error| match error {
+                NotVerified::Refused(why) => {
+                    tracing::info!(why, "a token of an issuer does not hold");
+                    Refusal::Token
+                }
+                NotVerified::Later => Refusal::Later,
+            })?;
+            by_issuer(vault, config, verified)
+        }
         Claim::Bearer(secret) => {
             let subject = vault.token_subject(secret).ok_or(Refusal::Token)?;
             // INVARIANT: a token for an agent whose id we cannot read is no token without an agent.
@@ -41,6 +62,26 @@ pub fn authenticate(vault: &Vault, config: &Config, claim: &Claim, uid: u32) -> 
             Ok(proven(config, Subject::User(user.id), None, Credential::Peer { uid }))
         }
     }
+}
+
+/// The caller behind an issuer's token.
+fn by_issuer(vault: &Vault, config: &Config, verified: Verified) -> Result<Caller, Refusal> {
+    let Verified { issued, client, scopes, membership } = verified;
+    let subject = match &issued.holder {
+        // INVARIANT: by the link alone, never by an address or a name that the token says.
+        IssuedTo::Person(subject) => match vault.linked(&issued.issuer, subject) {
+            Some(user) => Subject::User(user.id),
+            None => {
+                tracing::info!(why = "nobody is linked", "a token of an issuer does not hold");
+                return Err(Refusal::Token);
+            }
+        },
+        IssuedTo::Service(client) => Subject::Service(client.clone()),
+    };
+    if !scopes.contains(issued::READ) {
+        return Err(Refusal::Scope);
+    }
+    Ok(proven(config, subject, client, Credential::Issued(issued)).with_membership(membership))
 }
 
 fn unknown(vault: &Vault, handle: &str) -> Refusal {

@@ -1,7 +1,8 @@
-//! Who is asking: tokens of the directory, and people of this machine. Here a claim becomes a
+//! Who is asking: tokens of the directory and of trusted issuers, and people of this machine. Here a claim becomes a
 //! proven caller, or a refusal; nothing is ever taken from what a request says about itself.
 
 mod authenticator;
+pub mod issued;
 mod refusals;
 
 pub use authenticator::{authenticate, operator};
@@ -15,6 +16,12 @@ pub enum Refusal {
     /// A token that is unknown, expired or revoked, or whose person is disabled: one value.
     #[error("not authenticated")]
     Token,
+    /// A token that holds, of a caller whom there is, without the scope that is needed.
+    #[error("the token does not hold the scope that this needs")]
+    Scope,
+    /// Whether a token holds cannot be told now: its issuer's keys cannot be had.
+    #[error("the token cannot be checked right now")]
+    Later,
     /// A user id that the configuration does not name.
     #[error("user id {uid} is nobody here")]
     NotNamed {
@@ -58,6 +65,8 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::Scope => "scope",
+            Self::Later => "later",
             Self::NotNamed { .. } => "not_named",
             Self::NobodyHere { .. } => "nobody_here",
             Self::UnknownPerson { .. } => "unknown_person",
@@ -72,6 +81,8 @@ impl Refusal {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Token => Some("get a new token from whoever runs this server".to_owned()),
+            Self::Scope => Some(format!("ask the issuer for a token with the scope `{}`", issued::READ)),
+            Self::Later => Some("send the same request again in a few seconds".to_owned()),
             Self::NotNamed { uid } => {
                 Some(format!("name it under `[operators]` in kenward.toml: `{uid} = \"HANDLE\"`"))
             }
@@ -97,7 +108,11 @@ impl Refusal {
     #[must_use]
     pub fn answer(&self) -> AnswerError {
         AnswerError {
-            code: ErrorCode::Unauthenticated,
+            code: match self {
+                Self::Later => ErrorCode::TryAgain,
+                Self::Scope => ErrorCode::InsufficientScope,
+                _ => ErrorCode::Unauthenticated,
+            },
             field: None,
             message: self.to_string(),
             hint: self.hint().unwrap_or_default(),

@@ -2,7 +2,7 @@
 //! In the product that is the [`Backend`]; in-process tests may give another.
 //! It must never look into the answer.
 
-use crate::owner::ops::{Claim, Op, Question, Reply};
+use crate::owner::ops::{Claim, Op, Question, Reply, Standing};
 use crate::owner::{Backend, BackendError};
 use kenward_vault::AnswerError;
 use kenward_vault::knowledge_base::{Seen, Watch};
@@ -51,11 +51,11 @@ pub trait Ask: Clone + Send + Sync + 'static {
         request_id: String,
     ) -> impl Future<Output = Result<(Seen, Option<String>), AskError>> + Send;
 
-    /// Whether the claim would be accepted now.
+    /// How the claim stands now.
     ///
     /// # Errors
     /// [`AskError::Backend`], [`AskError::Reply`].
-    fn authenticate(&self, claim: Claim) -> impl Future<Output = Result<bool, AskError>> + Send;
+    fn authenticate(&self, claim: Claim) -> impl Future<Output = Result<Standing, AskError>> + Send;
 }
 
 impl Ask for Backend {
@@ -83,9 +83,9 @@ impl Ask for Backend {
         }
     }
 
-    async fn authenticate(&self, claim: Claim) -> Result<bool, AskError> {
+    async fn authenticate(&self, claim: Claim) -> Result<Standing, AskError> {
         match self.call(Op::Authenticate { claim }, &mut |_| ()).await? {
-            Reply::Authenticated(accepted) => Ok(accepted),
+            Reply::Authenticated(standing) => Ok(standing),
             other => Err(unfit(other)),
         }
     }

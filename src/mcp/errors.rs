@@ -89,7 +89,9 @@ pub fn protocol_error(error: &AnswerError, request_id: &str) -> ErrorData {
     match error.code {
         ErrorCode::NotFound => ErrorData::resource_not_found(message, data),
         ErrorCode::InvalidArgument | ErrorCode::InvalidCursor => ErrorData::invalid_params(message, data),
-        ErrorCode::Unauthenticated => ErrorData::invalid_request(message, data),
+        ErrorCode::Unauthenticated | ErrorCode::InsufficientScope => {
+            ErrorData::invalid_request(message, data)
+        }
         ErrorCode::TryAgain | ErrorCode::Unreadable | ErrorCode::Internal => {
             ErrorData::internal_error(message, data)
         }

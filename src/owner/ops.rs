@@ -279,6 +279,20 @@ pub struct RightsRead {
     pub views: ViewsChanged,
 }
 
+/// How a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It is accepted.
+    Accepted,
+    /// It is not.
+    Refused,
+    /// Its token holds, and was not issued for reading.
+    Scope,
+    /// That cannot be told now.
+    Later,
+}
+
 /// The reply to an [`Op`].
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -302,7 +316,7 @@ pub enum Reply {
         told: Option<String>,
     },
     /// To `Authenticate`.
-    Authenticated(bool),
+    Authenticated(Standing),
     /// Done, nothing to say.
     Done,
     /// Labels, least sensitive first.

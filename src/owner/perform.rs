@@ -3,7 +3,9 @@
 
 #![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
 
-use super::ops::{Claim, Health, INTERNAL, Op, Question, Reply, RightsRead, RunOrder, SourceFailures};
+use super::ops::{
+    Claim, Health, INTERNAL, Op, Question, Reply, RightsRead, RunOrder, SourceFailures, Standing,
+};
 use super::stages::Stages;
 use super::{BackendError, apart};
 use crate::app::Opened;
@@ -53,7 +55,12 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::Ask { claim, question, .. } => return Ok(ask(asked, &claim, &question)),
         Op::Watch { claim, watch, seen, .. } => return Ok(watched(asked, &claim, &watch, seen.as_ref())),
         Op::Authenticate { claim } => {
-            return Ok(Reply::Authenticated(authenticated(asked, &claim).is_ok()));
+            return Ok(Reply::Authenticated(match authenticated(asked, &claim) {
+                Ok(_) => Standing::Accepted,
+                Err(Refusal::Scope) => Standing::Scope,
+                Err(Refusal::Later) => Standing::Later,
+                Err(_) => Standing::Refused,
+            }));
         }
         Op::ChangeDirectory { operation, changes } => {
             vault.change_directory_once(&asked.operator()?, &operation, &changes).map(|()| Reply::Done)
@@ -178,8 +185,12 @@ pub(super) fn millis(since: Instant) -> u64 {
 /// Proves a claim, or notes that it was refused.
 fn authenticated(asked: &Asked<'_>, claim: &Claim) -> Result<Caller, Refusal> {
     let opened = asked.opened;
-    identity::authenticate(&opened.vault, asked.config, claim, asked.uid).inspect_err(|refusal| {
+    let proof = (opened.vault.as_ref(), &opened.issuers);
+    identity::authenticate(proof, asked.config, claim, asked.uid).inspect_err(|refusal| {
         tracing::info!(reason = refusal.code(), "refused");
+        if *refusal == Refusal::Later {
+            return;
+        }
         // What comes over a front is known by the front's user id; a network address is not.
         opened.refusals.count(&opened.vault, &format!("uid:{}", asked.uid));
     })

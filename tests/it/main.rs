@@ -34,6 +34,7 @@ mod machine;
 mod mcp_http;
 mod mcp_surface;
 mod metrics;
+mod oauth;
 mod operators;
 mod owner;
 mod plan;

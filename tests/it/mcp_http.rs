@@ -46,9 +46,9 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
         assert_eq!(body["error"]["code"], "unauthenticated");
         assert_eq!(body["error"]["request_id"], request_id);
     }
-    // A token in the URL is no token.
+    // A token in the URL is no token, and told to be a mistake.
     let url = format!("{}?access_token={token}", served.url);
-    assert_eq!(http().post(url).body(INITIALIZE).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(http().post(url).body(INITIALIZE).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
     // Two headers are none, even if one is right.
     let twice = post(&served).bearer_auth(&token).header("authorization", format!("Bearer {wrong}"));
     assert_eq!(twice.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);

@@ -60,9 +60,12 @@ async fn everything_beside_search_is_there_for_who_may_see_it() {
     let tools = Reference::for_prompt("nothing");
     let dana = served.client(&home.token(DANA), newest()).await;
     let request = CompleteRequestParams::new(tools, ArgumentInfo::new("x", "y"));
-    let error = format!("{:?}", dana.send_request(ClientRequest::CompleteRequest(
-        rmcp::model::CompleteRequest::new(request),
-    )).await.unwrap_err());
+    let error = format!(
+        "{:?}",
+        dana.send_request(ClientRequest::CompleteRequest(rmcp::model::CompleteRequest::new(request),))
+            .await
+            .unwrap_err()
+    );
     assert!(error.contains("answer_with_citations"), "the prompts are named: {error}");
 }
 
@@ -127,10 +130,14 @@ async fn a_subscription_tells_each_person_what_changed_for_them() {
         reads_until(&mut hears_ben, "acknowledged", begun).await,
     ];
     // The forbidden URI is acknowledged like any other.
-    assert!(acknowledged.iter().all(|told| told.contains(&salaries) && told.contains(&travel)), "{acknowledged:?}");
+    assert!(
+        acknowledged.iter().all(|told| told.contains(&salaries) && told.contains(&travel)),
+        "{acknowledged:?}"
+    );
     tokio::time::sleep(Duration::from_millis(1_500)).await;
 
-    std::fs::write(home.path("handbook/finance/salaries.md"), "# Salary bands\n\nThey were raised.\n").unwrap();
+    std::fs::write(home.path("handbook/finance/salaries.md"), "# Salary bands\n\nThey were raised.\n")
+        .unwrap();
     succeeds(kenward(&home.config()).args(["ingest", "handbook"]));
     let told = reads_until(&mut hears_dana, &salaries, begun).await;
     assert!(told.contains("notifications/resources/updated") && told.contains(&salaries), "{told}");

@@ -23,7 +23,7 @@ fn version_1_is_migrated_after_a_copy_and_answers_as_before() {
         ran.out.contains("quillfeather")
     };
     assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
-    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "4\n");
     let copy = std::fs::metadata(machine.data().join("catalog.sqlite.v1")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&copy.permissions()) & 0o777, 0o600);
     let runs = machine.run(&["runs", "list", "--json"]).done().json();
@@ -54,7 +54,7 @@ fn version_2_is_migrated_and_its_paused_run_goes_on() {
     };
     // Dana is of the group, and cleared for the label.
     assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
-    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "4\n");
     assert!(machine.data().join("catalog.sqlite.v2").exists());
     let doctor = machine.run(&["doctor"]).found();
     for words in ["1 token", "the chain holds", "1 document failed (empty"] {
@@ -76,7 +76,7 @@ fn version_2_is_migrated_and_its_paused_run_goes_on() {
 }
 
 #[test]
-fn version_3_is_this_version_and_opens_as_it_is() {
+fn version_3_is_migrated_and_answers_as_before() {
     let machine = machine(3);
     let first = |query: &str, who: &str| {
         let ran = machine.run(&["search", query, "--as", who, "--reason", "a test"]).done();
@@ -89,7 +89,11 @@ fn version_3_is_this_version_and_opens_as_it_is() {
     assert_eq!(first("trains early", dana), "1. Travel  (high)");
     assert!(!first("trains early", ben).contains("Travel"));
     assert_eq!(first("marmalade clause", ben), "1. Inside  (high)");
-    assert!(!machine.data().join("catalog.sqlite.v3").exists(), "nothing was migrated");
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "4\n");
+    assert!(machine.data().join("catalog.sqlite.v3").exists());
+    // What came with this version works on it.
+    let issuer = "https://login.acorn.example";
+    machine.run(&["users", "link", dana, "--issuer", issuer, "--subject", "s-1"]).done();
     let catalog = rusqlite::Connection::open(machine.data().join("catalog.sqlite")).unwrap();
     let here = machine.home.path().to_str().unwrap();
     catalog.execute("UPDATE sources SET spec = replace(spec, '/tmp/v3', ?1)", [here]).unwrap();
@@ -107,6 +111,23 @@ fn version_3_is_this_version_and_opens_as_it_is() {
 }
 
 #[test]
+fn version_4_is_this_version_and_opens_as_it_is() {
+    let machine = machine(4);
+    let users = machine.run(&["users", "list", "--json"]).done().json();
+    let dana = users.as_array().unwrap().iter().find(|user| user["handle"] == "dana@acorn.example").unwrap();
+    assert_eq!(
+        dana["identities"],
+        serde_json::json!([{ "issuer": "https://login.acorn.example", "subject": "s-1" }])
+    );
+    assert!(!machine.data().join("catalog.sqlite.v4").exists(), "nothing was migrated");
+    let search = |who: &str| {
+        let ran = machine.run(&["search", "salary band", "--as", who, "--reason", "a test", "--json"]).done();
+        ran.out.contains("quillfeather")
+    };
+    assert!(search("dana@acorn.example") && !search("ben@acorn.example"));
+}
+
+#[test]
 fn a_migration_that_was_cut_off_is_done_again_from_the_same_catalog() {
     let machine = machine(1);
     // As if the copy had been half made.
@@ -117,12 +138,12 @@ fn a_migration_that_was_cut_off_is_done_again_from_the_same_catalog() {
     std::fs::write(machine.data().join("VERSION"), "1\n").unwrap();
     let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("2 documents, 2 passages"), "{doctor:?}");
-    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "3\n");
+    assert_eq!(std::fs::read_to_string(machine.data().join("VERSION")).unwrap(), "4\n");
     // The copy is what the older version opens.
     let copied = std::fs::read(machine.data().join("catalog.sqlite.v1")).unwrap();
     assert!(copied.starts_with(b"SQLite format 3"));
     let newer = machine.data().join("VERSION");
-    std::fs::write(newer, "4\n").unwrap();
+    std::fs::write(newer, "5\n").unwrap();
     let refused = machine.run(&["users", "list"]);
-    assert!(refused.code != Some(0) && refused.err.contains("version `4`"), "{refused:?}");
+    assert!(refused.code != Some(0) && refused.err.contains("version `5`"), "{refused:?}");
 }

@@ -46,7 +46,13 @@ fn what_others_do_at_the_same_time_changes_no_byte() {
                 .map(|(claim, backwards, compared)| {
                     let (all, wanted, config, asked) = (&all, &wanted, &config, &asked);
                     scope.spawn(move || {
-                        let caller = authenticate(a.vault(), config, claim, 0).unwrap();
+                        let caller = authenticate(
+                            (a.vault(), &kenward::identity::issued::Issuers::default()),
+                            config,
+                            claim,
+                            0,
+                        )
+                        .unwrap();
                         let knowledge = a.vault().knowledge_base();
                         let mut order: Vec<(usize, &Request)> = all.iter().enumerate().collect();
                         if backwards {

@@ -29,7 +29,7 @@ const LISTS: [(&str, &str); 6] = [
 ];
 
 async fn listen(stage: &Stage) -> SocketAddr {
-    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = bind("127.0.0.1:0".parse().unwrap(), &kenward::config::Reach::Loopback).await.unwrap();
     let address = listener.local_addr().unwrap();
     let options = HttpOptions::loopback(address.port());
     let answers = InProcess { vault: Arc::clone(stage.vault()), config: stage.config() };

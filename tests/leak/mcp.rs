@@ -7,11 +7,12 @@ use crate::dice::Dice;
 use crate::stage::Stage;
 use crate::world::World;
 use kenward::config::Config;
+use kenward::identity::issued::Issuers;
 use kenward::mcp::ask::AskError;
 use kenward::mcp::request_id::RequestIds;
 use kenward::mcp::surfaces::surfaces;
 use kenward::mcp::{Ask, Claims, KenwardServer};
-use kenward::owner::ops::{Claim, Question};
+use kenward::owner::ops::{Claim, Question, Standing};
 use kenward_vault::knowledge_base::{Completed, Filters, Mode, Seen, Watch};
 use kenward_vault::{AnswerError, Vault};
 use rmcp::model::{CallToolRequestParams, ClientConfig, ClientRequest, ProtocolVersion};
@@ -112,8 +113,9 @@ pub struct InProcess {
 
 impl Ask for InProcess {
     async fn ask(&self, claim: Claim, question: Question, _: String) -> Result<String, AskError> {
-        let caller = kenward::identity::authenticate(&self.vault, &self.config, &claim, 0)
-            .map_err(|refusal| AskError::Refused(refusal.answer()))?;
+        let caller =
+            kenward::identity::authenticate((&self.vault, &Issuers::default()), &self.config, &claim, 0)
+                .map_err(|refusal| AskError::Refused(refusal.answer()))?;
         let answer = self.vault.knowledge_base().answer_to(&caller, &question);
         let bytes = answer.map_err(|error: AnswerError| AskError::Refused(error))?.into_bytes();
         Ok(String::from_utf8(bytes).unwrap())
@@ -126,15 +128,17 @@ impl Ask for InProcess {
         seen: Option<Seen>,
         _: String,
     ) -> Result<(Seen, Option<String>), AskError> {
-        let caller = kenward::identity::authenticate(&self.vault, &self.config, &claim, 0)
-            .map_err(|refusal| AskError::Refused(refusal.answer()))?;
+        let caller =
+            kenward::identity::authenticate((&self.vault, &Issuers::default()), &self.config, &claim, 0)
+                .map_err(|refusal| AskError::Refused(refusal.answer()))?;
         let looked = self.vault.knowledge_base().watch(&caller, &watch, seen.as_ref());
         let (seen, told) = looked.map_err(AskError::Refused)?;
         Ok((seen, told.map(|told| String::from_utf8(told.into_bytes()).unwrap())))
     }
 
-    async fn authenticate(&self, claim: Claim) -> Result<bool, AskError> {
-        Ok(kenward::identity::authenticate(&self.vault, &self.config, &claim, 0).is_ok())
+    async fn authenticate(&self, claim: Claim) -> Result<Standing, AskError> {
+        Ok(kenward::identity::authenticate((&self.vault, &Issuers::default()), &self.config, &claim, 0)
+            .map_or(Standing::Refused, |_| Standing::Accepted))
     }
 }
 

@@ -158,9 +158,14 @@ fn compare(world: &World, tally: &mut Tally) -> Result<(), String> {
             // Disabled meanwhile: refused in the words that a token gets which never was.
             let claim = a.claim(&handle);
             let refused = |claim| {
-                kenward::identity::authenticate(a.vault(), &a.config(), claim, 0)
-                    .map(drop)
-                    .map_err(|refusal| serde_json::to_string(&refusal.answer()).unwrap())
+                kenward::identity::authenticate(
+                    (a.vault(), &kenward::identity::issued::Issuers::default()),
+                    &a.config(),
+                    claim,
+                    0,
+                )
+                .map(drop)
+                .map_err(|refusal| serde_json::to_string(&refusal.answer()).unwrap())
             };
             let theirs = refused(&claim);
             if theirs.is_ok() || theirs != refused(&Claim::Bearer(format!("kwt_{}", "a".repeat(52)))) {

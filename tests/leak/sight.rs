@@ -48,7 +48,9 @@ impl Directory {
             DirectoryChange::RemoveMember { group, member } => {
                 self.groups.get_mut(group).unwrap().remove(member);
             }
-            DirectoryChange::RevokeToken { .. } => {}
+            DirectoryChange::RevokeToken { .. }
+            | DirectoryChange::Link { .. }
+            | DirectoryChange::Unlink { .. } => {}
         }
     }
 

@@ -468,7 +468,13 @@ impl Stage {
     /// The person, proven by the product's own authenticator with a token of theirs.
     pub fn caller(&mut self, handle: &str) -> Caller {
         let claim = self.claim(handle);
-        kenward::identity::authenticate(self.vault(), &self.config, &claim, 0).unwrap()
+        kenward::identity::authenticate(
+            (self.vault(), &kenward::identity::issued::Issuers::default()),
+            &self.config,
+            &claim,
+            0,
+        )
+        .unwrap()
     }
 
     /// The claim that stands for the person.

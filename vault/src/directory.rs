@@ -22,6 +22,19 @@ pub struct User {
     pub clearance: Clearance,
     /// Disabled people are no callers.
     pub disabled: bool,
+    /// Subjects of trusted issuers that are this person, sorted.
+    #[serde(default)]
+    pub identities: Vec<Identity>,
+}
+
+/// A subject of an issuer. Both texts are compared to the letter; neither is a name or an address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The issuer, exactly as its tokens say it (`iss`).
+    pub issuer: String,
+    /// The issuer's immutable id of the person (`sub`).
+    pub subject: String,
 }
 
 /// A group.
@@ -88,6 +101,10 @@ pub enum DirectoryChange {
     RemoveMember { group: String, member: String },
     /// Revokes a token by its id (see [`Token::id`]).
     RevokeToken { id: String },
+    /// Says that an issuer's subject is this person.
+    Link { handle: String, identity: Identity },
+    /// Says that it is not any more.
+    Unlink { handle: String, identity: Identity },
 }
 
 /// The name of one operation, drawn by whoever asks for it and kept for every further try: what was

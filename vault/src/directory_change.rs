@@ -2,7 +2,7 @@
 //! be given any more. A change that can widen waits for its record; one that only narrows never does.
 
 use crate::catalog::{Tx, operations, people, rights as rights_sql};
-use crate::directory::{DirectoryChange, Group, OperationId, User};
+use crate::directory::{DirectoryChange, Group, Identity, OperationId, User};
 use crate::error::VaultError;
 use crate::published::Rights;
 use crate::vault::{Operator, Vault};
@@ -16,6 +16,10 @@ use std::sync::Arc;
 
 /// Handles longer than this are refused.
 const LONGEST_HANDLE: usize = 200;
+/// Issuers longer than this are refused.
+const LONGEST_ISSUER: usize = 2000;
+/// Subjects longer than this are refused (OpenID Connect's bound).
+const LONGEST_SUBJECT: usize = 255;
 
 impl Vault {
     /// Applies changes to the directory in one transaction, re-resolves rights that name what
@@ -150,6 +154,20 @@ impl Vault {
                 }
                 Ok(None)
             }
+            DirectoryChange::Link { handle, identity } => {
+                self.link(tx, rights, handle, identity).map(|()| None)
+            }
+            DirectoryChange::Unlink { handle, identity } => {
+                let id = user(rights, handle)?;
+                if !people::unlink(tx, &id, identity)? {
+                    return Err(VaultError::name(
+                        format!("no such subject is linked to `{handle}`"),
+                        "see `kenward users list`",
+                    ));
+                }
+                Arc::make_mut(&mut rights.identities).remove(identity);
+                Ok(None)
+            }
             DirectoryChange::RevokeToken { id } => {
                 match people::revoke_token(tx, &id.to_ascii_lowercase(), self.core.now())? {
                     1 => Ok(None),
@@ -160,6 +178,34 @@ impl Vault {
                 }
             }
         }
+    }
+
+    /// Links a subject that is nobody yet.
+    fn link(
+        &self,
+        tx: &Tx<'_>,
+        rights: &mut Rights,
+        handle: &str,
+        identity: &Identity,
+    ) -> Result<(), VaultError> {
+        let id = user(rights, handle)?;
+        check_identity(identity)?;
+        if let Some(other) = rights.identities.get(identity) {
+            if *other == id {
+                return Err(VaultError::name(
+                    format!("that subject is `{handle}` already"),
+                    "see `kenward users list`",
+                ));
+            }
+            let other = rights.users.get(other).map(|user| user.handle.clone()).unwrap_or_default();
+            return Err(VaultError::name(
+                format!("that subject is `{other}`"),
+                "take that link away first, with `kenward users unlink`",
+            ));
+        }
+        people::link(tx, &id, identity, self.core.now())?;
+        Arc::make_mut(&mut rights.identities).insert(identity.clone(), id);
+        Ok(())
     }
 
     /// Resolves again what names something that appeared or went, and what could not be resolved.
@@ -254,6 +300,13 @@ impl Vault {
         Ok(groups)
     }
 
+    /// The person whom an issuer's subject stands for, if one is linked and not disabled. Whether the issuer said so is
+    /// the authenticator's to know.
+    #[must_use]
+    pub fn linked(&self, issuer: &str, subject: &str) -> Option<User> {
+        self.core.rights.load().linked(issuer, subject).cloned()
+    }
+
     /// The person with this handle, if there is one and they are not disabled.
     #[must_use]
     pub fn user_by_handle(&self, handle: &str) -> Option<User> {
@@ -268,8 +321,11 @@ fn may_widen(rights: &Rights, change: &DirectoryChange) -> bool {
         DirectoryChange::AddUser { .. }
         | DirectoryChange::AddGroup { .. }
         | DirectoryChange::AddMember { .. }
+        | DirectoryChange::Link { .. }
         | DirectoryChange::SetDisabled { disabled: false, .. } => true,
-        DirectoryChange::SetDisabled { disabled: true, .. } | DirectoryChange::RevokeToken { .. } => false,
+        DirectoryChange::SetDisabled { disabled: true, .. }
+        | DirectoryChange::Unlink { .. }
+        | DirectoryChange::RevokeToken { .. } => false,
         // A name of another system that meant one of two means the other one from then on.
         DirectoryChange::RemoveUser { handle } => {
             matches!(rights.any_case.users.get(&handle.to_ascii_lowercase()), Some(None))
@@ -339,6 +395,22 @@ fn member(rights: &Rights, name: &str) -> Result<Member, VaultError> {
 
 fn exists(kind: &str, handle: &str, list: &str) -> VaultError {
     VaultError::name(format!("there is a {kind} `{handle}` already"), format!("see `{list}`"))
+}
+
+/// What a token may say of its issuer and subject, and no more.
+fn check_identity(identity: &Identity) -> Result<(), VaultError> {
+    let fits = |text: &str, most: usize| {
+        !text.is_empty() && text.len() <= most && !text.chars().any(|c| c.is_control() || c == '\u{feff}')
+    };
+    if !fits(&identity.issuer, LONGEST_ISSUER) || identity.issuer.contains(char::is_whitespace) {
+        let hint = "give the issuer as its tokens say it (`iss`), such as `https://login.example.com`";
+        return Err(VaultError::name("that is no issuer", hint));
+    }
+    if !fits(&identity.subject, LONGEST_SUBJECT) {
+        let hint = "give the subject as the issuer's tokens say it (`sub`), 1 to 255 bytes";
+        return Err(VaultError::name("that is no subject", hint));
+    }
+    Ok(())
 }
 
 /// Handles are written in rights files and on the command line.

@@ -158,6 +158,8 @@ pub enum ErrorCode {
     InvalidCursor,
     /// Not authenticated (any more).
     Unauthenticated,
+    /// Authenticated, by a token that was not issued for this.
+    InsufficientScope,
     /// Try again: rights kept changing, or the server is busy.
     TryAgain,
     /// The document is there and its stored text is not: only an operator can mend it.
@@ -175,6 +177,7 @@ impl ErrorCode {
             Self::NotFound => "not_found",
             Self::InvalidCursor => "invalid_cursor",
             Self::Unauthenticated => "unauthenticated",
+            Self::InsufficientScope => "insufficient_scope",
             Self::TryAgain => "try_again",
             Self::Unreadable => "unreadable",
             Self::Internal => "internal",

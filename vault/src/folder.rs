@@ -13,7 +13,7 @@ pub(crate) const CATALOG: &str = "catalog.sqlite";
 pub(crate) const VECTORS: &str = "vectors";
 
 /// Of the layout of `data_dir`, the catalog's included. Older ones, from 1, are migrated at opening.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// What may lie in a new `data_dir` before its first opening.
 const OURS: [&str; 6] = ["VERSION", "VERSION.new", "keys", "lock", "control.sock", "control.sock.link"];

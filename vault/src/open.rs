@@ -276,6 +276,7 @@ fn load_rights(tx: &Tx<'_>, labels: &[String], audit: &AuditLog, dir: &Path) -> 
         group_handles: Arc::default(),
         any_case: Arc::default(),
         tokens: Arc::default(),
+        identities: Arc::default(),
     };
     people::load(tx, &mut rights)?;
     rights_sql::load(tx, &mut rights, labels)?;

@@ -12,7 +12,7 @@ use kenward_indexes::vector::VectorSnapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::directory::User;
+use crate::directory::{Identity, User};
 use crate::paged::{ById, Paged};
 
 /// What can be said about a published document without reading its text.
@@ -161,6 +161,8 @@ pub struct Rights {
     pub any_case: Arc<AnyCase>,
     /// Tokens that are not revoked, by SHA-256.
     pub tokens: Arc<HashMap<[u8; 32], LiveToken>>,
+    /// Who an issuer's subjects are.
+    pub identities: Arc<HashMap<Identity, UserId>>,
 }
 
 /// Ids by handles in which ASCII letters are lower case; `None` where several differ in nothing else.
@@ -211,6 +213,13 @@ impl Rights {
     pub fn token(&self, hash: &[u8; 32], now: Timestamp) -> Option<&LiveToken> {
         let token = self.tokens.get(hash).filter(|t| now < t.expires)?;
         self.active(&token.user).map(|_| token)
+    }
+
+    /// The person whom an issuer's subject stands for, if one is linked and not disabled.
+    #[must_use]
+    pub fn linked(&self, issuer: &str, subject: &str) -> Option<&User> {
+        let identity = Identity { issuer: issuer.to_owned(), subject: subject.to_owned() };
+        self.identities.get(&identity).and_then(|id| self.active(id))
     }
 
     /// The class that guards a document now; `None` = nobody.

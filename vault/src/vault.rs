@@ -11,7 +11,7 @@ use crate::seams::{Clock, Entropy, SteadyClock};
 use crate::writer::engines::Engines;
 use crate::writer::publish::{Ask, Retirement};
 use crate::writer::{Failure, SourceSpec};
-use kenward_access::ids::{TenantId, UserId};
+use kenward_access::ids::{TenantId, Timestamp, UserId};
 use kenward_indexes::embedding::{Embedder, EmbeddingSpace};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -278,6 +278,12 @@ impl Vault {
         }
         let place = crate::catalog::to_json(&ledger.place())?;
         catalog.transaction("beginning the ledger anew", |tx| tx.set_meta("ledger", &place))
+    }
+
+    /// Now, by the clock that never goes backwards: what a token's times are held against.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
     }
 
     /// By how many milliseconds the system's clock is behind what is recorded; time stands still meanwhile.

@@ -44,7 +44,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// # Errors
 /// [`HttpError`].
 pub async fn start(desk: Desk) -> Result<Serving, HttpError> {
-    let listener = http::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let listener =
+        http::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &crate::config::Reach::Loopback).await?;
     let address = listener.local_addr().map_err(HttpError::Serve)?;
     let options = HttpOptions::loopback(address.port());
     let mut secret = [0; SECRET_BYTES];

@@ -64,7 +64,8 @@ pub(crate) struct Answer {
 #[derive(Debug, Serialize)]
 pub(crate) struct Who {
     pub(crate) tenant: String,
-    pub(crate) issuer: &'static str,
+    /// `local`, or the issuer of the token as it names itself.
+    pub(crate) issuer: String,
     /// `user:u_…` or `service:…`.
     pub(crate) subject: String,
     pub(crate) client: Option<String>,

@@ -8,10 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The version of the catalog that this program keeps.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// What makes version n + 1 of version n, from 1.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // Runs have states, legs, progress and a report; clearances have the names of their labels.
     "ALTER TABLE runs RENAME COLUMN finished TO ended;
      ALTER TABLE runs ADD COLUMN legs INTEGER NOT NULL DEFAULT 1;
@@ -38,6 +38,14 @@ const STEPS: [&str; 2] = [
      ALTER TABLE failures ADD COLUMN next INTEGER;
      ALTER TABLE sources ADD COLUMN rights_read INTEGER;
      UPDATE sources SET rights_read = listed;",
+    // Subjects of trusted issuers are people of the directory by a link.
+    "CREATE TABLE identities (
+       issuer  TEXT NOT NULL,
+       subject TEXT NOT NULL,
+       user    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+       made    INTEGER NOT NULL,
+       PRIMARY KEY (issuer, subject)
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Indexes that came without a new version: an older program keeps them and need not know them. Without these whatever
@@ -46,7 +54,8 @@ const INDEXES: &str = "CREATE INDEX IF NOT EXISTS documents_published ON documen
      CREATE INDEX IF NOT EXISTS documents_waiting ON documents (waiting) WHERE waiting IS NOT NULL;
      CREATE INDEX IF NOT EXISTS members_user ON members (member_user);
      CREATE INDEX IF NOT EXISTS members_group ON members (member_group);
-     CREATE INDEX IF NOT EXISTS tokens_user ON tokens (user);";
+     CREATE INDEX IF NOT EXISTS tokens_user ON tokens (user);
+     CREATE INDEX IF NOT EXISTS identities_user ON identities (user);";
 
 /// Copies the catalog beside itself if it is of an older version, once: `catalog.sqlite.v1`.
 pub(crate) fn snapshot(connection: &Connection, path: &Path) -> Result<(), VaultError> {

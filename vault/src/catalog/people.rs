@@ -1,7 +1,7 @@
 //! The built-in directory in the catalog: people, groups, memberships, tokens.
 
 use super::{Tx, json, to_json};
-use crate::directory::{Token, User};
+use crate::directory::{Identity, Token, User};
 use crate::error::VaultError;
 use crate::published::{AnyCase, LiveToken, Rights};
 use kenward_access::acl::{Clearance, Level};
@@ -150,6 +150,33 @@ pub(crate) fn add_token(tx: &Tx<'_>, hash: &[u8; 32], token: &Token) -> Result<(
     .map(drop)
 }
 
+/// Links an issuer's subject to a person. One that is linked already is an error of the catalog: ask first.
+pub(crate) fn link(tx: &Tx<'_>, id: &UserId, identity: &Identity, now: Timestamp) -> Result<(), VaultError> {
+    tx.sql(|c| {
+        c.execute(
+            "INSERT INTO identities (issuer, subject, user, made) VALUES (?1, ?2, ?3, ?4)",
+            params![identity.issuer, identity.subject, id.as_str(), now.0],
+        )
+    })
+    .map(drop)
+}
+
+/// Takes a link away, and says whether it was there.
+pub(crate) fn unlink(tx: &Tx<'_>, id: &UserId, identity: &Identity) -> Result<bool, VaultError> {
+    tx.sql(|c| {
+        c.execute(
+            "DELETE FROM identities WHERE issuer = ?1 AND subject = ?2 AND user = ?3",
+            params![identity.issuer, identity.subject, id.as_str()],
+        )
+    })
+    .map(|n| n > 0)
+}
+
+/// Takes all links away, and gives how many there were.
+pub(crate) fn unlink_all(tx: &Tx<'_>) -> Result<usize, VaultError> {
+    tx.sql(|c| c.execute("DELETE FROM identities", []))
+}
+
 /// Revokes the tokens whose hash begins with `id` (hex), and gives how many there were.
 pub(crate) fn revoke_token(tx: &Tx<'_>, id: &str, now: Timestamp) -> Result<usize, VaultError> {
     tx.sql(|c| {
@@ -227,8 +254,22 @@ pub(crate) fn load(tx: &Tx<'_>, rights: &mut Rights) -> Result<(), VaultError> {
     })? {
         let id = UserId::new(id).map_err(damaged)?;
         handles.insert(handle.clone(), id.clone());
-        users.insert(id.clone(), User { id, handle, name, clearance: json(&clearance)?, disabled });
+        let (clearance, identities) = (json(&clearance)?, Vec::new());
+        users.insert(id.clone(), User { id, handle, name, clearance, disabled, identities });
     }
+    let mut identities = HashMap::new();
+    for (issuer, subject, user) in tx.sql(|c| {
+        c.prepare("SELECT issuer, subject, user FROM identities ORDER BY issuer, subject")?
+            .query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    })? {
+        let (identity, id) = (Identity { issuer, subject }, UserId::new(user).map_err(damaged)?);
+        if let Some(user) = users.get_mut(&id) {
+            user.identities.push(identity.clone());
+        }
+        identities.insert(identity, id);
+    }
+    rights.identities = Arc::new(identities);
     let mut group_handles = HashMap::new();
     for (id, handle) in tx.sql(|c| {
         c.prepare("SELECT id, handle FROM groups")?

@@ -1,4 +1,4 @@
--- The catalog of one tenant, version 3. All times are milliseconds UTC; all JSON is ours.
+-- The catalog of one tenant, version 4. All times are milliseconds UTC; all JSON is ours.
 
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,   -- schema, tenant, keys, labels, space, vectors, anew, epoch, generation, next_chunk, applied, operations
@@ -159,3 +159,12 @@ CREATE TABLE tokens (
   revoked INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tokens_user ON tokens (user);
+
+CREATE TABLE identities (                 -- who the subjects of trusted issuers are
+  issuer  TEXT NOT NULL,                  -- as its tokens say it
+  subject TEXT NOT NULL,
+  user    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  made    INTEGER NOT NULL,
+  PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identities_user ON identities (user);

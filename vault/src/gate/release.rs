@@ -160,13 +160,15 @@ pub(crate) fn record_error(
 }
 
 fn who(core: &Core, caller: &Caller) -> Who {
-    let (token, uid) = match caller.credential() {
-        Credential::Token(hash) => (Some(HEXLOWER.encode(hash.get(..6).unwrap_or_default())), None),
-        Credential::Peer { uid } => (None, Some(uid)),
+    let short = |hash: &[u8; 32]| Some(HEXLOWER.encode(hash.get(..6).unwrap_or_default()));
+    let (issuer, token, uid) = match caller.credential() {
+        Credential::Token(hash) => ("local", short(hash), None),
+        Credential::Issued(issued) => (&*issued.issuer, short(&issued.hash), None),
+        Credential::Peer { uid } => ("local", None, Some(*uid)),
     };
     Who {
         tenant: core.tenant.as_str().to_owned(),
-        issuer: "local",
+        issuer: issuer.to_owned(),
         subject: match caller.subject() {
             Subject::User(id) => format!("user:{id}"),
             Subject::Service(id) => format!("service:{id}"),

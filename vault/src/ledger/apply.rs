@@ -2,7 +2,7 @@
 //! cannot be told by ids, it is hidden until its source is read anew. It must never widen, and never reckon
 //! with what the ledger does not say: without one, everything is hidden and everybody is out.
 
-use super::{Membership, Narrowed, Since, UserState};
+use super::{Membership, Narrowed, Since, UserState, link_name};
 use crate::catalog::{Tx, people, rights as rights_sql, sources, to_json};
 use crate::directory::DirectoryChange;
 use crate::error::VaultError;
@@ -42,6 +42,9 @@ pub struct Hidden {
     pub memberships: u64,
     /// Tokens that were revoked.
     pub tokens: u64,
+    /// Links between subjects of issuers and people that went.
+    #[serde(default)]
+    pub links: u64,
     /// Sources whose record changed.
     pub sources: u64,
 }
@@ -121,6 +124,15 @@ impl Vault {
         for hash in &since.tokens {
             let id = hash.get(..12).unwrap_or_default();
             hidden.tokens += people::revoke_token(tx, id, self.core.now())? as u64;
+        }
+        if !since.links.is_empty() {
+            let links: BTreeSet<&String> = since.links.iter().collect();
+            let gone = change.rights().identities.iter();
+            let gone = gone.filter(|(identity, user)| links.contains(&link_name(identity, user)));
+            for (identity, user) in gone {
+                hidden.links += u64::from(people::unlink(tx, user, identity)?);
+            }
+            people::load(tx, change.rights_mut())?;
         }
         let wider = Wider::of(change.rights(), &since.members).documents(change.rights());
         let changes = directory_changes(change.rights(), since, &self.core.labels, hidden);
@@ -215,6 +227,7 @@ fn everything(
     }
     hidden.people = people.len() as u64;
     hidden.tokens = people::revoke_all(tx, now)? as u64;
+    hidden.links = people::unlink_all(tx)? as u64;
     for (no, spec) in sources::all(tx)? {
         // Who may read what carries no rights of its own may have been narrowed, too: it is asked again.
         sources::set(tx, no, &crate::writer::SourceSpec { default_allow: Vec::new(), ..spec })?;

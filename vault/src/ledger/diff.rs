@@ -2,7 +2,7 @@
 //! asking who changes rights, so that nobody can forget to say. What is new in the later ones is in no
 //! backup of the earlier ones, and is left out.
 
-use super::{MemberId, Membership, Narrowed, UserState};
+use super::{MemberId, Membership, Narrowed, UserState, link_name};
 use crate::published::Rights;
 use kenward_access::groups::{GroupGraph, Member};
 use kenward_access::ids::GroupId;
@@ -53,6 +53,12 @@ pub(crate) fn between(old: &Rights, new: &Rights, labels: &[String]) -> Narrowed
         let gone = old.tokens.keys().filter(|hash| !new.tokens.contains_key(*hash));
         narrowed.tokens = gone.map(|hash| data_encoding::HEXLOWER.encode(hash)).collect();
         narrowed.tokens.sort();
+    }
+    if !Arc::ptr_eq(&old.identities, &new.identities) {
+        let gone =
+            old.identities.iter().filter(|(identity, user)| new.identities.get(identity) != Some(user));
+        narrowed.links = gone.map(|(identity, user)| link_name(identity, user)).collect();
+        narrowed.links.sort();
     }
     narrowed
 }

@@ -25,11 +25,13 @@ pub(crate) use diff::between;
 pub(crate) use file::{FILE, Ledger};
 pub(crate) use moved::{carry, left_behind, put_aside};
 
+use crate::directory::Identity;
 use crate::writer::SourceSpec;
 use kenward_access::acl::Clearance;
 use kenward_access::groups::Member;
 use kenward_access::ids::{ContainerNo, DocNo, GroupId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// A place in the ledger: how many entries, and the mac of the last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +89,9 @@ pub(crate) struct Narrowed {
     /// Tokens that are revoked, by their SHA-256 in hex.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tokens: Vec<String>,
+    /// Subjects of issuers that are not the people any more who they were, by [`link_name`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) links: Vec<String>,
     /// Sources of which something else is recorded; `None` = removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) sources: Vec<(u32, Option<SourceSpec>)>,
@@ -137,6 +142,16 @@ impl From<&MemberId> for Member {
     }
 }
 
+/// What the ledger calls a link: it holds no subject of anybody.
+pub(crate) fn link_name(identity: &Identity, user: &UserId) -> String {
+    let mut hash = Sha256::new();
+    for part in [identity.issuer.as_str(), identity.subject.as_str(), user.as_str()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
 impl Narrowed {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -151,6 +166,7 @@ impl Narrowed {
         self.groups.extend(later.groups);
         self.members.extend(later.members);
         self.tokens.extend(later.tokens);
+        self.links.extend(later.links);
         self.sources.extend(later.sources);
     }
 }

@@ -189,6 +189,45 @@ fn what_was_taken_away_since_stays_away() {
 }
 
 #[test]
+fn a_link_to_an_issuers_subject_that_went_does_not_come_back() {
+    use crate::directory::Identity;
+    let yard = Yard::new();
+    let vault = yard.open("data");
+    filled(&vault);
+    let identity =
+        |subject: &str| Identity { issuer: "https://login.example".into(), subject: subject.into() };
+    let link = |handle: &str, subject: &str| {
+        change(&vault, DirectoryChange::Link { handle: handle.into(), identity: identity(subject) });
+    };
+    let unlink = |handle: &str, subject: &str| {
+        change(&vault, DirectoryChange::Unlink { handle: handle.into(), identity: identity(subject) });
+    };
+    for (handle, subject) in [("dana", "stays"), ("dana", "goes"), ("dana", "moves")] {
+        link(handle, subject);
+    }
+    let backup = yard.backup(&vault, "backup");
+    unlink("dana", "goes");
+    unlink("dana", "moves");
+    link("ben", "moves");
+    link("ben", "new");
+    let (restored, copy) = yard.restore(&backup, "copy");
+    assert_eq!(restored.narrowed.links, 2);
+    let who =
+        |vault: &Vault, subject: &str| vault.linked("https://login.example", subject).map(|user| user.handle);
+    assert_eq!(who(&copy, "stays").as_deref(), Some("dana"));
+    for gone in ["goes", "moves", "new"] {
+        assert_eq!(who(&copy, gone), None, "{gone}");
+    }
+    let ledger = std::fs::read_to_string(yard.path("data/keys/rights.ledger")).unwrap();
+    assert!(!ledger.contains("login.example") && !ledger.contains("moves"), "it holds no subject of anybody");
+    // Without a ledger nothing is known, and no link is left.
+    yard.restore_with(&backup, "bare", LedgerGiven::Nothing).unwrap();
+    let bare = yard.open("bare");
+    change(&bare, DirectoryChange::SetDisabled { handle: "dana".into(), disabled: false });
+    assert_eq!(who(&bare, "stays"), None);
+}
+
+#[test]
 fn a_membership_that_a_deny_hangs_on_comes_along() {
     let yard = Yard::new();
     let vault = yard.open("data");

@@ -35,11 +35,11 @@ fn what_goes_is_asked_for_by_an_index_also_in_a_catalog_that_had_none() {
     let catalog = Connection::open(&path).unwrap();
     assert_eq!(looked_through(&catalog), Vec::<String>::new());
     let named = "SELECT name FROM sqlite_master WHERE type = 'index' AND name IN
-                 ('documents_published', 'documents_waiting', 'members_user', 'members_group', 'tokens_user')";
+                 ('documents_published', 'documents_waiting', 'members_user', 'members_group', 'tokens_user', 'identities_user')";
     let ours: Vec<String> =
         catalog.prepare(named).unwrap().query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
     ours.iter().for_each(|name| catalog.execute_batch(&format!("DROP INDEX {name}")).unwrap());
-    assert_eq!(looked_through(&catalog).len(), 5);
+    assert_eq!(looked_through(&catalog).len(), 6);
     drop(catalog);
     drop(open(dir.path()));
     assert_eq!(looked_through(&Connection::open(&path).unwrap()), Vec::<String>::new());

@@ -263,3 +263,53 @@ fn why_says_the_same_as_the_decision_and_where_it_is_written() {
         assert!(matches!(vault.why(&by(), who, what), Err(VaultError::Name { .. })));
     }
 }
+
+#[test]
+fn a_subject_is_one_person_by_a_link_alone_and_a_link_is_all_or_none() {
+    use crate::directory::Identity;
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    people(&vault, &["dana", "omar"]);
+    let issuer = "https://login.harbor.example";
+    let identity = |issuer: &str, subject: &str| Identity { issuer: issuer.into(), subject: subject.into() };
+    let link = |handle: &str, identity: Identity| DirectoryChange::Link { handle: handle.into(), identity };
+    let unlink =
+        |handle: &str, identity: Identity| DirectoryChange::Unlink { handle: handle.into(), identity };
+    change(&vault, &[link("dana", identity(issuer, "7")), link("omar", identity(issuer, "8"))]).unwrap();
+    let who = |issuer: &str, subject: &str| vault.linked(issuer, subject).map(|user| user.handle);
+    assert_eq!(who(issuer, "7").as_deref(), Some("dana"));
+    for (issuer, subject) in [
+        (issuer, "9"),
+        (issuer, "7 "),
+        (issuer, ""),
+        ("https://login.harbor.example/", "7"),
+        ("", "7"),
+        (issuer, "dana"),
+    ] {
+        assert_eq!(who(issuer, subject), None, "{issuer} {subject}");
+    }
+    for wrong in [
+        link("dana", identity(issuer, "7")),
+        link("omar", identity(issuer, "7")),
+        link("nobody", identity(issuer, "9")),
+        link("dana", identity(issuer, "")),
+        link("dana", identity(issuer, &"s".repeat(256))),
+        link("dana", identity("", "9")),
+        link("dana", identity("https://a b", "9")),
+        unlink("dana", identity(issuer, "8")),
+        unlink("dana", identity(issuer, "9")),
+    ] {
+        let both = [link("dana", identity("https://other.example", "7")), wrong.clone()];
+        assert!(matches!(change(&vault, &both), Err(VaultError::Name { .. })), "{wrong:?}");
+        assert_eq!(who("https://other.example", "7"), None, "all or none");
+    }
+    change(&vault, &[DirectoryChange::SetDisabled { handle: "omar".into(), disabled: true }]).unwrap();
+    assert_eq!(who(issuer, "8"), None);
+    change(&vault, &[DirectoryChange::RemoveUser { handle: "omar".into() }]).unwrap();
+    // It may pass to somebody else in one go.
+    change(&vault, &[unlink("dana", identity(issuer, "7")), link("dana", identity(issuer, "8"))]).unwrap();
+    drop(vault);
+    let vault = open(dir.path());
+    assert_eq!(vault.users().unwrap()[0].identities, [identity(issuer, "8")]);
+    assert!(vault.linked(issuer, "7").is_none() && vault.linked(issuer, "8").is_some());
+}

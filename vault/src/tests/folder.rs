@@ -110,7 +110,7 @@ fn a_first_opening_that_was_killed_anywhere_is_gone_on_with() {
         ("the folder", |data| fs::create_dir(data).unwrap()),
         ("half a version beside", |data| fs::write(data.join("VERSION.new"), "").unwrap()),
         ("the version", |data| {
-            fs::write(data.join("VERSION.new"), "3\n").unwrap();
+            fs::write(data.join("VERSION.new"), "4\n").unwrap();
             fs::rename(data.join("VERSION.new"), data.join("VERSION")).unwrap();
         }),
         ("the folder of keys", |data| fs::create_dir(data.join("keys")).unwrap()),
@@ -140,7 +140,7 @@ fn a_first_opening_that_was_killed_anywhere_is_gone_on_with() {
             assert_eq!(fs::read(data.join("keys/ids.key")).unwrap(), [7; 32], "after {}", steps[until - 1].0);
         }
         assert!(!data.join("VERSION.new").exists());
-        assert_eq!(fs::read_to_string(data.join("VERSION")).unwrap(), "3\n");
+        assert_eq!(fs::read_to_string(data.join("VERSION")).unwrap(), "4\n");
     }
 }
 
@@ -172,8 +172,8 @@ fn an_empty_version_says_how_to_go_on() {
     fs::write(data.join("VERSION"), "").unwrap();
     let before = all(&data);
     let said = damaged(&data);
-    assert!(said.contains("write `3` into it"), "{said}");
+    assert!(said.contains("write `4` into it"), "{said}");
     assert_eq!(all(&data), before);
-    fs::write(data.join("VERSION"), "3").unwrap();
+    fs::write(data.join("VERSION"), "4").unwrap();
     assert_eq!(finds(&open(&data), "number7"), paths(&["berths.txt"]));
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod in_flight;
+mod issued;
 mod lost;
 mod records;
 mod requests;

@@ -1,0 +1,170 @@
+//! Where HTTP is served, and how it is reached. INVARIANT: beyond loopback nothing listens unless an issuer, the public
+//! URL, the allowed hosts and whoever ends TLS are all named; a key that is missing is an error, never a default.
+
+use super::error::ConfigError;
+use super::validate::Values;
+use std::net::{IpAddr, SocketAddr};
+
+/// How the endpoint is reached, beside its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// The URL under which clients reach `/mcp`, as configured.
+    pub public_url: Option<String>,
+    /// Authorities that a request's `Host` may name, beside loopback's own.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of pages that may call, beside loopback's own.
+    pub allowed_origins: Vec<String>,
+    /// From where.
+    pub reach: Reach,
+}
+
+/// From where requests may come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// This machine.
+    Loopback,
+    /// Elsewhere, through proxies that end TLS.
+    Proxied(Vec<Network>),
+}
+
+/// Addresses with a common beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// `10.0.0.7`, `10.0.0.0/24`, `2001:db8::/32`.
+    fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(most);
+        // All of the internet is nobody whom one can trust.
+        (1..=most).contains(&bits).then_some(Self { address, bits })
+    }
+
+    /// Whether an address is one of them. One of IPv4 that comes as one of IPv6 is what it is.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let same = |a: u128, b: u128, width: u8| (a ^ b) >> (width - self.bits) == 0;
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                same(u128::from(ours.to_bits()), u128::from(theirs.to_bits()), 32)
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => same(ours.to_bits(), theirs.to_bits(), 128),
+            _ => false,
+        }
+    }
+}
+
+pub(super) fn read(values: Values<'_>, issuers: bool) -> Result<(SocketAddr, HttpConfig), ConfigError> {
+    let text = values.text("http.addr")?.unwrap_or_else(|| "127.0.0.1:8765".to_owned());
+    let addr: SocketAddr = text.parse().map_err(|_| {
+        values.wrong("http.addr", &format!("`{text}`"), "an address and a port such as `127.0.0.1:8765`")
+    })?;
+    let public_url = public_url(values)?;
+    let allowed_hosts = list(values, "http.allowed_hosts", "a host such as `kb.example.com`", |host| {
+        let authority = host.parse::<axum::http::uri::Authority>();
+        authority.is_ok_and(|authority| !authority.host().is_empty()) && !host.contains('@')
+    })?;
+    let allowed_origins =
+        list(values, "http.allowed_origins", "an origin such as `https://app.example.com`", |text| {
+            reqwest::Url::parse(text).is_ok_and(|url| url.origin().is_tuple() && url.path() == "/")
+                && !text.ends_with('/')
+        })?;
+    let expected = "an address or a network such as `10.0.0.7` or `10.0.0.0/24`";
+    let proxies = list(values, "http.trusted_proxies", expected, |text| Network::parse(text).is_some())?;
+    let proxies: Vec<Network> = proxies.iter().filter_map(|text| Network::parse(text)).collect();
+    let reach = if addr.ip().is_loopback() {
+        Reach::Loopback
+    } else {
+        let https = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+        let given = [
+            (issuers, "`[[issuer]]`"),
+            (https, "`http.public_url` (https)"),
+            (!allowed_hosts.is_empty(), "`http.allowed_hosts`"),
+            (!proxies.is_empty(), "`http.trusted_proxies`"),
+        ];
+        let missing: Vec<&str> = given.iter().filter(|(given, _)| !given).map(|(_, name)| *name).collect();
+        if !missing.is_empty() {
+            return Err(ConfigError::Open {
+                key: "http.addr".into(),
+                place: values.place("http.addr"),
+                found: text.into(),
+                why: "beyond this machine it serves only tokens of an issuer, under its public name, behind TLS"
+                    .into(),
+                instead: format!("set {}, or use `127.0.0.1:8765`", missing.join(", ")).into(),
+            });
+        }
+        Reach::Proxied(proxies)
+    };
+    if issuers && public_url.is_none() && addr.port() == 0 {
+        let found = "missing, with `[[issuer]]` and port 0 in `http.addr`";
+        return Err(values.wrong("http.public_url", found, PUBLIC_URL));
+    }
+    Ok((addr, HttpConfig { public_url, allowed_hosts, allowed_origins, reach }))
+}
+
+const PUBLIC_URL: &str = "the URL of `/mcp` as clients reach it, such as `https://kb.example.com/mcp` (`http://` on this \
+     machine only; no query, no slash at its end)";
+
+fn public_url(values: Values<'_>) -> Result<Option<String>, ConfigError> {
+    let Some(text) = values.text("http.public_url")? else { return Ok(None) };
+    let plain = exact(&text) && text.ends_with(crate::http::MCP_PATH);
+    if plain {
+        Ok(Some(text))
+    } else {
+        Err(values.wrong("http.public_url", &format!("`{text}`"), PUBLIC_URL))
+    }
+}
+
+/// Whether a text is the one way to write an address that may be asked, without what can hide something. Two ways to write
+/// one would be two issuers, or two resources.
+pub(super) fn exact(text: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(text) else { return false };
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let same = url.as_str() == text || url.as_str().strip_suffix('/') == Some(text);
+    plain && url.password().is_none() && same && crate::outgoing::may_be_asked(&url)
+}
+
+fn list(
+    values: Values<'_>,
+    name: &str,
+    expected: &str,
+    fits: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, ConfigError> {
+    let texts = values.texts(name)?.unwrap_or_default();
+    match texts.iter().find(|text| !fits(text)) {
+        Some(bad) => Err(values.wrong(name, &format!("`{bad}`"), expected)),
+        None => Ok(texts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_hold_their_own_and_nothing_else() {
+        let holds =
+            |network: &str, address: &str| Network::parse(network).unwrap().holds(address.parse().unwrap());
+        for (network, inside, outside) in [
+            ("10.0.0.7", "10.0.0.7", "10.0.0.8"),
+            ("10.0.0.0/24", "10.0.0.255", "10.0.1.0"),
+            ("10.0.0.0/24", "::ffff:10.0.0.9", "::ffff:10.1.0.9"),
+            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
+            ("128.0.0.0/1", "255.0.0.1", "127.0.0.1"),
+        ] {
+            assert!(holds(network, inside) && !holds(network, outside), "{network}");
+        }
+        assert!(!holds("10.0.0.0/8", "2001:db8::1"));
+        for bad in ["", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0/8", "proxy.example", "10.0.0.0/-1"] {
+            assert!(Network::parse(bad).is_none(), "{bad}");
+        }
+    }
+}
