@@ -15,6 +15,7 @@
 )]
 
 mod bound;
+mod cut;
 mod fixtures;
 mod package;
 mod sessions;

@@ -2,6 +2,7 @@
 //! between them the fixtures and the sessions. It must hold nothing that the product could use.
 
 use super::bound::{self, Owners};
+use super::cut;
 use super::fixtures::{Fixtures, Shared};
 use super::served::{BEN, DANA, Home};
 use axum::extract::Request;
@@ -83,7 +84,7 @@ fn with_fixtures(backend: &Backend, options: &HttpOptions, owners: Option<Arc<Ow
         Arc::new(LocalSessionManager::default()),
         config,
     );
-    let mut mcp = Router::new().route_service(MCP_PATH, service);
+    let mut mcp = Router::new().route_service(MCP_PATH, service).layer(middleware::from_fn(cut::layer));
     if let Some(owners) = owners {
         mcp = mcp.layer(middleware::from_fn(move |request, next| {
             bound::layer(Arc::clone(&owners), request, next)
