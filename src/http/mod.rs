@@ -9,6 +9,7 @@
 //! a header's value.
 
 pub mod bearer;
+mod envelope;
 mod listen;
 pub mod operations;
 pub mod proxied;
@@ -120,22 +121,33 @@ pub async fn bind(address: SocketAddr, reach: &Reach) -> Result<TcpListener, Htt
 pub fn router<A: Ask>(ask: A, options: &HttpOptions) -> Router {
     let ids = RequestIds::default();
     let server = KenwardServer::new(ask.clone(), Claims::Request).with_request_ids(ids.clone());
-    // Stateless: no sessions (they are not bound to whoever opened them) and no event store. Host and
-    // Origin are checked by our own outer layer for every path, and once more by rmcp for its own.
-    let config = StreamableHttpServerConfig::default()
+    let service = StreamableHttpService::new(
+        move || Ok(server.clone()),
+        Arc::new(NeverSessionManager::default()),
+        protocol(options),
+    );
+    around(ask, options, ids, Router::new().route_service(MCP_PATH, service))
+}
+
+/// How the protocol's library serves the endpoint. Stateless: no sessions (they are not bound to
+/// whoever opened them) and no event store. Host and Origin are checked by our own outer layer for
+/// every path, and once more by rmcp for its own.
+#[must_use]
+pub fn protocol(options: &HttpOptions) -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_sse_retry(None)
         .with_max_request_body_bytes(options.max_body_bytes)
         .with_allowed_hosts(options.allowed_hosts.clone())
         .with_allowed_origins(options.allowed_origins.clone())
-        .enforce_origin_validation();
-    let service = StreamableHttpService::new(
-        move || Ok(server.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
+        .enforce_origin_validation()
+}
 
+/// All that stands around the protocol's service, which `mcp` has at [`MCP_PATH`]. It is apart from
+/// [`router`] so that the conformance tests put their fixtures behind the very same layers; the
+/// product has this one caller.
+pub fn around<A: Ask>(ask: A, options: &HttpOptions, ids: RequestIds, mcp: Router) -> Router {
     let resource = options.resource.clone().map(Arc::new);
     let metadata = resource.clone();
     let mut public = Router::new();
@@ -151,8 +163,7 @@ pub fn router<A: Ask>(ask: A, options: &HttpOptions) -> Router {
     let reach = Arc::new(options.reach.clone());
     let lists = Arc::new(Lists::new(&options.allowed_hosts, &options.allowed_origins));
     let timeout = options.request_timeout;
-    let mcp = Router::new()
-        .route_service(MCP_PATH, service)
+    let mcp = mcp
         .layer(middleware::from_fn(move |request, next| {
             bearer::layer(ask.clone(), resource.clone(), request, next)
         }))

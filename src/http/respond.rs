@@ -1,11 +1,12 @@
 //! The outermost layer (request id, span, headers of every response), the time limit, and the JSON
 //! errors of this listener. It must never put a header's or a path's value into a log line.
 
+use super::envelope;
 use crate::mcp::errors;
 use crate::mcp::request_id::{HttpRequestId, RequestIds};
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -29,7 +30,8 @@ pub async fn outermost(ids: RequestIds, mut request: Request, next: Next) -> Res
     };
     let span = tracing::info_span!("http", request_id = %id, route);
     async {
-        let mut response = in_our_form(next.run(request).await, &id);
+        let posted = envelope::Posted::of(&request);
+        let mut response = envelope::in_our_form(posted, next.run(request).await, &id).await;
         tracing::debug!(status = response.status().as_u16(), "responded");
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -41,36 +43,6 @@ pub async fn outermost(ids: RequestIds, mut request: Request, next: Next) -> Res
     }
     .instrument(span)
     .await
-}
-
-/// An error of the protocol's library that is no JSON, as ours: every error names its request. The
-/// library's own words, which may repeat what was sent, go.
-fn in_our_form(response: Response, id: &str) -> Response {
-    let status = response.status();
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if status.as_u16() < 400 || kind.is_some_and(|kind| kind.starts_with("application/json")) {
-        return response;
-    }
-    let (message, hint) = match status {
-        StatusCode::METHOD_NOT_ALLOWED => ("this HTTP method is not served", "send every message with POST"),
-        StatusCode::NOT_ACCEPTABLE => (
-            "the answer has a form that the request does not accept",
-            "send `accept: application/json, text/event-stream`",
-        ),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
-            "the body is not one JSON-RPC message",
-            "send one JSON-RPC 2.0 message with `content-type: application/json`",
-        ),
-        StatusCode::PAYLOAD_TOO_LARGE => ("the request is too large", "send a shorter one"),
-        _ => ("the request cannot be served", "send it as the Model Context Protocol says"),
-    };
-    let code = if status.is_server_error() { ErrorCode::Internal } else { ErrorCode::InvalidArgument };
-    let error = AnswerError { code, field: None, message: message.to_owned(), hint: hint.to_owned() };
-    let mut ours = json(status, &error, id);
-    for (name, value) in response.headers().iter().filter(|(name, _)| **name == ALLOW) {
-        ours.headers_mut().insert(name.clone(), value.clone());
-    }
-    ours
 }
 
 /// Ends a request that takes too long, its body included.

@@ -111,6 +111,21 @@ pub fn not_over_http(request_id: &str) -> ErrorData {
     ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, error.message, data)
 }
 
+/// Longer URIs are not given back: none of ours is.
+const LONGEST_URI: usize = 512;
+
+/// The same for a resource: what is not there is named by the caller's own URI, as the specification wants.
+#[must_use]
+pub fn resource_error(error: &AnswerError, uri: &str, request_id: &str) -> ErrorData {
+    let mut told = protocol_error(error, request_id);
+    if let (ErrorCode::NotFound, Some(Value::Object(data))) = (error.code, &mut told.data)
+        && uri.len() <= LONGEST_URI
+    {
+        data.insert("uri".to_owned(), uri.into());
+    }
+    told
+}
+
 /// A method that this server does not have, or one that it has with parameters of another shape: rmcp gives
 /// us both in one way, and its own error names no request.
 #[must_use]
@@ -134,6 +149,12 @@ pub fn not_served(method: &str, request_id: &str) -> ErrorData {
         };
         return protocol_error(&argument("params", message, hint.to_owned()), request_id);
     }
+    unknown_method(method, request_id)
+}
+
+/// A method that this server does not have in the version of the protocol that the request speaks.
+#[must_use]
+pub fn unknown_method(method: &str, request_id: &str) -> ErrorData {
     let method = echo(method);
     let error = AnswerError {
         code: ErrorCode::InvalidArgument,

@@ -342,7 +342,7 @@ impl<A: Ask> ServerHandler for KenwardServer<A> {
         };
         match result {
             Ok(result) => Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private).into()),
-            Err(error) => Err(errors::protocol_error(&error, &request_id)),
+            Err(error) => Err(errors::resource_error(&error, &request.uri, &request_id)),
         }
     }
 
@@ -443,7 +443,12 @@ impl<A: Ask> ServerHandler for KenwardServer<A> {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(errors::not_served(&request.method, &self.request_id(&context)))
+        let request_id = self.request_id(&context);
+        let newest = context.protocol_version() == Some(ProtocolVersion::V_2026_07_28);
+        if newest && surfaces::HANDSHAKE_METHODS.contains(&request.method.as_str()) {
+            return Err(errors::unknown_method(&request.method, &request_id));
+        }
+        Err(errors::not_served(&request.method, &request_id))
     }
 }
 

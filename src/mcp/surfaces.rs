@@ -70,6 +70,10 @@ pub const METHODS: &[&str] = &[
     "tools/list",
 ];
 
+/// Those of them that the newest version has no more: it opens nothing, so there is nothing to open
+/// or to keep open.
+pub const HANDSHAKE_METHODS: &[&str] = &["initialize", "ping"];
+
 /// What a client can reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surfaces {

@@ -235,6 +235,10 @@ async fn a_missing_resource_has_one_value_and_the_code_of_its_version() {
         let error = protocol_error(read.unwrap_err());
         assert_eq!(error["code"], code);
         assert_eq!(error["data"]["code"], "not_found");
+        assert_eq!(error["data"]["uri"], "kb://document/missing");
+        let long = format!("kb://document/missing{}", "x".repeat(600));
+        let read = client.read_resource(ReadResourceRequestParams::new(long)).await;
+        assert_eq!(protocol_error(read.unwrap_err())["data"].get("uri"), None, "too long to be ours");
         let error = tool_error(&client, "fetch", &json!({ "id": "missing" })).await;
         assert_eq!(error["error"]["message"], "no document with this id in what you can see");
     }

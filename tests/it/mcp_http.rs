@@ -18,6 +18,19 @@ fn post(served: &Served) -> RequestBuilder {
         .body(INITIALIZE)
 }
 
+/// A message that says to be something else.
+fn plain(served: &Served, kind: &str) -> RequestBuilder {
+    http()
+        .post(&served.url)
+        .header("content-type", kind)
+        .header("accept", "application/json, text/event-stream")
+        .body(INITIALIZE)
+}
+
+fn list_tools(cursor: &str) -> String {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "cursor": cursor } }).to_string()
+}
+
 #[tokio::test]
 async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
     let home = Home::new();
@@ -85,24 +98,54 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
     let got = http().get(&served.url).bearer_auth(&token).send().await.unwrap();
     assert_eq!(got.status(), StatusCode::METHOD_NOT_ALLOWED);
 
-    // What the protocol's library refuses has our form too, and says nothing of what was sent.
-    for (request, status, try_this) in [
-        (post(&served).body("{\"zebra"), StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON-RPC 2.0 message"),
-        (post(&served).body("[]"), StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON-RPC 2.0 message"),
+    // What the protocol's library refuses has our form too, and says nothing of what was sent. The answer to
+    // a message is a JSON-RPC error, without an id where none could be read.
+    let spoken = |version| post(&served).header("mcp-protocol-version", version).body(list_tools("zebra"));
+    for (request, status, code, try_this) in [
+        (post(&served).body("{\"zebra"), 400, -32700, "JSON-RPC 2.0 message"),
+        (post(&served).body("[\"zebra\"]"), 400, -32600, "JSON-RPC 2.0 message"),
+        (post(&served).body("{\"jsonrpc\":\"1.0\",\"zebra\":1}"), 400, -32600, "JSON-RPC 2.0 message"),
+        (plain(&served, "text/plain"), 415, -32600, "content-type: application/json"),
         (
             http().post(&served.url).header("accept", "text/html").json(&json!({})),
-            StatusCode::NOT_ACCEPTABLE,
+            406,
+            -32600,
             "accept: application/json",
         ),
-        (http().delete(&served.url), StatusCode::METHOD_NOT_ALLOWED, "POST"),
+        (spoken("2019-01-01"), 400, -32022, "`supported`"),
     ] {
         let response = request.bearer_auth(&token).send().await.unwrap();
-        assert_eq!(response.status(), status);
+        assert_eq!(response.status().as_u16(), status);
         let request_id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
         let body: Value = response.json().await.unwrap();
-        assert_eq!(body["error"]["request_id"], request_id, "{body}");
-        assert!(body["error"]["try"].as_str().unwrap().contains(try_this), "{body}");
+        assert_eq!((&body["jsonrpc"], body.get("id")), (&json!("2.0"), None), "{body}");
+        assert_eq!(body["error"]["code"], code, "{body}");
+        assert_eq!(body["error"]["data"]["request_id"], request_id, "{body}");
+        assert!(body["error"]["data"]["try"].as_str().unwrap().contains(try_this), "{body}");
         assert!(!body.to_string().contains("zebra"), "{body}");
+    }
+    let deleted = http().delete(&served.url).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(deleted.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(deleted.headers()["allow"], "POST");
+    assert!(deleted.json::<Value>().await.unwrap()["error"]["try"].as_str().unwrap().contains("POST"));
+    // What the newest version has no more is unknown in it, and a header that says otherwise than the body
+    // is refused.
+    for (method, header, status, code) in [
+        ("initialize", "2026-07-28", 404, -32601),
+        ("ping", "2026-07-28", 404, -32601),
+        ("grep", "2026-07-28", 404, -32601),
+        ("tools/list", "2025-11-25", 400, -32020),
+    ] {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": { "_meta": meta } });
+        let request = post(&served).header("mcp-protocol-version", header).header("mcp-method", method);
+        let response = request.body(body.to_string()).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{method}");
+        let body: Value = response.json().await.unwrap();
+        assert_eq!((&body["id"], &body["error"]["code"]), (&json!(7), &json!(code)), "{method}: {body}");
     }
     for (method, params, code, try_this) in [
         ("grep", json!({}), -32601, "capabilities"),
@@ -126,6 +169,7 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
 
     let large = post(&served).bearer_auth(&token).body("x".repeat(5 << 20)).send().await.unwrap();
     assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(large.json::<Value>().await.unwrap()["error"]["code"], -32600);
 
     assert_eq!(served.stop(), Some(0), "{}", served.log());
 }
@@ -181,7 +225,8 @@ async fn both_versions_answer_each_person_with_what_they_may_see() {
             without_request_id(refusal(&ben, "fetch", json!({ "id": missing })).await),
         );
         let forbidden = read_error(&ben, &uri).await;
-        assert_eq!(forbidden, read_error(&ben, &uri.replace(id, &missing)).await);
+        // But for the URI, which is the caller's own.
+        assert_eq!(forbidden, read_error(&ben, &uri.replace(id, &missing)).await.replace(&missing, id));
         assert!(forbidden.contains("not_found"), "{forbidden}");
     }
 }
