@@ -99,6 +99,23 @@ impl Caller {
         Self { membership, ..self }
     }
 
+    /// Whom a request is counted for: the same for all credentials of one subject through one agent.
+    #[must_use]
+    pub fn counted_as(&self) -> [u8; 16] {
+        let mut hash = blake3::Hasher::new_derive_key("kenward 2026 counted caller v1");
+        let (kind, id) = match &self.subject {
+            Subject::User(id) => ("user", id.as_str()),
+            Subject::Service(id) => ("service", id.as_str()),
+        };
+        for text in [self.tenant.as_str(), kind, id, self.agent.as_ref().map_or("", AgentId::as_str)] {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        let mut counted = [0; 16];
+        counted.copy_from_slice(hash.finalize().as_bytes().get(..16).unwrap_or(&[0; 16]));
+        counted
+    }
+
     /// Where the memberships come from.
     #[must_use]
     pub fn membership(&self) -> &Membership {

@@ -5,6 +5,7 @@
 use super::fail::{Fix, unexpected};
 use super::{Context, Outcome, out, schedule};
 use crate::config::{Overrides, Reach};
+use crate::http::tls::Tls;
 use crate::http::{self, HttpOptions};
 use crate::mcp::{Claims, KenwardServer};
 use crate::owner::Backend;
@@ -13,7 +14,6 @@ use crate::telemetry;
 use anyhow::Context as _;
 use kenward_vault::knowledge_base::ListSourcesRequest;
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -66,6 +66,7 @@ async fn until_it_ends(args: Args, backend: &Backend, context: &Context) -> anyh
             never = schedule::run(backend, &context.config) => match never {},
         };
     }
+    many_files();
     // Before anything is scheduled: where an address is taken, nothing has been done.
     let agents = listener(context).await?;
     let operators = operations_listener(backend, context).await?;
@@ -75,6 +76,22 @@ async fn until_it_ends(args: Args, backend: &Backend, context: &Context) -> anyh
         never = schedule::run(backend, &context.config) => match never {},
     }
 }
+
+/// Every connection is a file: as many as this process may have.
+fn many_files() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_none_or(|now| now >= wanted) {
+        return;
+    }
+    limit.current = Some(wanted);
+    if rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).is_err() {
+        tracing::debug!("the limit of open files stays as it is");
+    }
+}
+
+/// Connections at most, and what the data needs.
+const FILES: u64 = 16_384;
 
 /// How serving ended.
 enum Ended {
@@ -112,7 +129,7 @@ async fn operations(backend: &Backend, listener: Option<TcpListener>) -> anyhow:
     let address = listener.local_addr().context("the listener's address")?;
     out::say(&format!("metrics and readiness at http://{address}/metrics and /readyz"));
     let router = http::operations::router(backend.clone(), address.port());
-    http::serve(listener, router, http::Bounds::default(), std::future::pending()).await;
+    http::serve(listener, router, http::Bounds::default(), None, std::future::pending()).await;
     Ok(Ended::ByItself)
 }
 
@@ -140,7 +157,7 @@ async fn stdio(backend: &Backend, claim: Claim) -> anyhow::Result<Ended> {
 /// Refuses to start for nobody: the client would see every single call fail.
 async fn must_be_somebody(backend: &Backend, claim: &Claim) -> anyhow::Result<()> {
     match backend.ask(Op::Authenticate { claim: claim.clone() }).await? {
-        Reply::Authenticated(Standing::Accepted) => return Ok(()),
+        Reply::Authenticated(Standing::Accepted(_)) => return Ok(()),
         Reply::Authenticated(_) => {}
         other => return Err(unexpected(other)),
     }
@@ -165,18 +182,45 @@ async fn listener(context: &Context) -> anyhow::Result<TcpListener> {
 async fn over_http(backend: &Backend, context: &Context, listener: TcpListener) -> anyhow::Result<Ended> {
     let address = listener.local_addr().context("the listener's address")?;
     let options = HttpOptions::of(&context.config, address.port());
+    let tls = tls(context)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let router = http::router(backend.clone(), &options);
     // Before anybody is told the address: a signal from now on ends it cleanly.
-    let stop = told_to_stop()?;
-    out::print(&format!("http://{address}{}\n", http::MCP_PATH))?;
-    how_to_go_on(backend, context, address).await;
-    http::serve(listener, router, options.bounds, stop).await;
+    let (told, ending) = (told_to_stop()?, options.ending);
+    let stop = async move {
+        told.await;
+        ending.cancel();
+    };
+    let url = format!("{scheme}://{address}{}", http::MCP_PATH);
+    out::print(&format!("{url}\n"))?;
+    how_to_go_on(backend, context, &url).await;
+    let serving = http::serve(listener, router, options.bounds, tls.clone(), stop);
+    match tls {
+        None => serving.await,
+        Some(tls) => tokio::select! {
+            () = serving => {}
+            never = tls.keep() => match never {},
+        },
+    }
     out::say("stopped");
     Ok(Ended::ByItself)
 }
 
-async fn how_to_go_on(backend: &Backend, context: &Context, address: SocketAddr) {
-    let url = format!("http://{address}{}", http::MCP_PATH);
+/// TLS, if it is spoken here. Where the configuration lets others reach the address, it is that or a proxy.
+fn tls(context: &Context) -> anyhow::Result<Option<Tls>> {
+    let config = &context.config.http;
+    let Some(files) = config.tls.clone() else {
+        anyhow::ensure!(config.reach != Reach::Direct, "without TLS or a proxy nothing is served to others");
+        return Ok(None);
+    };
+    let read = Tls::read(files).map_err(|error| {
+        let (message, _) = crate::owner::words(&error);
+        Fix::new(message, "give the chain and its key as PEM with `http.tls_certificate` and `http.tls_key`")
+    });
+    Ok(Some(read?))
+}
+
+async fn how_to_go_on(backend: &Backend, context: &Context, url: &str) {
     let owner = if backend.is_owner().await { "owned by this process" } else { "owned by another process" };
     out::say(&format!("serving MCP at {url}"));
     out::say(&format!("  data      {} ({owner})", context.config.data_dir.display()));

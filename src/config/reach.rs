@@ -3,7 +3,11 @@
 
 use super::error::ConfigError;
 use super::validate::Values;
+use crate::http::limits::Limits;
+use crate::http::tls::Files;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::Path;
 
 /// How the endpoint is reached, beside its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,10 @@ pub struct HttpConfig {
     pub allowed_origins: Vec<String>,
     /// From where.
     pub reach: Reach,
+    /// The certificate and the key of TLS, if it is spoken here.
+    pub tls: Option<Files>,
+    /// What one caller may ask for.
+    pub limits: Limits,
 }
 
 /// From where requests may come.
@@ -25,6 +33,8 @@ pub enum Reach {
     Loopback,
     /// Elsewhere, through proxies that end TLS.
     Proxied(Vec<Network>),
+    /// Anywhere, by TLS that ends here.
+    Direct,
 }
 
 /// Addresses with a common beginning.
@@ -62,7 +72,38 @@ impl Network {
     }
 }
 
-pub(super) fn read(values: Values<'_>, issuers: bool) -> Result<(SocketAddr, HttpConfig), ConfigError> {
+/// The two files of TLS: both, or neither.
+fn tls(values: Values<'_>, base: &Path) -> Result<Option<Files>, ConfigError> {
+    let of = |name| values.path(name, base);
+    match (of("http.tls_certificate")?, of("http.tls_key")?) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(Files { certificate, key })),
+        (Some(_), None) => Err(values.wrong("http.tls_key", "missing, with `http.tls_certificate`", PEM)),
+        (None, Some(_)) => Err(values.wrong("http.tls_certificate", "missing, with `http.tls_key`", PEM)),
+    }
+}
+
+const PEM: &str = "the path of a PEM file";
+
+fn limits(values: Values<'_>) -> Result<Limits, ConfigError> {
+    let one = |name, default: NonZeroU32| -> Result<NonZeroU32, ConfigError> {
+        let number = values.number(name, u64::from(default.get()), 1..=1_000_000)?;
+        Ok(u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(default))
+    };
+    let default = Limits::default();
+    Ok(Limits {
+        per_second: one("http.requests_per_second", default.per_second)?,
+        at_once: one("http.requests_at_once", default.at_once)?,
+        listens: one("http.listens_at_once", default.listens)?,
+    })
+}
+
+pub(super) fn read(
+    values: Values<'_>,
+    issuers: bool,
+    base: &Path,
+) -> Result<(SocketAddr, HttpConfig), ConfigError> {
+    let (tls, limits) = (tls(values, base)?, limits(values)?);
     let text = values.text("http.addr")?.unwrap_or_else(|| "127.0.0.1:8765".to_owned());
     let addr: SocketAddr = text.parse().map_err(|_| {
         values.wrong("http.addr", &format!("`{text}`"), "an address and a port such as `127.0.0.1:8765`")
@@ -88,7 +129,10 @@ pub(super) fn read(values: Values<'_>, issuers: bool) -> Result<(SocketAddr, Htt
             (issuers, "`[[issuer]]`"),
             (https, "`http.public_url` (https)"),
             (!allowed_hosts.is_empty(), "`http.allowed_hosts`"),
-            (!proxies.is_empty(), "`http.trusted_proxies`"),
+            (
+                !proxies.is_empty() || tls.is_some(),
+                "`http.trusted_proxies` (or `http.tls_certificate` and `http.tls_key`)",
+            ),
         ];
         let missing: Vec<&str> = given.iter().filter(|(given, _)| !given).map(|(_, name)| *name).collect();
         if !missing.is_empty() {
@@ -101,13 +145,13 @@ pub(super) fn read(values: Values<'_>, issuers: bool) -> Result<(SocketAddr, Htt
                 instead: format!("set {}, or use `127.0.0.1:8765`", missing.join(", ")).into(),
             });
         }
-        Reach::Proxied(proxies)
+        if proxies.is_empty() { Reach::Direct } else { Reach::Proxied(proxies) }
     };
     if issuers && public_url.is_none() && addr.port() == 0 {
         let found = "missing, with `[[issuer]]` and port 0 in `http.addr`";
         return Err(values.wrong("http.public_url", found, PUBLIC_URL));
     }
-    Ok((addr, HttpConfig { public_url, allowed_hosts, allowed_origins, reach }))
+    Ok((addr, HttpConfig { public_url, allowed_hosts, allowed_origins, reach, tls, limits }))
 }
 
 const PUBLIC_URL: &str = "the URL of `/mcp` as clients reach it, such as `https://kb.example.com/mcp` (`http://` on this \

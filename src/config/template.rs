@@ -26,7 +26,8 @@ labels = ["public", "internal", "confidential", "restricted"]
 {uid} = {handle}
 
 [http]
-# Where `kenward serve --http` listens. Beyond loopback only with an [[issuer]], and the three keys below.
+# Where `kenward serve --http` listens. Beyond loopback only with an [[issuer]], public_url, allowed_hosts,
+# and TLS: by trusted_proxies, or by tls_certificate and tls_key.
 #addr = "127.0.0.1:8765"
 # The URL under which clients reach it: what issuers issue tokens for. Without it, the address above.
 #public_url = "https://kb.example.com/mcp"
@@ -35,6 +36,14 @@ labels = ["public", "internal", "confidential", "restricted"]
 #allowed_origins = ["https://app.example.com"]
 # Proxies that end TLS in front of it: addresses or networks. Only these may say how a request came to them.
 #trusted_proxies = ["10.0.0.7"]
+# TLS without a proxy: the certificate chain and its key, as PEM. They are read again when they change.
+#tls_certificate = "/etc/kenward/tls.pem"
+#tls_key = "/etc/kenward/tls.key"
+# What one caller may ask for: requests a second (twice as many in a burst), requests at once, and of these
+# subscriptions. More is refused with 429 and the time to wait.
+#requests_per_second = 100
+#requests_at_once = 32
+#listens_at_once = 8
 
 [embedding]
 # auto: fastembed (ONNX Runtime) if it can be had, else the built-in engine, else words alone (BM25), and it says so.

@@ -32,7 +32,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         }
     }
     let issuers = super::issuers::read(&raw.issuers)?;
-    let (http_addr, http) = super::reach::read(values, !issuers.is_empty())?;
+    let (http_addr, http) = super::reach::read(values, !issuers.is_empty(), &base)?;
     Ok(Config {
         file: file.map(Path::to_owned),
         data_dir,
@@ -442,7 +442,7 @@ impl Values<'_> {
     }
 
     /// A path, relative to the configuration file; `~/` is the home folder.
-    fn path(&self, name: &str, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    pub(super) fn path(&self, name: &str, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         if text.is_empty() {
             return Err(self.wrong(name, "empty", "a path"));

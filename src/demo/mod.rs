@@ -87,7 +87,7 @@ impl Serving {
             // An error is the sender gone, which is a stop as well.
             let _ = stopped.await;
         };
-        Self { url, stop, task: tokio::spawn(http::serve(listener, router, bounds, stopped)) }
+        Self { url, stop, task: tokio::spawn(http::serve(listener, router, bounds, None, stopped)) }
     }
 
     /// Stops it, and waits until it has.

@@ -3,6 +3,7 @@
 //!
 //! It must never log, store or echo a token, accept one from a URL, or decide by itself.
 
+use super::limits::{Callers, Kind};
 use super::resource::{self, Refused, Resource};
 use super::respond;
 use crate::identity::issued::LONGEST_TOKEN;
@@ -50,6 +51,7 @@ fn token(value: &HeaderValue) -> Option<String> {
 pub async fn layer<A: Ask>(
     ask: A,
     resource: Option<Arc<Resource>>,
+    callers: Callers,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -67,10 +69,13 @@ pub async fn layer<A: Ask>(
     };
     let claim = Claim::Bearer(token);
     match ask.authenticate(claim.clone()).await {
-        Ok(Standing::Accepted) => {
-            request.extensions_mut().insert(RequestClaim(claim));
-            next.run(request).await
-        }
+        Ok(Standing::Accepted(caller)) => match callers.enter(caller, kind(&request)) {
+            Ok(pass) => {
+                request.extensions_mut().insert(RequestClaim(claim));
+                pass.until_sent(next.run(request).await)
+            }
+            Err(refused) => respond::too_much(refused, &request_id),
+        },
         Ok(Standing::Refused) => refuse(Some(Refused::Token)),
         Ok(Standing::Scope) => refuse(Some(Refused::Scope)),
         Ok(Standing::Later) => respond::try_again(LATER, &request_id),
@@ -79,6 +84,12 @@ pub async fn layer<A: Ask>(
             respond::try_again(LATER, &request_id)
         }
     }
+}
+
+/// Whether a request says that it stays open; one that lies is refused by the protocol's library.
+fn kind(request: &Request) -> Kind {
+    let method = request.headers().get("mcp-method");
+    if method.is_some_and(|method| method == "subscriptions/listen") { Kind::Listen } else { Kind::Call }
 }
 
 const LATER: &str = "the token cannot be checked right now";

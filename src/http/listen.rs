@@ -4,6 +4,7 @@
 //! process's files. (RFC 9112 leaves both to the server.)
 
 use super::proxied::Peer;
+use super::tls::Tls;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,15 +29,16 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { header: Duration::from_secs(30), connections: 512, drain: Duration::from_secs(10) }
+        Self { header: Duration::from_secs(30), connections: 4096, drain: Duration::from_secs(10) }
     }
 }
 
-/// Serves until `shutdown` is done, then lets open requests end, for [`Bounds::drain`] at most.
+/// Serves, by TLS if that is given, until `shutdown` is done, then lets open requests end, for [`Bounds::drain`] at most.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     bounds: Bounds,
+    tls: Option<Tls>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let mut http = http1::Builder::new();
@@ -56,9 +58,19 @@ pub async fn serve(
         match accepted {
             Ok((stream, address)) => {
                 let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(address))));
-                let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+                let (http, watcher, tls) = (http.clone(), open.watcher(), tls.clone());
                 tokio::spawn(async move {
-                    if connection.await.is_err() {
+                    let ended = match tls {
+                        None => watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Some(stream) => {
+                                watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await
+                            }
+                            // Who does not shake hands is served nothing, in clear least of all.
+                            None => Ok(()),
+                        },
+                    };
+                    if ended.is_err() {
                         tracing::debug!("a connection ended early");
                     }
                     drop(seat);
@@ -91,7 +103,7 @@ mod tests {
         let router = Router::new().route("/", get(|| async { "here" }));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let bounds = Bounds { header: Duration::from_millis(300), connections: 2, ..Bounds::default() };
-        let serving = tokio::spawn(serve(listener, router, bounds, async move {
+        let serving = tokio::spawn(serve(listener, router, bounds, None, async move {
             let _ = stopped.await;
         }));
         let mut idle = Vec::new();

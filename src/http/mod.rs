@@ -2,26 +2,29 @@
 //!
 //! Connections are bounded by [`listen`]. A request passes, from the outside in: a request id and a span ([`respond`]) → the lists of
 //! allowed Hosts and Origins ([`rebinding`]) → whether it came as it must ([`proxied`]) → a time limit → the bearer layer ([`bearer`]), which
-//! asks the owner and takes the header away → rmcp's stateless service, which reads at most
+//! asks the owner, takes the header away and counts the request for its caller ([`limits`]) → rmcp's stateless service, which reads at most
 //! [`HttpOptions::max_body_bytes`] and calls the MCP server.
 //!
-//! It must never listen beyond loopback unless issuer, public URL, hosts and proxies are configured, keep a session, or log
+//! It must never listen beyond loopback unless issuer, public URL, hosts, and proxies or TLS ([`tls`]) are configured, keep a session, or log
 //! a header's value.
 
 pub mod bearer;
 mod envelope;
+pub mod limits;
 mod listen;
 pub mod operations;
 pub mod proxied;
 pub mod rebinding;
 pub mod resource;
 pub mod respond;
+pub mod tls;
 
 use crate::config::{Config, Reach};
 use crate::mcp::request_id::RequestIds;
 use crate::mcp::{Ask, Claims, KenwardServer};
 use axum::routing::{any, get};
 use axum::{Router, middleware};
+use limits::{Callers, Limits};
 pub use listen::{Bounds, serve};
 use rebinding::Lists;
 use resource::Resource;
@@ -31,12 +34,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// The path of the MCP endpoint.
 pub const MCP_PATH: &str = "/mcp";
 
 /// How the endpoint behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HttpOptions {
     /// Authorities that a request's `Host` may name, with port (`localhost:8731`).
     pub allowed_hosts: Vec<String>,
@@ -52,6 +56,10 @@ pub struct HttpOptions {
     pub request_timeout: Duration,
     /// Bounds on connections.
     pub bounds: Bounds,
+    /// What one caller may ask for.
+    pub limits: Limits,
+    /// Cancelled when serving ends: subscriptions end then, and are not waited for.
+    pub ending: CancellationToken,
 }
 
 impl HttpOptions {
@@ -67,6 +75,8 @@ impl HttpOptions {
             max_body_bytes: 4 << 20,
             request_timeout: Duration::from_secs(60),
             bounds: Bounds::default(),
+            limits: Limits::default(),
+            ending: CancellationToken::new(),
         }
     }
 
@@ -76,7 +86,8 @@ impl HttpOptions {
         let mut options = Self::loopback(port);
         options.allowed_hosts.extend(config.http.allowed_hosts.iter().cloned());
         options.allowed_origins.extend(config.http.allowed_origins.iter().cloned());
-        Self { reach: config.http.reach.clone(), resource: Resource::of(config), ..options }
+        let (reach, limits) = (config.http.reach.clone(), config.http.limits);
+        Self { reach, resource: Resource::of(config), limits, ..options }
     }
 }
 
@@ -109,9 +120,13 @@ pub enum HttpError {
 /// # Errors
 /// [`HttpError::NotLoopback`], [`HttpError::Bind`].
 pub async fn bind(address: SocketAddr, reach: &Reach) -> Result<TcpListener, HttpError> {
-    // INVARIANT: whatever address the configuration let through, nothing listens beyond loopback without a proxy to trust.
-    let proxied = matches!(reach, Reach::Proxied(proxies) if !proxies.is_empty());
-    if !address.ip().is_loopback() && !proxied {
+    // INVARIANT: whatever address the configuration let through, nothing listens beyond loopback without a proxy to trust or TLS here.
+    let reachable = match reach {
+        Reach::Loopback => false,
+        Reach::Proxied(proxies) => !proxies.is_empty(),
+        Reach::Direct => true,
+    };
+    if !address.ip().is_loopback() && !reachable {
         return Err(HttpError::NotLoopback(address));
     }
     TcpListener::bind(address).await.map_err(|source| HttpError::Bind { address, source })
@@ -142,6 +157,7 @@ pub fn protocol(options: &HttpOptions) -> StreamableHttpServerConfig {
         .with_allowed_hosts(options.allowed_hosts.clone())
         .with_allowed_origins(options.allowed_origins.clone())
         .enforce_origin_validation()
+        .with_cancellation_token(options.ending.clone())
 }
 
 /// All that stands around the protocol's service, which `mcp` has at [`MCP_PATH`]. It is apart from
@@ -163,9 +179,10 @@ pub fn around<A: Ask>(ask: A, options: &HttpOptions, ids: RequestIds, mcp: Route
     let reach = Arc::new(options.reach.clone());
     let lists = Arc::new(Lists::new(&options.allowed_hosts, &options.allowed_origins));
     let timeout = options.request_timeout;
+    let callers = Callers::new(options.limits);
     let mcp = mcp
         .layer(middleware::from_fn(move |request, next| {
-            bearer::layer(ask.clone(), resource.clone(), request, next)
+            bearer::layer(ask.clone(), resource.clone(), callers.clone(), request, next)
         }))
         .layer(middleware::from_fn(move |request, next| respond::within(timeout, request, next)));
     Router::new()

@@ -21,7 +21,8 @@ const PROTO: &str = "x-forwarded-proto";
 /// Whether a request may go on.
 fn may(reach: &Reach, request: &Request) -> bool {
     match reach {
-        Reach::Loopback => true,
+        // TLS ends at the listener, which serves nothing else.
+        Reach::Loopback | Reach::Direct => true,
         Reach::Proxied(proxies) => {
             let peer = request.extensions().get::<Peer>();
             let trusted = peer.is_some_and(|peer| proxies.iter().any(|network| network.holds(peer.0.ip())));

@@ -2,11 +2,12 @@
 //! errors of this listener. It must never put a header's or a path's value into a log line.
 
 use super::envelope;
+use super::limits;
 use crate::mcp::errors;
 use crate::mcp::request_id::{HttpRequestId, RequestIds};
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -79,6 +80,22 @@ pub fn try_again(message: &str, request_id: &str) -> Response {
     response
 }
 
+/// A caller asks for more than one may. The connection is closed: it must not keep a seat.
+#[must_use]
+pub fn too_much(refused: limits::Refused, request_id: &str) -> Response {
+    let seconds = refused.after.as_secs().max(1);
+    let error = AnswerError {
+        code: ErrorCode::TryAgain,
+        field: None,
+        message: refused.what.to_owned(),
+        hint: format!("send the same request again in {seconds} s, and fewer at a time"),
+    };
+    let mut response = json(StatusCode::TOO_MANY_REQUESTS, &error, request_id);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// An error as JSON.
 #[must_use]
 pub fn json(status: StatusCode, error: &AnswerError, request_id: &str) -> Response {
@@ -111,6 +128,7 @@ mod tests {
             listener,
             router,
             crate::http::Bounds::default(),
+            None,
             std::future::pending(),
         ));
         let mut stream = TcpStream::connect(address).await.unwrap();

@@ -283,8 +283,9 @@ pub struct RightsRead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It is accepted.
-    Accepted,
+    /// It is accepted, and counted for whoever this stands for: a hash of the tenant, the subject and the agent, which
+    /// says nothing else.
+    Accepted([u8; 16]),
     /// It is not.
     Refused,
     /// Its token holds, and was not issued for reading.

@@ -56,7 +56,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::Watch { claim, watch, seen, .. } => return Ok(watched(asked, &claim, &watch, seen.as_ref())),
         Op::Authenticate { claim } => {
             return Ok(Reply::Authenticated(match authenticated(asked, &claim) {
-                Ok(_) => Standing::Accepted,
+                Ok(caller) => Standing::Accepted(caller.counted_as()),
                 Err(Refusal::Scope) => Standing::Scope,
                 Err(Refusal::Later) => Standing::Later,
                 Err(_) => Standing::Refused,

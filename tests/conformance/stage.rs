@@ -68,7 +68,7 @@ impl Stage {
                 request
             }
         }));
-        tokio::spawn(http::serve(listener, router, options.bounds, std::future::pending()));
+        tokio::spawn(http::serve(listener, router, options.bounds, None, std::future::pending()));
         Self { url: format!("http://{address}{MCP_PATH}"), dana, ben, _home: home }
     }
 }

@@ -138,7 +138,7 @@ impl Ask for InProcess {
 
     async fn authenticate(&self, claim: Claim) -> Result<Standing, AskError> {
         Ok(kenward::identity::authenticate((&self.vault, &Issuers::default()), &self.config, &claim, 0)
-            .map_or(Standing::Refused, |_| Standing::Accepted))
+            .map_or(Standing::Refused, |caller| Standing::Accepted(caller.counted_as())))
     }
 }
 
