@@ -233,6 +233,16 @@ fn only_the_gate_opens_documents() {
     exactly("decides about a document", &["scope.check(", "AccessScope::check"], &["vault/src/gate/mod.rs"]);
 }
 
+/// Else an agent that is limited to some sources could reach another's documents.
+#[test]
+fn answers_ask_for_a_class_in_one_place() {
+    let users = users(&[".class_of("]);
+    let answering = users
+        .into_iter()
+        .filter(|file| file.starts_with("vault/src/gate/") || file.starts_with("vault/src/knowledge_base/"));
+    assert_eq!(answering.collect::<Vec<_>>(), ["vault/src/gate/mod.rs"]);
+}
+
 #[test]
 fn scopes_are_resolved_in_one_place() {
     exactly("resolves a scope", &["AccessScope::resolve("], SCOPES);

@@ -1,6 +1,7 @@
 //! The caller: who is asking, as the authenticator has proven it.
 //! It must never be made from anything that a request says about itself.
 
+use crate::agent::AgentLimits;
 use crate::ids::{AgentId, TenantId, Timestamp, UserId};
 use std::collections::BTreeSet;
 
@@ -21,6 +22,7 @@ pub struct Caller {
     agent: Option<AgentId>,
     credential: Credential,
     membership: Membership,
+    limits: AgentLimits,
 }
 
 /// What proved the identity; looked at again when an answer is released, so that a revoked token ends it.
@@ -90,13 +92,32 @@ impl Caller {
         agent: Option<AgentId>,
         credential: Credential,
     ) -> Self {
-        Self { tenant, subject, agent, credential, membership: Membership::Directory }
+        Self {
+            tenant,
+            subject,
+            agent,
+            credential,
+            membership: Membership::Directory,
+            limits: AgentLimits::default(),
+        }
     }
 
     /// The same caller, whose memberships come from elsewhere.
     #[must_use]
     pub fn with_membership(self, membership: Membership) -> Self {
         Self { membership, ..self }
+    }
+
+    /// The same caller, through an agent that may do only this.
+    #[must_use]
+    pub fn with_limits(self, limits: AgentLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// What the agent may do at most.
+    #[must_use]
+    pub fn limits(&self) -> &AgentLimits {
+        &self.limits
     }
 
     /// Whom a request is counted for: the same for all credentials of one subject through one agent.

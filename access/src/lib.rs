@@ -16,6 +16,7 @@
 
 pub mod acl;
 pub mod acl_class;
+pub mod agent;
 pub mod caller;
 pub mod decision;
 pub mod explain;

@@ -3,6 +3,7 @@
 
 use crate::acl::Clearance;
 use crate::acl_class::ClassTable;
+use crate::agent::Only;
 use crate::caller::{Caller, Subject};
 use crate::decision::{Decision, Holder, decide};
 use crate::groups::{Completeness, Memberships};
@@ -24,6 +25,7 @@ pub struct AccessScope {
     subject: Subject,
     agent: Option<AgentId>,
     holder: Holder,
+    sources: Only,
     right_set: RightSet,
     epoch: RightsEpoch,
     now: Timestamp,
@@ -47,6 +49,8 @@ impl AccessScope {
         // INVARIANT (I1): a caller's groups are that caller's own.
         let memberships =
             if memberships.of() == person { memberships } else { Memberships::none().incomplete() };
+        // INVARIANT: through an agent a caller has the person's rights AND the agent's.
+        let clearance = caller.limits().lower(clearance);
         let holder = Holder::new([own, Principal::Everyone], memberships, clearance);
         let right_set = right_set(caller, &holder);
         Self {
@@ -54,6 +58,7 @@ impl AccessScope {
             subject: caller.subject().clone(),
             agent: caller.agent().cloned(),
             holder,
+            sources: caller.limits().sources.clone(),
             right_set,
             epoch,
             now,
@@ -82,6 +87,12 @@ impl AccessScope {
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.holder
+    }
+
+    /// The sources in which anything may be seen, by name.
+    #[must_use]
+    pub fn sources(&self) -> &Only {
+        &self.sources
     }
 
     /// The key of every cache that depends on this caller's rights.
@@ -165,6 +176,13 @@ fn right_set(caller: &Caller, holder: &Holder) -> RightSet {
     field(&(holder.clearance().compartments.len() as u64).to_le_bytes());
     for compartment in &holder.clearance().compartments {
         field(compartment.as_bytes());
+    }
+    match &caller.limits().sources {
+        Only::All => field(b"all"),
+        Only::These(names) => {
+            field(&(names.len() as u64).to_le_bytes());
+            names.iter().for_each(|name| field(name.as_bytes()));
+        }
     }
     for principal in holder.principals() {
         field(format!("{principal:?}").as_bytes());

@@ -22,6 +22,7 @@ impl Config {
             http_addr: _,
             http: _,
             issuers,
+            agents,
             engine,
             hub,
             models_dir,
@@ -41,6 +42,7 @@ impl Config {
             ("[ingest]", format!("{ingest:?}")),
             ("backup.ledger", format!("{ledger:?}")),
             ("[[source]]", format!("{sources:?}")),
+            ("[[agent]]", format!("{agents:?}")),
             ("[[issuer]]", format!("{issuers:?}")),
             ("http.public_url", format!("{:?}", self.resource())),
         ];

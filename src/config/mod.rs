@@ -1,6 +1,7 @@
 //! The configuration: one `kenward.toml`, variables over it, flags over both. What leaves here is
 //! whole and checked; it must never hold an absent value that would mean "open to all".
 
+pub mod agents;
 pub mod error;
 pub mod issuers;
 pub mod marks;
@@ -185,6 +186,8 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// How it is reached.
     pub http: HttpConfig,
+    /// Agents that may do less than the people they work for.
+    pub agents: agents::Agents,
     /// Issuers whose tokens are accepted; empty = those of the directory alone.
     pub issuers: Vec<IssuerConfig>,
     /// Which embedder.

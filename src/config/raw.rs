@@ -26,6 +26,8 @@ pub(super) struct Raw {
     pub sources: Vec<(Place, BTreeMap<String, Entry>)>,
     /// `[[issuer]]` tables, likewise.
     pub issuers: Vec<(Place, BTreeMap<String, Entry>)>,
+    /// `[[agent]]` tables, likewise.
+    pub agents: Vec<(Place, BTreeMap<String, Entry>)>,
 }
 
 struct Reader<'a> {
@@ -101,6 +103,9 @@ impl Raw {
                 }
                 schema::ISSUER => {
                     self.issuers.extend(tables(&reader, value, schema::ISSUER, schema::ISSUER_KEYS)?);
+                }
+                schema::AGENT => {
+                    self.agents.extend(tables(&reader, value, schema::AGENT, schema::AGENT_KEYS)?);
                 }
                 _ if schema::find(name).is_some() => {
                     self.values.insert(name.to_owned(), reader.entry(value));

@@ -85,12 +85,22 @@ pub const ISSUER_KEYS: &[Key] = &[
     key("group_names", Kind::Text),
 ];
 
+/// Keys of one `[[agent]]`.
+pub const AGENT_KEYS: &[Key] = &[
+    key("id", Kind::Text),
+    key("tools", Kind::Texts),
+    key("sources", Kind::Texts),
+    key("label", Kind::Text),
+];
+
 /// The section whose keys are user ids of this machine.
 pub const OPERATORS: &str = "operators";
 /// The tables that repeat.
 pub const SOURCE: &str = "source";
-/// The other one.
+/// Another one.
 pub const ISSUER: &str = "issuer";
+/// Another one.
+pub const AGENT: &str = "agent";
 
 /// The key with this full name.
 #[must_use]
@@ -119,6 +129,7 @@ pub fn names_in(section: &str) -> Vec<&'static str> {
         add(OPERATORS);
         add(SOURCE);
         add(ISSUER);
+        add(AGENT);
     }
     names
 }

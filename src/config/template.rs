@@ -101,6 +101,15 @@ labels = ["public", "internal", "confidential", "restricted"]
 #groups_claim = "groups"
 #group_names = {{ "5f3c0d5e" = "finance" }}
 
+# Agents that may do less than the people they work for, by the client id in their tokens. What is not said is not
+# limited; an empty list is nothing.
+#[[agent]]
+#id = "my-agent"
+#tools = ["search", "fetch"]
+#sources = ["handbook"]
+# The highest label that it may see.
+#label = "internal"
+
 # Folders to ingest; `kenward ingest PATH` records others by itself.
 #[[source]]
 #name = "handbook"

@@ -40,6 +40,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         operators: operators(raw.operators.as_ref(), file.is_some())?,
         http_addr,
         http,
+        agents: super::agents::read(&raw.agents, &labels)?,
         issuers,
         engine: engine(values)?,
         hub: hub(values)?,

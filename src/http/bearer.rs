@@ -69,9 +69,9 @@ pub async fn layer<A: Ask>(
     };
     let claim = Claim::Bearer(token);
     match ask.authenticate(claim.clone()).await {
-        Ok(Standing::Accepted(caller)) => match callers.enter(caller, kind(&request)) {
+        Ok(Standing::Accepted(accepted)) => match callers.enter(accepted.counted_as, kind(&request)) {
             Ok(pass) => {
-                request.extensions_mut().insert(RequestClaim(claim));
+                request.extensions_mut().insert(RequestClaim { claim, accepted });
                 pass.until_sent(next.run(request).await)
             }
             Err(refused) => respond::too_much(refused, &request_id),

@@ -119,5 +119,6 @@ pub fn operator(vault: &Vault, config: &Config, uid: u32) -> Result<Operator, Re
 
 #[expect(clippy::disallowed_methods, reason = "the one place that states that an identity was proven")]
 fn proven(config: &Config, subject: Subject, agent: Option<AgentId>, credential: Credential) -> Caller {
-    Caller::authenticated(config.tenant.clone(), subject, agent, credential)
+    let limits = agent.as_ref().and_then(|agent| config.agents.get(agent)).cloned().unwrap_or_default();
+    Caller::authenticated(config.tenant.clone(), subject, agent, credential).with_limits(limits)
 }

@@ -11,7 +11,7 @@ use crate::mcp::prompts::{self, Document, Plan, PromptSpec};
 use crate::mcp::request_id::{HttpRequestId, RequestIds};
 use crate::mcp::tools::{self, ToolSpec};
 use crate::mcp::{completions, errors, progress, render, stdio, surfaces};
-use crate::owner::ops::{Claim, Question};
+use crate::owner::ops::{Accepted, Claim, Question};
 use axum::http::request::Parts;
 use kenward_vault::AnswerError;
 use rmcp::model::{
@@ -47,7 +47,12 @@ pub enum Claims {
 /// The claim of an HTTP request, put into its extensions by the bearer layer, which has taken the
 /// header away and asked the owner.
 #[derive(Clone)]
-pub struct RequestClaim(pub Claim);
+pub struct RequestClaim {
+    /// The claim.
+    pub claim: Claim,
+    /// What the owner said of it.
+    pub accepted: Accepted,
+}
 
 /// The MCP server over whoever answers.
 #[derive(Clone)]
@@ -104,9 +109,17 @@ impl<A: Ask> KenwardServer<A> {
             Claims::Process(claim) => Some(claim.clone()),
             Claims::Request => {
                 let parts = context.extensions.get::<Parts>()?;
-                parts.extensions.get::<RequestClaim>().map(|claim| claim.0.clone())
+                parts.extensions.get::<RequestClaim>().map(|request| request.claim.clone())
             }
         }
+    }
+
+    /// Whether the caller's agent may call a tool. One that it may not is to it as if it were not there. Over stdio no
+    /// agent is known; the owner decides in any case.
+    fn may_call(&self, tool: &ToolSpec, context: &RequestContext<RoleServer>) -> bool {
+        let parts = context.extensions.get::<Parts>();
+        let request = parts.and_then(|parts| parts.extensions.get::<RequestClaim>());
+        request.is_none_or(|request| request.accepted.may_call(tool.name))
     }
 
     /// The id that the HTTP layer gave the request, or a new one.
@@ -273,9 +286,10 @@ impl<A: Ask> ServerHandler for KenwardServer<A> {
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = tools::TOOLS.iter().map(ToolSpec::definition).collect();
+        let tools = tools::TOOLS.iter().filter(|tool| self.may_call(tool, &context));
+        let tools = tools.map(ToolSpec::definition).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
@@ -288,8 +302,10 @@ impl<A: Ask> ServerHandler for KenwardServer<A> {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(tool) = tools::find(&request.name) else {
-            let names: Vec<&str> = tools::TOOLS.iter().map(|tool| tool.name).collect();
+        let found = tools::find(&request.name).filter(|tool| self.may_call(tool, &context));
+        let Some(tool) = found else {
+            let tools = tools::TOOLS.iter().filter(|tool| self.may_call(tool, &context));
+            let names: Vec<&str> = tools.map(|tool| tool.name).collect();
             let error = errors::argument(
                 "name",
                 format!("unknown tool `{}`", echo(&request.name)),

@@ -5,7 +5,7 @@ use super::ask::{Ask, AskError};
 use super::request_id::RequestIds;
 use super::surfaces::{METHODS, surfaces};
 use super::{Claims, KenwardServer, Pace, errors};
-use crate::owner::ops::{Claim, Question, Standing};
+use crate::owner::ops::{Accepted, Claim, Question, Standing};
 use kenward_vault::knowledge_base::{Seen, Watch};
 use kenward_vault::{AnswerError, ErrorCode};
 use rmcp::model::{
@@ -83,7 +83,7 @@ impl Ask for Scripted {
     }
 
     async fn authenticate(&self, _: Claim) -> Result<Standing, AskError> {
-        Ok(Standing::Accepted([0; 16]))
+        Ok(Standing::Accepted(Accepted::default()))
     }
 }
 

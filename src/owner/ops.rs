@@ -8,6 +8,8 @@
 
 pub use super::operations::{Operate, Operated, SourceFiles, SourceStatus, Status, Verification};
 use crate::config::marks::Marks;
+use kenward_access::agent::Only;
+use kenward_access::caller::Caller;
 use kenward_ingest::pipeline::plan::Plan;
 use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
 use kenward_vault::AnswerError;
@@ -22,6 +24,7 @@ use kenward_vault::sources::HiddenDocuments;
 use kenward_vault::vault::{Stats, Why};
 use kenward_vault::writer::{Failure, Freshness, SourceSpec};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The words of [`Reply::Failed`] for what should not happen.
 pub const INTERNAL: &str = "something failed inside";
@@ -279,13 +282,39 @@ pub struct RightsRead {
     pub views: ViewsChanged,
 }
 
+/// What a front must know of a claim that is accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Whom its requests are counted for: a hash of the tenant, the subject and the agent, which says nothing else.
+    pub counted_as: [u8; 16],
+    /// The tools that its agent may call; `None` = all.
+    pub tools: Option<BTreeSet<String>>,
+}
+
+impl Accepted {
+    /// Of a caller.
+    #[must_use]
+    pub fn of(caller: &Caller) -> Self {
+        let tools = match &caller.limits().tools {
+            Only::All => None,
+            Only::These(names) => Some(names.iter().map(|name| String::from(&**name)).collect()),
+        };
+        Self { counted_as: caller.counted_as(), tools }
+    }
+
+    /// Whether a tool may be called.
+    #[must_use]
+    pub fn may_call(&self, tool: &str) -> bool {
+        self.tools.as_ref().is_none_or(|tools| tools.contains(tool))
+    }
+}
+
 /// How a claim stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It is accepted, and counted for whoever this stands for: a hash of the tenant, the subject and the agent, which
-    /// says nothing else.
-    Accepted([u8; 16]),
+    /// It is accepted.
+    Accepted(Accepted),
     /// It is not.
     Refused,
     /// Its token holds, and was not issued for reading.

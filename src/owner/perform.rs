@@ -4,7 +4,7 @@
 #![expect(clippy::result_large_err, reason = "what refuses an operation is its reply; there is one of them")]
 
 use super::ops::{
-    Claim, Health, INTERNAL, Op, Question, Reply, RightsRead, RunOrder, SourceFailures, Standing,
+    Accepted, Claim, Health, INTERNAL, Op, Question, Reply, RightsRead, RunOrder, SourceFailures, Standing,
 };
 use super::stages::Stages;
 use super::{BackendError, apart};
@@ -56,7 +56,7 @@ fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
         Op::Watch { claim, watch, seen, .. } => return Ok(watched(asked, &claim, &watch, seen.as_ref())),
         Op::Authenticate { claim } => {
             return Ok(Reply::Authenticated(match authenticated(asked, &claim) {
-                Ok(caller) => Standing::Accepted(caller.counted_as()),
+                Ok(caller) => Standing::Accepted(Accepted::of(&caller)),
                 Err(Refusal::Scope) => Standing::Scope,
                 Err(Refusal::Later) => Standing::Later,
                 Err(_) => Standing::Refused,

@@ -12,7 +12,7 @@ use kenward::mcp::ask::AskError;
 use kenward::mcp::request_id::RequestIds;
 use kenward::mcp::surfaces::surfaces;
 use kenward::mcp::{Ask, Claims, KenwardServer};
-use kenward::owner::ops::{Claim, Question, Standing};
+use kenward::owner::ops::{Accepted, Claim, Question, Standing};
 use kenward_vault::knowledge_base::{Completed, Filters, Mode, Seen, Watch};
 use kenward_vault::{AnswerError, Vault};
 use rmcp::model::{CallToolRequestParams, ClientConfig, ClientRequest, ProtocolVersion};
@@ -138,7 +138,7 @@ impl Ask for InProcess {
 
     async fn authenticate(&self, claim: Claim) -> Result<Standing, AskError> {
         Ok(kenward::identity::authenticate((&self.vault, &Issuers::default()), &self.config, &claim, 0)
-            .map_or(Standing::Refused, |caller| Standing::Accepted(caller.counted_as())))
+            .map_or(Standing::Refused, |caller| Standing::Accepted(Accepted::of(&caller))))
     }
 }
 

@@ -98,6 +98,8 @@ pub(crate) struct Gate<'a> {
     pub(crate) pin: &'a Pin,
     pub(crate) scope: &'a AccessScope,
     pub(crate) filter: AccessFilter<'a>,
+    /// By index of the pinned image's sources: whether anything of it may be seen through this agent.
+    sources: Vec<bool>,
     pub(crate) record: RecordId,
     leaving: RefCell<Leaving>,
 }
@@ -138,7 +140,9 @@ impl<'a> Gate<'a> {
         record: RecordId,
     ) -> Self {
         let filter = scope.filter(&pin.rights.classes);
-        Self { core, caller, pin, scope, filter, record, leaving: RefCell::default() }
+        let sources = pin.published.image.sources.iter().map(|source| scope.sources().holds(&source.name));
+        let sources = sources.collect();
+        Self { core, caller, pin, scope, filter, sources, record, leaving: RefCell::default() }
     }
 
     /// Resolves what a proven caller holds under these rights; `None` if the person was disabled, or
@@ -152,9 +156,19 @@ impl<'a> Gate<'a> {
         scope::resolve(core, caller, rights, now)
     }
 
+    /// The class that guards a document under these rights, if it is in a source that this caller's agent may see
+    /// anything of. `None` = nobody, for this caller.
+    ///
+    /// INVARIANT: answers ask for a class here and nowhere else; a tidy test holds that.
+    pub(crate) fn class_in(&self, rights: &Rights, document: DocNo) -> Option<ClassId> {
+        let source = self.pin.published.image.documents.get(&document)?.source;
+        let may = self.sources.get(source as usize).copied().unwrap_or_default();
+        may.then(|| rights.class_of(document)).flatten()
+    }
+
     /// Whether this document may be seen, by the pinned rights.
     pub(crate) fn sees(&self, document: DocNo) -> bool {
-        self.pin.rights.class_of(document).is_some_and(|class| self.filter.sees(class))
+        self.class_in(&self.pin.rights, document).is_some_and(|class| self.filter.sees(class))
     }
 
     /// The late check: decides again with the rights as they are now. Everything about a document
@@ -162,7 +176,7 @@ impl<'a> Gate<'a> {
     pub(crate) fn open(&self, document: DocNo) -> Result<Opened<'a>, Stop> {
         let rights = self.core.rights.load();
         // Not visible now, though it was at the pin: it has narrowed since.
-        let class = rights.class_of(document).ok_or(Stop::Again)?;
+        let class = self.class_in(&rights, document).ok_or(Stop::Again)?;
         #[expect(clippy::disallowed_methods, reason = "the gate is the one place that opens documents")]
         let (decision, grant) = self.scope.check(document, class, &rights.classes);
         let grant = grant.ok_or(Stop::Again)?;

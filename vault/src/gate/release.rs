@@ -107,7 +107,7 @@ impl Gate<'_> {
         // INVARIANT (I9): only what was visible at the pin is compared; an epoch is never.
         let narrowed = self.pin.published.image.documents.iter().any(|(document, _)| {
             self.sees(document)
-                && (!rights.class_of(document).is_some_and(|class| filter.sees(class))
+                && (!self.class_in(rights, document).is_some_and(|class| filter.sees(class))
                     || place(rights, document) != place(&self.pin.rights, document))
         });
         if narrowed { Verdict::Narrowed } else { Verdict::Same }

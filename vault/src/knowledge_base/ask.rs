@@ -26,6 +26,12 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// For the record of a question that this caller's agent may not ask.
+    pub(super) fn of_another_tool(question: &super::Question) -> Self {
+        let (text, filters) = (String::new(), BTreeMap::new());
+        Self { tool: question.name(), text, filters, limit: None, cursor: None }
+    }
+
     /// Hash of the request without cursor and limit.
     fn hash(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new_derive_key("kenward 2026 request v1");

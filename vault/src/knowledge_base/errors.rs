@@ -48,6 +48,11 @@ pub(super) fn cursor() -> AnswerError {
     )
 }
 
+/// What an agent is not given is to it as if it were not there: the protocol tells it so before this does.
+pub(super) fn not_for_this_agent() -> AnswerError {
+    argument("name", "this server has no such tool for this agent", "use the tools that `tools/list` names")
+}
+
 pub(super) fn too_many_watched() -> AnswerError {
     argument(
         "resourceSubscriptions",

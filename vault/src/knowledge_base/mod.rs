@@ -125,6 +125,9 @@ impl KnowledgeBase {
         watch: &Watch,
         seen: Option<&Seen>,
     ) -> Result<(Seen, Option<Disclosure>), AnswerError> {
+        if !caller.limits().tools.holds(requests::WATCHING) {
+            return Err(errors::not_for_this_agent());
+        }
         watch::watch(self, caller, watch, seen)
     }
 
@@ -133,6 +136,13 @@ impl KnowledgeBase {
     /// # Errors
     /// [`AnswerError`].
     pub fn answer_to(&self, caller: &Caller, question: &Question) -> Result<Disclosure, AnswerError> {
+        if !caller.limits().tools.holds(question.tool()) {
+            return Err(self.refuse(
+                caller,
+                &ask::Asking::of_another_tool(question),
+                errors::not_for_this_agent(),
+            ));
+        }
         match question {
             Question::Search(request) => self.search(caller, request),
             Question::Fetch(request) => self.fetch(caller, request),

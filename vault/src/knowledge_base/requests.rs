@@ -154,7 +154,25 @@ pub enum Question {
     },
 }
 
+/// The tool whose rights a subscription needs.
+pub(super) const WATCHING: &str = "fetch";
+
 impl Question {
+    /// The tool that an agent must have for it: whatever can be had without a tool can be had with that one.
+    #[must_use]
+    pub fn tool(&self) -> &'static str {
+        match self {
+            Self::Search(_) => "search",
+            Self::Fetch(_) | Self::ReadResource { .. } => "fetch",
+            Self::ListSources(_) | Self::Complete { what: Completed::Source, .. } => "list_sources",
+            Self::ListDocuments(_)
+            | Self::ListResources { .. }
+            | Self::Complete { what: Completed::Title | Completed::Id, .. }
+            | Self::ByTitle { .. } => "list_documents",
+            Self::VerifyQuote(_) => "verify_quote",
+        }
+    }
+
     /// Its name, for logs and records.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -37,7 +37,7 @@ impl Views {
             return Ok((visible, view));
         }
         let chunks = image.documents.iter().filter_map(|(number, document)| {
-            let class = gate.pin.rights.class_of(number)?;
+            let class = gate.class_in(&gate.pin.rights, number)?;
             gate.filter.sees(class).then_some((document, class))
         });
         let chunks = chunks.flat_map(|(document, class)| {
