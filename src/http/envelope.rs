@@ -195,7 +195,7 @@ mod tests {
         for (words, kind, status, code) in [
             (words("{\"zebra"), "application/json", 400, -32700),
             (words(""), "application/json", 400, -32700),
-            (words("{} zebra"), "application/json", 400, -32700),
+            (words(r#"{"jsonrpc":"2.0","id":1,"method":"ping"} zebra"#), "application/json", 400, -32700),
             (words("[\"zebra\"]"), "Application/JSON; charset=utf-8", 400, -32600),
             (words("{\"jsonrpc\":\"1.0\",\"zebra\":1}"), "application/json", 400, -32600),
             (words("7"), "application/json", 400, -32600),
