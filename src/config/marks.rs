@@ -41,8 +41,7 @@ impl Config {
             ("[ingest]", format!("{ingest:?}")),
             ("backup.ledger", format!("{ledger:?}")),
             ("[[source]]", format!("{sources:?}")),
-            ("[[issuer]]", format!("{issuers:?}")),
-            ("http.public_url", format!("{:?}", self.resource())),
+            ("[[issuer]]", format!("{issuers:?} {:?}", self.resource())),
         ];
         parts.into_iter().map(|(part, value)| (part.to_owned(), short(&value))).collect()
     }

@@ -29,8 +29,8 @@ fn the_written_file_is_valid_and_names_every_key() {
         })
         .collect();
     let full = read(&uncommented).unwrap();
-    assert_eq!(full.sources.len(), 1);
-    for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS) {
+    assert_eq!((full.sources.len(), full.issuers.len()), (1, 1));
+    for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS).chain(schema::ISSUER_KEYS) {
         let name = key.name.rsplit('.').next().unwrap();
         assert!(uncommented.lines().any(|l| l.starts_with(&format!("{name} ="))), "`{name}` is not in it");
     }
@@ -171,7 +171,9 @@ fn an_issuer_is_what_its_tokens_say_and_nothing_is_left_open() {
     let config = issuer("").unwrap();
     assert_eq!(config.resource().as_deref(), Some("http://127.0.0.1:8765/mcp"));
     assert_eq!(config.issuers[0].algorithms.len(), 4);
-    let groups = issuer("groups = \"intersect\"\ngroups_claim = \"roles\"\ngroup_names = { \"x\" = \"crew\" }\n").unwrap();
+    let groups =
+        issuer("groups = \"intersect\"\ngroups_claim = \"roles\"\ngroup_names = { \"x\" = \"crew\" }\n")
+            .unwrap();
     assert_eq!(groups.issuers[0].groups.name(), "intersect");
     for (more, key) in [
         ("algorithms = [\"none\"]\n", "issuer.algorithms"),
