@@ -43,8 +43,7 @@ impl Config {
             ("backup.ledger", format!("{ledger:?}")),
             ("[[source]]", format!("{sources:?}")),
             ("[[agent]]", format!("{agents:?}")),
-            ("[[issuer]]", format!("{issuers:?}")),
-            ("http.public_url", format!("{:?}", self.resource())),
+            ("[[issuer]]", format!("{issuers:?} {:?}", self.resource())),
         ];
         parts.into_iter().map(|(part, value)| (part.to_owned(), short(&value))).collect()
     }

@@ -148,8 +148,12 @@ pub(super) fn read(
         if proxies.is_empty() { Reach::Direct } else { Reach::Proxied(proxies) }
     };
     if issuers && public_url.is_none() && addr.port() == 0 {
-        let found = "missing, with `[[issuer]]` and port 0 in `http.addr`";
-        return Err(values.wrong("http.public_url", found, PUBLIC_URL));
+        return Err(ConfigError::Value {
+            key: "http.public_url".into(),
+            place: values.place("http.addr"),
+            found: "missing, with `[[issuer]]` and port 0".into(),
+            expected: PUBLIC_URL.into(),
+        });
     }
     Ok((addr, HttpConfig { public_url, allowed_hosts, allowed_origins, reach, tls, limits }))
 }

@@ -29,8 +29,8 @@ fn the_written_file_is_valid_and_names_every_key() {
         })
         .collect();
     let full = read(&uncommented).unwrap();
-    assert_eq!(full.sources.len(), 1);
-    for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS) {
+    assert_eq!((full.sources.len(), full.issuers.len()), (1, 1));
+    for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS).chain(schema::ISSUER_KEYS) {
         let name = key.name.rsplit('.').next().unwrap();
         assert!(uncommented.lines().any(|l| l.starts_with(&format!("{name} ="))), "`{name}` is not in it");
     }
@@ -159,5 +159,52 @@ fn sizes_have_units_and_a_least_one() {
     assert_eq!(memory("\"2 GiB\"").unwrap(), 2 << 30);
     for wrong in ["\"63MiB\"", "\"1024\"", "\"-1GiB\"", "\"99999999999999GiB\"", "1024"] {
         assert!(memory(wrong).unwrap_err().to_string().contains("ingest.memory"), "{wrong}");
+    }
+}
+
+#[test]
+fn an_issuer_is_what_its_tokens_say_and_nothing_is_left_open() {
+    let issuer = |more: &str| {
+        let text = format!("data_dir = \"data\"\n[[issuer]]\nurl = \"https://login.example.com\"\n{more}");
+        Config::from_text(Path::new("/nowhere/kenward.toml"), &text)
+    };
+    let config = issuer("").unwrap();
+    assert_eq!(config.resource().as_deref(), Some("http://127.0.0.1:8765/mcp"));
+    assert_eq!(config.issuers[0].algorithms.len(), 4);
+    let groups =
+        issuer("groups = \"intersect\"\ngroups_claim = \"roles\"\ngroup_names = { \"x\" = \"crew\" }\n")
+            .unwrap();
+    assert_eq!(groups.issuers[0].groups.name(), "intersect");
+    for (more, key) in [
+        ("algorithms = [\"none\"]\n", "issuer.algorithms"),
+        ("algorithms = [\"HS256\"]\n", "issuer.algorithms"),
+        ("algorithms = [\"rs256\"]\n", "issuer.algorithms"),
+        ("algorithms = []\n", "issuer.algorithms"),
+        ("groups = \"union\"\n", "issuer.groups"),
+        ("groups_claim = \"roles\"\n", "issuer.groups_claim"),
+        ("group_names = { \"x\" = \"crew\" }\n", "issuer.group_names"),
+        ("groups = \"claims\"\ngroup_names = { \"x\" = 7 }\n", "issuer.group_names"),
+        ("jwks_uri = \"http://login.example.com/keys\"\n", "issuer.jwks_uri"),
+        ("audience = [\"\"]\n", "issuer.audience"),
+        ("any_typ = \"yes\"\n", "issuer.any_typ"),
+        ("scopes = [\"kb:read\"]\n", "issuer.scopes"),
+        ("[[issuer]]\nurl = \"https://login.example.com\"\n", "issuer.url"),
+        ("[[issuer]]\nurl = \"http://login.example.com\"\n", "issuer.url"),
+        ("[[issuer]]\nurl = \"https://Login.example.com\"\n", "issuer.url"),
+        ("[[issuer]]\nurl = \"https://login.example.com/a?b\"\n", "issuer.url"),
+        ("[[issuer]]\nurl = \"https://u@login.example.com\"\n", "issuer.url"),
+        ("[[issuer]]\naudience = [\"a\"]\n", "issuer.url"),
+        ("[http]\npublic_url = \"https://kb.example.com/mcp/\"\n", "http.public_url"),
+        ("[http]\npublic_url = \"https://kb.example.com\"\n", "http.public_url"),
+        ("[http]\npublic_url = \"http://kb.example.com/mcp\"\n", "http.public_url"),
+        ("[http]\npublic_url = \"https://kb.example.com/mcp?a\"\n", "http.public_url"),
+        ("[http]\naddr = \"127.0.0.1:0\"\n", "http.public_url"),
+        ("[http]\nallowed_hosts = [\"a b\"]\n", "http.allowed_hosts"),
+        ("[http]\nallowed_origins = [\"kb.example.com\"]\n", "http.allowed_origins"),
+        ("[http]\nallowed_origins = [\"https://kb.example.com/\"]\n", "http.allowed_origins"),
+        ("[http]\ntrusted_proxies = [\"0.0.0.0/0\"]\n", "http.trusted_proxies"),
+    ] {
+        let error = issuer(more).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{key}`")), "{more}: {error}");
     }
 }

@@ -66,8 +66,10 @@ impl Provider {
             .spawn()
             .unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let ready = BufReader::new(output).lines().map_while(Result::ok).any(|line| line == "ready");
-        assert!(ready, "the authorization server did not start");
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line == "ready"), "the authorization server did not start");
+        // It has more to say, and ends if nobody takes it.
+        std::thread::spawn(move || lines.for_each(drop));
         Some(Self { child, _input: input })
     }
 }
