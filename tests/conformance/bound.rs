@@ -29,8 +29,8 @@ impl Owners {
 
     fn who(&self, request: &Request) -> Option<&'static str> {
         match request.extensions().get::<RequestClaim>()? {
-            RequestClaim(Claim::Bearer(token)) => self.people.get(token).copied(),
-            RequestClaim(_) => None,
+            RequestClaim { claim: Claim::Bearer(token), .. } => self.people.get(token).copied(),
+            RequestClaim { .. } => None,
         }
     }
 
