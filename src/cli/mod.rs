@@ -11,6 +11,7 @@ mod doctor;
 mod fail;
 mod groups;
 mod health;
+mod hosted;
 mod ingest;
 mod init;
 mod keys;

@@ -3,7 +3,7 @@
 //! anything but the protocol to standard output while it serves stdio.
 
 use super::fail::{Fix, unexpected};
-use super::{Context, Outcome, out, schedule};
+use super::{Context, Outcome, hosted, out, schedule};
 use crate::config::{Overrides, Reach};
 use crate::http::tls::Tls;
 use crate::http::{self, HttpOptions};
@@ -43,6 +43,10 @@ impl Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
+    if !context.config.tenants.is_empty() {
+        anyhow::ensure!(!args.stdio, hosted::NOT_OVER_STDIO);
+        return hosted::run(context).await;
+    }
     let backend = context.backend().await?;
     let served = until_it_ends(args, &backend, context).await;
     // A run that is under way when serving ends is interrupted, and goes on with the next one.
@@ -78,7 +82,7 @@ async fn until_it_ends(args: Args, backend: &Backend, context: &Context) -> anyh
 }
 
 /// Every connection is a file: as many as this process may have.
-fn many_files() {
+pub(super) fn many_files() {
     let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
     if limit.current.is_none_or(|now| now >= wanted) {
@@ -94,13 +98,16 @@ fn many_files() {
 const FILES: u64 = 16_384;
 
 /// How serving ended.
-enum Ended {
+pub(super) enum Ended {
     ByItself,
     BySignal,
 }
 
 /// The listener for metrics and readiness, if that is configured.
-async fn operations_listener(backend: &Backend, context: &Context) -> anyhow::Result<Option<TcpListener>> {
+pub(super) async fn operations_listener(
+    backend: &Backend,
+    context: &Context,
+) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = context.config.operations else { return Ok(None) };
     // Whoever runs it must be one who may see what it counts.
     match backend.ask(Op::Operate(Operate::Ready)).await? {
@@ -124,7 +131,7 @@ async fn operations_listener(backend: &Backend, context: &Context) -> anyhow::Re
 }
 
 /// Serves metrics and readiness, if that is configured, until it is dropped. Ends only with an error.
-async fn operations(backend: &Backend, listener: Option<TcpListener>) -> anyhow::Result<Ended> {
+pub(super) async fn operations(backend: &Backend, listener: Option<TcpListener>) -> anyhow::Result<Ended> {
     let Some(listener) = listener else { return std::future::pending().await };
     let address = listener.local_addr().context("the listener's address")?;
     out::say(&format!("metrics and readiness at http://{address}/metrics and /readyz"));
@@ -171,7 +178,7 @@ async fn must_be_somebody(backend: &Backend, claim: &Claim) -> anyhow::Result<()
 }
 
 /// The listener for agents.
-async fn listener(context: &Context) -> anyhow::Result<TcpListener> {
+pub(super) async fn listener(context: &Context) -> anyhow::Result<TcpListener> {
     let bound = http::bind(context.config.http_addr, &context.config.http.reach).await;
     bound.map_err(|error| {
         let (message, hint) = crate::owner::words(&error);
@@ -207,7 +214,7 @@ async fn over_http(backend: &Backend, context: &Context, listener: TcpListener) 
 }
 
 /// TLS, if it is spoken here. Where the configuration lets others reach the address, it is that or a proxy.
-fn tls(context: &Context) -> anyhow::Result<Option<Tls>> {
+pub(super) fn tls(context: &Context) -> anyhow::Result<Option<Tls>> {
     let config = &context.config.http;
     let Some(files) = config.tls.clone() else {
         anyhow::ensure!(config.reach != Reach::Direct, "without TLS or a proxy nothing is served to others");

@@ -89,7 +89,7 @@ mod tests {
             ("[[agent]]\nid = \"a\"\ntools = [\"grep\"]\n", "`verify_quote`"),
             ("[[agent]]\nid = \"a\"\nlabel = \"top\"\n", "`labels`"),
             ("[[agent]]\nid = \"a\"\n[[agent]]\nid = \"a\"\n", "another agent"),
-            ("[[agent]]\nid = \"a\"\ntool = []\n", "agent.tools"),
+            ("[[agent]]\nid = \"a\"\ntool = []\n", "agent.tool"),
         ] {
             let error = of(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

@@ -23,6 +23,8 @@ impl Config {
             http: _,
             issuers,
             agents,
+            // Each has an owner and marks of its own.
+            tenants: _,
             engine,
             hub,
             models_dir,

@@ -10,6 +10,7 @@ mod raw;
 mod reach;
 pub mod schema;
 pub mod template;
+pub mod tenants;
 mod validate;
 
 pub use error::{ConfigError, Place};
@@ -186,6 +187,8 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// How it is reached.
     pub http: HttpConfig,
+    /// Tenants that are served by this process, if there are several.
+    pub tenants: Vec<tenants::TenantEntry>,
     /// Agents that may do less than the people they work for.
     pub agents: agents::Agents,
     /// Issuers whose tokens are accepted; empty = those of the directory alone.
@@ -237,6 +240,19 @@ impl Config {
         }
         flags(&mut raw, overrides);
         validate::validate(raw, file.as_deref())
+    }
+
+    /// Reads and checks the configuration of a tenant among several: its file alone, without variables and flags, which
+    /// are for all.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn of_tenant(path: &Path) -> Result<Self, ConfigError> {
+        let text = bounded(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => ConfigError::NotFound { path: path.to_owned() },
+            _ => ConfigError::Unreadable { path: path.to_owned(), source },
+        })?;
+        Self::from_text(path, &text)
     }
 
     /// Reads and checks a text as if it were the file at `path`, without variables and flags.

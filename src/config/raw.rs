@@ -28,6 +28,8 @@ pub(super) struct Raw {
     pub issuers: Vec<(Place, BTreeMap<String, Entry>)>,
     /// `[[agent]]` tables, likewise.
     pub agents: Vec<(Place, BTreeMap<String, Entry>)>,
+    /// `[[tenants]]` tables, likewise.
+    pub tenants: Vec<(Place, BTreeMap<String, Entry>)>,
 }
 
 struct Reader<'a> {
@@ -103,6 +105,9 @@ impl Raw {
                 }
                 schema::ISSUER => {
                     self.issuers.extend(tables(&reader, value, schema::ISSUER, schema::ISSUER_KEYS)?);
+                }
+                schema::TENANTS => {
+                    self.tenants.extend(tables(&reader, value, schema::TENANTS, schema::TENANT_KEYS)?);
                 }
                 schema::AGENT => {
                     self.agents.extend(tables(&reader, value, schema::AGENT, schema::AGENT_KEYS)?);

@@ -101,6 +101,7 @@ fn limits(values: Values<'_>) -> Result<Limits, ConfigError> {
 pub(super) fn read(
     values: Values<'_>,
     issuers: bool,
+    hosts_others: bool,
     base: &Path,
 ) -> Result<(SocketAddr, HttpConfig), ConfigError> {
     let (tls, limits) = (tls(values, base)?, limits(values)?);
@@ -126,8 +127,9 @@ pub(super) fn read(
     } else {
         let https = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         let given = [
-            (issuers, "`[[issuer]]`"),
-            (https, "`http.public_url` (https)"),
+            // Several tenants have their own, which are looked at when they are served.
+            (issuers || hosts_others, "`[[issuer]]`"),
+            (https || hosts_others, "`http.public_url` (https)"),
             (!allowed_hosts.is_empty(), "`http.allowed_hosts`"),
             (
                 !proxies.is_empty() || tls.is_some(),

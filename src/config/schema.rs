@@ -93,6 +93,9 @@ pub const AGENT_KEYS: &[Key] = &[
     key("label", Kind::Text),
 ];
 
+/// Keys of one `[[tenants]]`.
+pub const TENANT_KEYS: &[Key] = &[key("name", Kind::Text), key("config", Kind::Text)];
+
 /// The section whose keys are user ids of this machine.
 pub const OPERATORS: &str = "operators";
 /// The tables that repeat.
@@ -101,6 +104,8 @@ pub const SOURCE: &str = "source";
 pub const ISSUER: &str = "issuer";
 /// Another one.
 pub const AGENT: &str = "agent";
+/// Another one.
+pub const TENANTS: &str = "tenants";
 
 /// The key with this full name.
 #[must_use]
@@ -130,6 +135,7 @@ pub fn names_in(section: &str) -> Vec<&'static str> {
         add(SOURCE);
         add(ISSUER);
         add(AGENT);
+        add(TENANTS);
     }
     names
 }

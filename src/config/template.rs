@@ -101,6 +101,12 @@ labels = ["public", "internal", "confidential", "restricted"]
 #groups_claim = "groups"
 #group_names = {{ "5f3c0d5e" = "finance" }}
 
+# Several organisations in one process, each with a configuration of its own (folder, keys, people, issuers), at
+# /t/NAME/mcp. What is served besides is then only theirs; other verbs are run with --config FILE.
+#[[tenants]]
+#name = "harbor"
+#config = "harbor/kenward.toml"
+
 # Agents that may do less than the people they work for, by the client id in their tokens. What is not said is not
 # limited; an empty list is nothing.
 #[[agent]]

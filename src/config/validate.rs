@@ -32,7 +32,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         }
     }
     let issuers = super::issuers::read(&raw.issuers)?;
-    let (http_addr, http) = super::reach::read(values, !issuers.is_empty(), &base)?;
+    let (http_addr, http) = super::reach::read(values, !issuers.is_empty(), !raw.tenants.is_empty(), &base)?;
     Ok(Config {
         file: file.map(Path::to_owned),
         data_dir,
@@ -41,6 +41,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         http_addr,
         http,
         agents: super::agents::read(&raw.agents, &labels)?,
+        tenants: super::tenants::read(&raw.tenants, &base)?,
         issuers,
         engine: engine(values)?,
         hub: hub(values)?,

@@ -38,7 +38,7 @@ impl Posted {
         let headers = request.headers();
         let version = headers.get(PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
         Self {
-            message: request.method() == Method::POST && request.uri().path() == super::MCP_PATH,
+            message: request.method() == Method::POST && super::is_endpoint(request.uri().path()),
             json: says_json(headers),
             version: version
                 .filter(|version| !surfaces::PROTOCOL_VERSIONS.iter().any(|ours| ours.as_str() == *version))

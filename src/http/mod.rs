@@ -24,6 +24,7 @@ use crate::mcp::request_id::RequestIds;
 use crate::mcp::{Ask, Claims, KenwardServer};
 use axum::routing::{any, get};
 use axum::{Router, middleware};
+use kenward_access::ids::TenantId;
 use limits::{Callers, Limits};
 pub use listen::{Bounds, serve};
 use rebinding::Lists;
@@ -38,6 +39,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The path of the MCP endpoint.
 pub const MCP_PATH: &str = "/mcp";
+/// What stands before a tenant's name in its path.
+const TENANTS: &str = "/t/";
 
 /// How the endpoint behaves.
 #[derive(Debug, Clone)]
@@ -78,6 +81,12 @@ impl HttpOptions {
             limits: Limits::default(),
             ending: CancellationToken::new(),
         }
+    }
+
+    /// A tenant's, behind the listener that these are of.
+    #[must_use]
+    pub fn of_tenant(&self, config: &Config) -> Self {
+        Self { resource: Resource::of(config), limits: config.http.limits, ..self.clone() }
     }
 
     /// As configured, for a listener on this port.
@@ -132,16 +141,45 @@ pub async fn bind(address: SocketAddr, reach: &Reach) -> Result<TcpListener, Htt
     TcpListener::bind(address).await.map_err(|source| HttpError::Bind { address, source })
 }
 
+/// The path of a tenant's endpoint, where several are served.
+#[must_use]
+pub fn tenant_path(tenant: &TenantId) -> String {
+    format!("{TENANTS}{tenant}{MCP_PATH}")
+}
+
+/// Whether a path is one of an MCP endpoint.
+pub(crate) fn is_endpoint(path: &str) -> bool {
+    let tenant = path.strip_prefix(TENANTS).and_then(|rest| rest.strip_suffix(MCP_PATH));
+    path == MCP_PATH || tenant.is_some_and(|tenant| TenantId::new(tenant).is_ok())
+}
+
 /// The whole endpoint.
 pub fn router<A: Ask>(ask: A, options: &HttpOptions) -> Router {
     let ids = RequestIds::default();
-    let server = KenwardServer::new(ask.clone(), Claims::Request).with_request_ids(ids.clone());
-    let service = StreamableHttpService::new(
-        move || Ok(server.clone()),
-        Arc::new(NeverSessionManager::default()),
-        protocol(options),
-    );
-    around(ask, options, ids, Router::new().route_service(MCP_PATH, service))
+    let mcp = Router::new().route_service(MCP_PATH, service(ask.clone(), &ids, options));
+    around(ask, options, ids, mcp)
+}
+
+/// The endpoints of several tenants, each behind its own bearer layer and with its own limits. Nothing of one is known
+/// to another: what they share is the listener.
+pub fn hosted<A: Ask>(tenants: Vec<(TenantId, A, HttpOptions)>, options: &HttpOptions) -> Router {
+    let ids = RequestIds::default();
+    let endpoints = tenants.into_iter().map(|(tenant, ask, own)| {
+        let path = tenant_path(&tenant);
+        let mcp = Router::new().route_service(&path, service(ask.clone(), &ids, &own));
+        endpoint(ask, &own, mcp, vec![format!("{}{path}", resource::METADATA_PATH)])
+    });
+    outside(options, ids.clone(), endpoints.fold(Router::new(), Router::merge))
+}
+
+fn service<A: Ask>(
+    ask: A,
+    ids: &RequestIds,
+    options: &HttpOptions,
+) -> StreamableHttpService<KenwardServer<A>, NeverSessionManager> {
+    let server = KenwardServer::new(ask, Claims::Request).with_request_ids(ids.clone());
+    let sessions = Arc::new(NeverSessionManager::default());
+    StreamableHttpService::new(move || Ok(server.clone()), sessions, protocol(options))
 }
 
 /// How the protocol's library serves the endpoint. Stateless: no sessions (they are not bound to
@@ -164,30 +202,34 @@ pub fn protocol(options: &HttpOptions) -> StreamableHttpServerConfig {
 /// [`router`] so that the conformance tests put their fixtures behind the very same layers; the
 /// product has this one caller.
 pub fn around<A: Ask>(ask: A, options: &HttpOptions, ids: RequestIds, mcp: Router) -> Router {
+    let paths = vec![resource::METADATA_PATH.to_owned(), format!("{}{MCP_PATH}", resource::METADATA_PATH)];
+    outside(options, ids, endpoint(ask, options, mcp, paths))
+}
+
+/// One protected resource: the protocol's service behind the bearer layer, and its metadata in front of it.
+fn endpoint<A: Ask>(ask: A, options: &HttpOptions, mcp: Router, mut metadata: Vec<String>) -> Router {
     let resource = options.resource.clone().map(Arc::new);
-    let metadata = resource.clone();
+    metadata.extend(resource.as_ref().map(|resource| resource.metadata_path()));
+    metadata.sort();
+    metadata.dedup();
     let mut public = Router::new();
-    let mut paths =
-        vec![resource::METADATA_PATH.to_owned(), format!("{}{MCP_PATH}", resource::METADATA_PATH)];
-    paths.extend(resource.as_ref().map(|resource| resource.metadata_path()));
-    paths.sort();
-    paths.dedup();
-    for path in &paths {
-        let metadata = metadata.clone();
-        public = public.route(path, any(move |request| resource::metadata(metadata.clone(), request)));
+    for path in &metadata {
+        let resource = resource.clone();
+        public = public.route(path, any(move |request| resource::metadata(resource.clone(), request)));
     }
+    let (timeout, callers) = (options.request_timeout, Callers::new(options.limits));
+    let bearer =
+        move |request, next| bearer::layer(ask.clone(), resource.clone(), callers.clone(), request, next);
+    mcp.layer(middleware::from_fn(bearer))
+        .layer(middleware::from_fn(move |request, next| respond::within(timeout, request, next)))
+        .merge(public)
+}
+
+/// What every request passes first, whatever it is for.
+fn outside(options: &HttpOptions, ids: RequestIds, inside: Router) -> Router {
     let reach = Arc::new(options.reach.clone());
     let lists = Arc::new(Lists::new(&options.allowed_hosts, &options.allowed_origins));
-    let timeout = options.request_timeout;
-    let callers = Callers::new(options.limits);
-    let mcp = mcp
-        .layer(middleware::from_fn(move |request, next| {
-            bearer::layer(ask.clone(), resource.clone(), callers.clone(), request, next)
-        }))
-        .layer(middleware::from_fn(move |request, next| respond::within(timeout, request, next)));
-    Router::new()
-        .merge(mcp)
-        .merge(public)
+    inside
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(any(respond::not_here))
         .layer(middleware::from_fn(move |request, next| proxied::layer(Arc::clone(&reach), request, next)))

@@ -24,7 +24,7 @@ pub async fn outermost(ids: RequestIds, mut request: Request, next: Next) -> Res
     request.extensions_mut().insert(HttpRequestId(id.clone()));
     // INVARIANT: of the path only which of our own it is, never the path (I11).
     let route = match request.uri().path() {
-        super::MCP_PATH => super::MCP_PATH,
+        path if super::is_endpoint(path) => super::MCP_PATH,
         "/healthz" => "/healthz",
         path if path.starts_with(super::resource::METADATA_PATH) => super::resource::METADATA_PATH,
         _ => "other",
@@ -61,7 +61,7 @@ pub async fn not_here(request: Request) -> Response {
         code: ErrorCode::NotFound,
         field: None,
         message: "there is nothing at this path".to_owned(),
-        hint: format!("the MCP endpoint is {}", super::MCP_PATH),
+        hint: "use the URL that `kenward serve` prints".to_owned(),
     };
     json(StatusCode::NOT_FOUND, &error, &request_id(&request))
 }

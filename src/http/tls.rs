@@ -55,6 +55,9 @@ pub struct Files {
     pub key: PathBuf,
 }
 
+/// When the files were changed last, and how long they are.
+type Stamp = [Option<(SystemTime, u64)>; 2];
+
 /// A way to serve TLS.
 #[derive(Clone)]
 pub struct Tls {
@@ -84,25 +87,29 @@ impl Tls {
         let mut seen = self.stamp();
         loop {
             tokio::time::sleep(LOOK).await;
-            let stamp = self.stamp();
-            if stamp == seen {
-                continue;
+            self.look(&mut seen);
+        }
+    }
+
+    fn look(&self, seen: &mut Stamp) {
+        let stamp = self.stamp();
+        if stamp == *seen {
+            return;
+        }
+        *seen = stamp;
+        match configured(&self.files) {
+            Ok(config) => {
+                *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                tracing::info!("the certificate was read again");
             }
-            seen = stamp;
-            match configured(&self.files) {
-                Ok(config) => {
-                    *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-                    tracing::info!("the certificate was read again");
-                }
-                Err(error) => {
-                    let error = crate::mcp::errors::chain(&error);
-                    tracing::error!(error, "the changed certificate cannot be used; the old one is served");
-                }
+            Err(error) => {
+                let error = crate::mcp::errors::chain(&error);
+                tracing::error!(error, "the changed certificate cannot be used; the old one is served");
             }
         }
     }
 
-    fn stamp(&self) -> [Option<(SystemTime, u64)>; 2] {
+    fn stamp(&self) -> Stamp {
         let of = |path: &Path| {
             let about = std::fs::metadata(path).ok()?;
             Some((about.modified().ok()?, about.len()))
@@ -133,4 +140,58 @@ fn configured(files: &Files) -> Result<ServerConfig, TlsError> {
         .map_err(pair)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(files: &Files, name: &str) -> Vec<u8> {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        made.cert.der().to_vec()
+    }
+
+    fn files(folder: &Path) -> Files {
+        Files { certificate: folder.join("chain.pem"), key: folder.join("key.pem") }
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        write(&files, "localhost");
+        let tls = Tls::read(files.clone()).unwrap();
+        let mut seen = tls.stamp();
+        let served = || Arc::clone(&tls.now.read().unwrap());
+        let first = served();
+        tls.look(&mut seen);
+        assert!(Arc::ptr_eq(&first, &served()), "nothing changed");
+        write(&files, "renewed.localhost");
+        tls.look(&mut seen);
+        let second = served();
+        assert!(!Arc::ptr_eq(&first, &second));
+        std::fs::write(&files.key, "no key").unwrap();
+        tls.look(&mut seen);
+        assert!(Arc::ptr_eq(&second, &served()), "the last good one stays");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        let says = |files: &Files| crate::mcp::errors::chain(&Tls::read(files.clone()).err().unwrap());
+        assert!(says(&files).contains("chain.pem"));
+        write(&files, "localhost");
+        std::fs::write(&files.certificate, "").unwrap();
+        assert!(says(&files).contains("no certificate"), "{}", says(&files));
+        write(&files, "localhost");
+        let key = std::fs::read(&files.key).unwrap();
+        write(&files, "localhost");
+        std::fs::write(&files.key, key).unwrap();
+        assert!(says(&files).contains("cannot be used"), "another certificate's key: {}", says(&files));
+        std::fs::write(&files.key, "").unwrap();
+        assert!(says(&files).contains("key.pem"));
+    }
 }

@@ -461,7 +461,7 @@ impl<A: Ask> ServerHandler for KenwardServer<A> {
     ) -> Result<CustomResult, ErrorData> {
         let request_id = self.request_id(&context);
         let newest = context.protocol_version() == Some(ProtocolVersion::V_2026_07_28);
-        if newest && surfaces::HANDSHAKE_METHODS.contains(&request.method.as_str()) {
+        if newest && surfaces::LEGACY_METHODS.contains(&request.method.as_str()) {
             return Err(errors::unknown_method(&request.method, &request_id));
         }
         Err(errors::not_served(&request.method, &request_id))

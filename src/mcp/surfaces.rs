@@ -71,8 +71,8 @@ pub const METHODS: &[&str] = &[
 ];
 
 /// Those of them that the newest version has no more: it opens nothing, so there is nothing to open
-/// or to keep open.
-pub const HANDSHAKE_METHODS: &[&str] = &["initialize", "ping"];
+/// or to keep open, and what changes is listened to.
+pub const LEGACY_METHODS: &[&str] = &["initialize", "ping", "resources/subscribe", "resources/unsubscribe"];
 
 /// What a client can reach.
 #[derive(Debug, Clone, PartialEq, Eq)]

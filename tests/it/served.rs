@@ -83,12 +83,17 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Self {
+        Self::of("local")
+    }
+
+    /// The data of this tenant.
+    pub fn of(tenant: &str) -> Self {
         let home = Self { folder: tempfile::tempdir().unwrap() };
         let uid = rustix::process::geteuid().as_raw();
         std::fs::write(
             home.config(),
             format!(
-                "data_dir = \"data\"\n[operators]\n{uid} = \"{DANA}\"\n[embedding]\nengine = \"hashing\"\n"
+                "data_dir = \"data\"\ntenant = \"{tenant}\"\n[operators]\n{uid} = \"{DANA}\"\n[embedding]\nengine = \"hashing\"\n"
             ),
         )
         .unwrap();
@@ -138,6 +143,8 @@ pub struct Served {
     child: Child,
     pub url: String,
     log: PathBuf,
+    /// All that it printed: one URL a line.
+    pub urls: Vec<String>,
 }
 
 impl Served {
@@ -149,7 +156,7 @@ impl Served {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut served = Self { child, url: String::new(), log };
+        let mut served = Self { child, url: String::new(), log, urls: Vec::new() };
         let deadline = Instant::now() + Duration::from_secs(30);
         while served.url.is_empty() {
             assert!(Instant::now() < deadline, "no URL: {}", served.log());
@@ -157,7 +164,8 @@ impl Served {
             std::thread::sleep(Duration::from_millis(20));
             let printed = std::fs::read_to_string(&out).unwrap();
             if let Some(line) = printed.strip_suffix('\n') {
-                served.url = line.to_owned();
+                served.urls = line.lines().map(str::to_owned).collect();
+                served.url = served.urls.first().cloned().unwrap_or_default();
             }
         }
         served

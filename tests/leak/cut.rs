@@ -234,6 +234,7 @@ fn visible_of(
     for (id, stands) in standing {
         let sees = |rights: &RightsSpec| state.directory.sees(handle, rights, asked);
         if let Some(shown) = stands.shown
+            && state.directory.reaches(handle, run.source)
             && stands.guards.iter().all(sees)
         {
             seen.insert(((run.source, id), shown.seed));

@@ -3,7 +3,7 @@
 //! The generator must never call the product's rules: who sees what is [`crate::sight`]'s to say.
 
 use crate::dice::Dice;
-use crate::sight::LABELS;
+use crate::sight::{LABELS, Narrow};
 use crate::synced::is_synced;
 use crate::world::{BEGIN, Doc, MINUTE, Named, Op, Place, Run, Source, State, Step, World, is_wide};
 use kenward_access::acl::{Clearance, Effect, Level, Window};
@@ -57,6 +57,7 @@ impl World {
             foreign: seed.is_multiple_of(3).then(|| Dice::of(seed, "foreign")),
             dice,
         };
+        maker.state.directory.narrow = narrow(seed, named.len());
         maker.settle();
         maker.wide = is_wide(seed);
         for source in 0..named.len() {
@@ -546,4 +547,13 @@ impl Maker {
         let rights = self.state.sources[source].rights.clone();
         self.steps.push(Step::Run(Run { at: self.now, source, rights, ops, complete }));
     }
+}
+
+/// In half of the worlds somebody asks through an agent that may do less.
+fn narrow(seed: u64, sources: usize) -> Option<Narrow> {
+    let mut dice = Dice::of(seed, "agent");
+    let sources = (0..sources).filter(|_| dice.percent(60)).collect();
+    let ceiling = if dice.percent(40) { u16::try_from(dice.below(LABELS.len())).unwrap() } else { u16::MAX };
+    let handle = (*dice.pick(&PEOPLE[..2])).to_owned();
+    dice.percent(50).then_some(Narrow { handle, sources, ceiling })
 }

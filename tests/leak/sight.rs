@@ -10,6 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Labels, least sensitive first.
 pub const LABELS: [&str; 3] = ["open", "internal", "secret"];
 
+/// Somebody who asks through an agent that may do less.
+#[derive(Debug, Clone)]
+pub struct Narrow {
+    pub handle: String,
+    /// The sources that the agent may see anything of.
+    pub sources: BTreeSet<usize>,
+    /// The highest level that it may see.
+    pub ceiling: u16,
+}
+
 /// The directory by handles.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
@@ -17,9 +27,20 @@ pub struct Directory {
     pub people: BTreeMap<String, (u16, bool)>,
     /// Handle → members (`user:…`, `group:…`).
     pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// One person's agent.
+    pub narrow: Option<Narrow>,
 }
 
 impl Directory {
+    fn narrow(&self, handle: &str) -> Option<&Narrow> {
+        self.narrow.as_ref().filter(|narrow| narrow.handle == handle)
+    }
+
+    /// May the person, through their agent, see anything of a source?
+    pub fn reaches(&self, handle: &str, source: usize) -> bool {
+        self.narrow(handle).is_none_or(|narrow| narrow.sources.contains(&source))
+    }
+
     pub fn apply(&mut self, change: &DirectoryChange) {
         match change {
             DirectoryChange::AddUser { handle, clearance, .. } => {
@@ -98,6 +119,7 @@ impl Directory {
             return false;
         }
         let clearance = self.people[handle].0;
+        let clearance = self.narrow(handle).map_or(clearance, |narrow| clearance.min(narrow.ceiling));
         for (label, _) in &rights.labels {
             match LABELS.iter().position(|l| l == label) {
                 Some(level) if usize::from(clearance) >= level => {}

@@ -11,7 +11,7 @@ use kenward::config::{Config, Overrides};
 use kenward::owner::ops::Claim;
 use kenward_access::acl::{Clearance, Effect, Level, Window};
 use kenward_access::caller::Caller;
-use kenward_access::ids::{TenantId, Timestamp};
+use kenward_access::ids::{AgentId, TenantId, Timestamp};
 use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::{Embedder, hashing};
@@ -26,6 +26,8 @@ use tempfile::TempDir;
 
 /// The tenant of all worlds.
 pub const TENANT: &str = "leak";
+/// The agent that may do less.
+const AGENT: &str = "narrow";
 
 /// One vault with the world that was played into it.
 pub struct Stage {
@@ -35,6 +37,8 @@ pub struct Stage {
     pub clock: Arc<FixedClock>,
     pub entropy: Arc<FixedEntropy>,
     config: Arc<Config>,
+    /// Who asks through [`AGENT`].
+    narrow: Option<String>,
     sources: HashMap<usize, u32>,
     tokens: HashMap<String, String>,
     /// What world B is restricted to: one person, and what they see at the next questions.
@@ -101,7 +105,17 @@ impl Stage {
             std::fs::copy(key.path(), data.join("keys").join(key.file_name())).unwrap();
         }
         let file = folder.path().join("kenward.toml");
-        std::fs::write(&file, format!("data_dir = \"data\"\ntenant = \"{TENANT}\"\n")).unwrap();
+        let narrow = world.first_state.directory.narrow.clone();
+        let mut text = format!("data_dir = \"data\"\ntenant = \"{TENANT}\"\nlabels = {LABELS:?}\n");
+        if let Some(narrow) = &narrow {
+            let sources: Vec<&str> =
+                narrow.sources.iter().map(|number| world.named[*number].name.as_str()).collect();
+            text.push_str(&format!("[[agent]]\nid = \"{AGENT}\"\nsources = {sources:?}\n"));
+            if let Some(label) = LABELS.get(usize::from(narrow.ceiling)) {
+                text.push_str(&format!("label = \"{label}\"\n"));
+            }
+        }
+        std::fs::write(&file, text).unwrap();
         let config = Config::load(&Overrides { config: Some(file), ..Overrides::default() }).unwrap();
         let (clock, entropy) =
             (Arc::new(FixedClock::at(crate::world::BEGIN)), Arc::new(FixedEntropy::default()));
@@ -113,6 +127,7 @@ impl Stage {
             clock,
             entropy,
             config: Arc::new(config),
+            narrow: narrow.map(|narrow| narrow.handle),
             sources: HashMap::new(),
             tokens: HashMap::new(),
             only: only.map(ToOwned::to_owned),
@@ -481,7 +496,9 @@ impl Stage {
     pub fn claim(&mut self, handle: &str) -> Claim {
         if !self.tokens.contains_key(handle) {
             let life = std::time::Duration::from_secs(90 * 86_400);
-            let token = self.vault().create_token(&operator(), handle, None, "leak", life).unwrap();
+            let narrow = self.narrow.as_deref() == Some(handle);
+            let agent = narrow.then(|| AgentId::new(AGENT).unwrap());
+            let token = self.vault().create_token(&operator(), handle, agent, "leak", life).unwrap();
             self.tokens.insert(handle.to_owned(), token.secret);
         }
         Claim::Bearer(self.tokens[handle].clone())

@@ -95,7 +95,8 @@ impl State {
     /// What the person sees.
     pub fn visible(&self, handle: &str, now: i64) -> BTreeSet<Place> {
         let mut seen = BTreeSet::new();
-        for (number, source) in self.sources.iter().enumerate() {
+        let reached = self.sources.iter().enumerate();
+        for (number, source) in reached.filter(|(number, _)| self.directory.reaches(handle, *number)) {
             for (id, doc) in &source.docs {
                 let all = doc.held.iter().chain(source.rights.get(&doc.container));
                 let guarded = source.rights.contains_key(&doc.container);
