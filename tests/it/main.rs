@@ -20,6 +20,7 @@ mod common;
 mod connect;
 mod demo;
 mod demo_page;
+mod denial;
 mod deploy;
 mod eval_k8s;
 mod eval_k8s_owners;

@@ -2,7 +2,7 @@
 //! authorization server.
 
 mod fronts;
-mod hostile;
-mod issuer;
-mod mint;
+pub mod hostile;
+pub mod issuer;
+pub mod mint;
 mod provider;
