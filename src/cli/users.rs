@@ -70,8 +70,11 @@ enum Verb {
         #[arg(long, value_name = "URL")]
         issuer: String,
         /// The issuer's immutable id of the person, exactly as its tokens say it (`sub`); never an address or a name
-        #[arg(long, value_name = "SUB")]
-        subject: String,
+        #[arg(long, value_name = "SUB", conflicts_with = "client", required_unless_present = "client")]
+        subject: Option<String>,
+        /// The id of a client that asks for itself, without a person (`client_id`): a service with an entry of its own
+        #[arg(long, value_name = "ID")]
+        client: Option<String>,
     },
     /// Says that it is not any more: its tokens stop at once
     Unlink {
@@ -81,8 +84,11 @@ enum Verb {
         #[arg(long, value_name = "URL")]
         issuer: String,
         /// As for `link`
-        #[arg(long, value_name = "SUB")]
-        subject: String,
+        #[arg(long, value_name = "SUB", conflicts_with = "client", required_unless_present = "client")]
+        subject: Option<String>,
+        /// As for `link`
+        #[arg(long, value_name = "ID")]
+        client: Option<String>,
     },
     /// Makes the directory hold what a file says, people and groups
     #[command(after_help = directory_file::FORMAT)]
@@ -134,12 +140,14 @@ async fn act(verb: Verb, context: &Context, backend: &Backend) -> anyhow::Result
             let said = format!("disabled `{handle}`; no answer is given with their rights any more");
             (DirectoryChange::SetDisabled { handle, disabled: true }, said)
         }
-        Verb::Link { handle, issuer, subject } => {
+        Verb::Link { handle, issuer, subject, client } => {
+            let subject = linked(subject, client);
             must_be_trusted(&context.config, &issuer);
             let said = format!("linked: tokens of `{issuer}` for that subject are `{handle}` now");
             (DirectoryChange::Link { handle, identity: Identity { issuer, subject } }, said)
         }
-        Verb::Unlink { handle, issuer, subject } => {
+        Verb::Unlink { handle, issuer, subject, client } => {
+            let subject = linked(subject, client);
             let said = format!("unlinked; no answer is given to such a token as `{handle}` any more");
             (DirectoryChange::Unlink { handle, identity: Identity { issuer, subject } }, said)
         }
@@ -292,4 +300,9 @@ async fn list(json: bool, context: &Context, backend: &Backend) -> anyhow::Resul
         .collect();
     out::print(&out::table(&["handle", "name", "clearance", "state", "identities"], &rows))?;
     Ok(Outcome::Done)
+}
+
+/// The subject of a person or of a client; the command line sees to it that one of them is there.
+fn linked(subject: Option<String>, client: Option<String>) -> String {
+    client.map(|id| Identity::client(&id)).or(subject).unwrap_or_default()
 }

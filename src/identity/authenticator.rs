@@ -67,16 +67,16 @@ pub fn authenticate(
 /// The caller behind an issuer's token.
 fn by_issuer(vault: &Vault, config: &Config, verified: Verified) -> Result<Caller, Refusal> {
     let Verified { issued, client, scopes, membership } = verified;
-    let subject = match &issued.holder {
-        // INVARIANT: by the link alone, never by an address or a name that the token says.
-        IssuedTo::Person(subject) => match vault.linked(&issued.issuer, subject) {
-            Some(user) => Subject::User(user.id),
-            None => {
-                tracing::info!(why = "nobody is linked", "a token of an issuer does not hold");
-                return Err(Refusal::Token);
-            }
-        },
-        IssuedTo::Service(client) => Subject::Service(client.clone()),
+    let refused = |why| {
+        tracing::info!(why, "a token of an issuer does not hold");
+        Err(Refusal::Token)
+    };
+    // INVARIANT: by the link alone, never by an address or a name that the token says.
+    let subject = match (vault.holder(&issued.issuer, &issued.holder), &issued.holder) {
+        (Ok(Some(entry)), _) => Subject::User(entry.id),
+        (Ok(None), IssuedTo::Service(client)) => Subject::Service(client.clone()),
+        (Ok(None), IssuedTo::Person(_)) => return refused("nobody is linked"),
+        (Err(()), _) => return refused("whoever is linked is disabled"),
     };
     if !scopes.contains(issued::READ) {
         return Err(Refusal::Scope);

@@ -3,6 +3,7 @@
 
 use crate::seams::Entropy;
 use kenward_access::acl::Clearance;
+use kenward_access::caller::IssuedTo;
 use kenward_access::ids::{AgentId, GroupId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -33,8 +34,31 @@ pub struct User {
 pub struct Identity {
     /// The issuer, exactly as its tokens say it (`iss`).
     pub issuer: String,
-    /// The issuer's immutable id of the person (`sub`).
+    /// The issuer's immutable id of the person (`sub`), or `client:` and the id of a client that asks for itself.
     pub subject: String,
+}
+
+/// What stands before the id of a client that asks for itself.
+const CLIENT: &str = "client:";
+
+impl Identity {
+    /// The subject of a client that asks for itself.
+    #[must_use]
+    pub fn client(id: &str) -> String {
+        format!("{CLIENT}{id}")
+    }
+
+    /// The subject under which the holder of a token may be linked.
+    ///
+    /// INVARIANT: a person is never taken for a client, nor a client for a person, whatever their ids are: of a person
+    /// whose own id begins like a client's nobody can be linked.
+    pub(crate) fn subject_of(holder: &IssuedTo) -> Option<String> {
+        match holder {
+            IssuedTo::Person(subject) if subject.starts_with(CLIENT) => None,
+            IssuedTo::Person(subject) => Some(subject.to_string()),
+            IssuedTo::Service(client) => Some(Self::client(client.as_str())),
+        }
+    }
 }
 
 /// A group.

@@ -4,10 +4,11 @@
 use crate::catalog::{Tx, operations, people, rights as rights_sql};
 use crate::directory::{DirectoryChange, Group, Identity, OperationId, User};
 use crate::error::VaultError;
-use crate::published::Rights;
+use crate::published::{Linked, Rights};
 use crate::vault::{Operator, Vault};
 use crate::writer::change::RightsChange;
 use kenward_access::acl::{AclLayer, Effect};
+use kenward_access::caller::IssuedTo;
 use kenward_access::groups::Member;
 use kenward_access::ids::{GroupId, UserId};
 use kenward_access::principal::Principal;
@@ -305,6 +306,20 @@ impl Vault {
     #[must_use]
     pub fn linked(&self, issuer: &str, subject: &str) -> Option<User> {
         self.core.rights.load().linked(issuer, subject).cloned()
+    }
+
+    /// Whose entry in the directory an issuer's token is for: `Ok(None)` = nobody's, `Err` = of somebody who may not
+    /// ask any more.
+    ///
+    /// # Errors
+    /// `()`: the entry is disabled.
+    #[expect(clippy::result_unit_err, reason = "there is nothing more to say of somebody who is disabled")]
+    pub fn holder(&self, issuer: &str, holder: &IssuedTo) -> Result<Option<User>, ()> {
+        match self.core.rights.load().holder(issuer, holder) {
+            Linked::Nobody => Ok(None),
+            Linked::Disabled => Err(()),
+            Linked::Entry(user) => Ok(Some(user.clone())),
+        }
     }
 
     /// The person with this handle, if there is one and they are not disabled.

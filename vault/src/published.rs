@@ -2,6 +2,7 @@
 //! a second pointer. Both are immutable: a request pins them once and uses nothing newer or older.
 
 use kenward_access::acl_class::ClassTable;
+use kenward_access::caller::IssuedTo;
 use kenward_access::groups::GroupGraph;
 use kenward_access::ids::{
     AgentId, ChunkNo, ClassId, ContainerNo, DocNo, GroupId, RightsEpoch, TieKey, Timestamp, UserId,
@@ -165,6 +166,17 @@ pub struct Rights {
     pub identities: Arc<HashMap<Identity, UserId>>,
 }
 
+/// What the directory says of the holder of an issuer's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linked<'a> {
+    /// Nothing.
+    Nobody,
+    /// They may not ask any more.
+    Disabled,
+    /// This entry is theirs.
+    Entry(&'a User),
+}
+
 /// Ids by handles in which ASCII letters are lower case; `None` where several differ in nothing else.
 #[derive(Debug, Default)]
 pub struct AnyCase {
@@ -215,11 +227,22 @@ impl Rights {
         self.active(&token.user).map(|_| token)
     }
 
-    /// The person whom an issuer's subject stands for, if one is linked and not disabled.
+    /// The person whom an issuer's subject, as it is linked, stands for, if they are not disabled.
     #[must_use]
     pub fn linked(&self, issuer: &str, subject: &str) -> Option<&User> {
         let identity = Identity { issuer: issuer.to_owned(), subject: subject.to_owned() };
         self.identities.get(&identity).and_then(|id| self.active(id))
+    }
+
+    /// Whose entry in the directory an issuer's token is for.
+    #[must_use]
+    pub fn holder(&self, issuer: &str, holder: &IssuedTo) -> Linked<'_> {
+        let Some(subject) = Identity::subject_of(holder) else { return Linked::Nobody };
+        let identity = Identity { issuer: issuer.to_owned(), subject };
+        match self.identities.get(&identity) {
+            None => Linked::Nobody,
+            Some(id) => self.active(id).map_or(Linked::Disabled, Linked::Entry),
+        }
     }
 
     /// The class that guards a document now; `None` = nobody.

@@ -2,7 +2,7 @@
 //! or a name from anything but those rights; what a token claims of groups counts only as far as they know the groups.
 
 use crate::core::Core;
-use crate::published::Rights;
+use crate::published::{Linked, Rights};
 use kenward_access::acl::Clearance;
 use kenward_access::caller::{Caller, Claimed, Credential, IssuedTo, Membership, Subject};
 use kenward_access::groups::Memberships;
@@ -24,8 +24,7 @@ pub(super) fn resolve(core: &Core, caller: &Caller, rights: &Rights, now: Timest
                 }
                 Credential::Issued(issued) => {
                     // INVARIANT: an issuer's token is a person's through a link that stands now, and until it ends.
-                    let IssuedTo::Person(subject) = &issued.holder else { return None };
-                    let linked = rights.linked(&issued.issuer, subject)?;
+                    let Linked::Entry(linked) = rights.holder(&issued.issuer, &issued.holder) else { return None };
                     (now < issued.expires && linked.id == *id).then_some(())?;
                 }
                 Credential::Peer { .. } => {}
@@ -38,6 +37,8 @@ pub(super) fn resolve(core: &Core, caller: &Caller, rights: &Rights, now: Timest
                 Credential::Token(_) => return None,
                 Credential::Issued(issued) => {
                     let own = matches!(&issued.holder, IssuedTo::Service(client) if client == id);
+                    // One that has an entry of its own asks as that, or not at all.
+                    let own = own && rights.holder(&issued.issuer, &issued.holder) == Linked::Nobody;
                     (own && now < issued.expires).then_some(())?;
                 }
                 Credential::Peer { .. } => {}

@@ -155,3 +155,33 @@ fn a_service_sees_what_everyone_sees_and_is_recorded_as_what_it_is() {
     assert_eq!(last["token"], "090909090909");
     assert!(!format!("{who:?}").contains("sub-7"));
 }
+
+#[test]
+fn a_service_with_an_entry_of_its_own_has_that_entrys_rights_and_no_person_is_taken_for_it() {
+    let world = linked();
+    let id = AgentId::new("indexer").unwrap();
+    let client = Identity { issuer: ISSUER.into(), subject: Identity::client("indexer") };
+    change(&world, DirectoryChange::Link { handle: "omar".into(), identity: client.clone() });
+    let as_entry = |holder: IssuedTo| {
+        let entry = world.vault.user_by_handle("omar").unwrap().id;
+        let tenant = TenantId::new("harbor").unwrap();
+        Caller::authenticated(tenant, Subject::User(entry), Some(id.clone()), credential(holder))
+    };
+    assert_eq!(finds(&world, &as_entry(IssuedTo::Service(id.clone()))), ["Crew", "Open"]);
+    // A person whose id is written like the client's is not the client, nor the other way round.
+    let kb = world.vault.knowledge_base();
+    for holder in
+        [IssuedTo::Person("client:indexer".into()), IssuedTo::Person("indexer".into()), IssuedTo::Service(AgentId::new("sub-7").unwrap())]
+    {
+        let refused = kb.search(&as_entry(holder.clone()), &asking("harbor")).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Unauthenticated, "{holder:?}");
+    }
+    assert_eq!(world.vault.holder(ISSUER, &IssuedTo::Person("client:indexer".into())), Ok(None));
+    // Nor does it ask as what it was before; disabled, it asks as nothing.
+    let tenant = TenantId::new("harbor").unwrap();
+    let bare = credential(IssuedTo::Service(id.clone()));
+    let bare = Caller::authenticated(tenant, Subject::Service(id.clone()), Some(id.clone()), bare);
+    assert_eq!(kb.search(&bare, &asking("harbor")).unwrap_err().code, ErrorCode::Unauthenticated);
+    change(&world, DirectoryChange::SetDisabled { handle: "omar".into(), disabled: true });
+    assert_eq!(world.vault.holder(ISSUER, &IssuedTo::Service(id)), Err(()));
+}
