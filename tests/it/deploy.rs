@@ -146,3 +146,44 @@ fn the_unit_the_container_and_their_page_agree() {
         assert!(page.contains(file) && root().join("deploy").join(file).exists(), "{file}");
     }
 }
+
+/// What the desktop bundle and the registry's entry say of the server is what it is; and a bundle holds the program.
+#[test]
+fn the_bundle_names_what_the_server_has() {
+    let manifest: serde_json::Value = serde_json::from_str(&text("deploy/bundle/manifest.json")).unwrap();
+    let names = |of: &str| -> Vec<String> {
+        let all = manifest[of].as_array().unwrap().iter();
+        all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let surfaces = kenward::mcp::surfaces::surfaces();
+    assert_eq!(names("tools"), surfaces.tools);
+    assert_eq!(names("prompts"), surfaces.prompts);
+    for (of, prompt) in manifest["prompts"].as_array().unwrap().iter().zip(kenward::mcp::prompts::PROMPTS) {
+        let arguments: Vec<&str> = of["arguments"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        assert_eq!(arguments, prompt.arguments.iter().map(|argument| argument.name).collect::<Vec<_>>());
+    }
+    let entry: serde_json::Value = serde_json::from_str(&text("server.json")).unwrap();
+    assert_eq!(entry["version"], env!("CARGO_PKG_VERSION"));
+    assert!(entry["description"].as_str().unwrap().len() <= 100, "the registry takes no more");
+
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("kenward");
+    std::fs::write(&program, "#!/bin/sh\necho kenward 9.8.7\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).unwrap();
+    let pack = |out: &str| {
+        let mut script = std::process::Command::new(root().join("scripts/bundle.sh"));
+        script.arg(folder.path().join(out)).env("KENWARD_BIN", &program);
+        script.env("KENWARD_RELEASE_URL", "https://releases.example.com/9.8.7/");
+        let output = succeeds(&mut script);
+        String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    let (first, second) = (pack("one"), pack("two"));
+    assert_eq!(first, second, "the same program gives the same bytes");
+    let entry = std::fs::read_to_string(folder.path().join("one/server.json")).unwrap();
+    let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
+    assert_eq!(entry["version"], "9.8.7");
+    assert_eq!(entry["packages"][0]["fileSha256"], first);
+    let url = entry["packages"][0]["identifier"].as_str().unwrap();
+    assert!(url.starts_with("https://releases.example.com/9.8.7/kenward-9.8.7-") && url.ends_with(".mcpb"), "{url}");
+}
