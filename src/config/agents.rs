@@ -1,8 +1,8 @@
 //! Agents that may do less than the people they work for: `[[agent]]` tables, by the client id in a token. An agent
 //! that is not listed has the person's rights.
 
-use super::error::{ConfigError, Place};
-use super::raw::Entry;
+use super::error::ConfigError;
+use super::raw::Table;
 use super::validate::Values;
 use crate::mcp::tools::TOOLS;
 use kenward_access::acl::Level;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub type Agents = BTreeMap<AgentId, AgentLimits>;
 
 pub(super) fn read(
-    written: &[(Place, BTreeMap<String, Entry>)],
+    written: &[Table],
     labels: &[String],
 ) -> Result<Agents, ConfigError> {
     let mut agents = Agents::new();

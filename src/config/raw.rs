@@ -15,6 +15,9 @@ pub(super) struct Entry {
     pub place: Place,
 }
 
+/// A table that repeats, and where it begins.
+pub(super) type Table = (Place, BTreeMap<String, Entry>);
+
 /// Everything that was written.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
@@ -23,13 +26,13 @@ pub(super) struct Raw {
     /// By user id of this machine; `None` = there is no such section.
     pub operators: Option<BTreeMap<String, Entry>>,
     /// `[[source]]` tables, in order, each with its place.
-    pub sources: Vec<(Place, BTreeMap<String, Entry>)>,
+    pub sources: Vec<Table>,
     /// `[[issuer]]` tables, likewise.
-    pub issuers: Vec<(Place, BTreeMap<String, Entry>)>,
+    pub issuers: Vec<Table>,
     /// `[[agent]]` tables, likewise.
-    pub agents: Vec<(Place, BTreeMap<String, Entry>)>,
+    pub agents: Vec<Table>,
     /// `[[tenants]]` tables, likewise.
-    pub tenants: Vec<(Place, BTreeMap<String, Entry>)>,
+    pub tenants: Vec<Table>,
 }
 
 struct Reader<'a> {
@@ -184,7 +187,7 @@ fn tables(
     value: &Spanned<DeValue<'_>>,
     section: &'static str,
     keys: &[schema::Key],
-) -> Result<Vec<(Place, BTreeMap<String, Entry>)>, ConfigError> {
+) -> Result<Vec<Table>, ConfigError> {
     let expected = format!("a list of tables, each written `[[{section}]]`");
     let items = value.get_ref().as_array().ok_or_else(|| reader.wrong(section, value, &expected))?;
     let known: Vec<&str> = keys.iter().map(|key| key.name).collect();

@@ -144,7 +144,7 @@ pub(super) fn read(
                 found: text.into(),
                 why: "beyond this machine it serves only tokens of an issuer, under its public name, behind TLS"
                     .into(),
-                instead: format!("set {}, or use `127.0.0.1:8765`", missing.join(", ")).into(),
+                instead: format!("set {}, or listen on loopback: `127.0.0.1:8765`", missing.join(", ")).into(),
             });
         }
         if proxies.is_empty() { Reach::Direct } else { Reach::Proxied(proxies) }

@@ -1,8 +1,8 @@
 //! Several tenants in one process: `[[tenants]]` tables, each with the name of one and its own configuration, which
 //! has its folder, keys, people and issuers. A tenant's configuration is whole in itself: every other verb is run with it.
 
-use super::error::{ConfigError, Place};
-use super::raw::Entry;
+use super::error::ConfigError;
+use super::raw::Table;
 use super::validate::Values;
 use kenward_access::ids::TenantId;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub struct TenantEntry {
 }
 
 pub(super) fn read(
-    written: &[(Place, BTreeMap<String, Entry>)],
+    written: &[Table],
     base: &Path,
 ) -> Result<Vec<TenantEntry>, ConfigError> {
     let mut tenants: Vec<TenantEntry> = Vec::new();

@@ -124,17 +124,25 @@ fn challenge(response: &Response) -> String {
 /// A browser without a person: it keeps cookies, and goes where it is sent until it leaves the issuer.
 async fn authorized(start: Url, issuer: &str) -> Url {
     let client = reqwest::Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
-    let mut cookies: BTreeMap<String, String> = BTreeMap::new();
+    // By name and path; one of an empty value is taken back.
+    let mut cookies: BTreeMap<(String, String), String> = BTreeMap::new();
     let mut at = start;
     for _ in 0..12 {
         if !at.as_str().starts_with(issuer) {
             return at;
         }
-        let kept: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let kept: Vec<String> = cookies
+            .iter()
+            .filter(|((_, path), value)| at.path().starts_with(path.as_str()) && !value.is_empty())
+            .map(|((name, _), value)| format!("{name}={value}"))
+            .collect();
         let response = client.get(at.clone()).header("cookie", kept.join("; ")).send().await.unwrap();
         for set in response.headers().get_all("set-cookie") {
             let (name, rest) = set.to_str().unwrap().split_once('=').unwrap();
-            cookies.insert(name.to_owned(), rest.split(';').next().unwrap().to_owned());
+            let mut parts = rest.split(';').map(str::trim);
+            let value = parts.next().unwrap().to_owned();
+            let path = parts.find_map(|part| part.strip_prefix("path=")).unwrap_or("/").to_owned();
+            cookies.insert((name.to_owned(), path), value);
         }
         let to = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
         let Some(to) = to else { panic!("{at}: {} {}", response.status(), response.text().await.unwrap()) };
@@ -260,7 +268,9 @@ async fn from_a_challenge_to_an_answer_as_the_person_who_is_linked() {
     assert_eq!(answer(&client, "list_sources", json!({})).await["sources"], json!([]));
     assert_eq!(scene.status(token(&service(&scene, "kb:admin").await)).await.0, StatusCode::FORBIDDEN);
     let log = std::fs::read_to_string(scene.home.path("data/audit/log.jsonl")).unwrap();
-    let dana = log.lines().find(|line| line.contains(&format!("\"issuer\":\"{}\"", scene.issuer()))).unwrap();
+    let by_issuer = format!("\"issuer\":\"{}\"", scene.issuer());
+    let mut answers = log.lines().filter(|line| line.contains("\"kind\":\"answer\""));
+    let dana = answers.find(|line| line.contains(&by_issuer)).unwrap();
     assert!(dana.contains("\"client\":\"agent-one\"") && dana.contains("\"subject\":\"user:u_"), "{dana}");
     assert!(log.contains("\"subject\":\"service:indexer\""));
     let doctor = kenward(&scene.home.config()).arg("doctor").output().unwrap();

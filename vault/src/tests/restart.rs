@@ -244,8 +244,8 @@ fn another_tenant_version_or_embedding_space_is_refused_with_the_way_on() {
         let run = vault.begin_run(&by(), 0).unwrap();
         assert!(!run.known("1.txt").unwrap().embedded);
     }
-    fs::write(data.join("VERSION"), "4\n").unwrap();
-    assert!(refused(options(&data, None)).contains("version `4`"));
+    fs::write(data.join("VERSION"), "5\n").unwrap();
+    assert!(refused(options(&data, None)).contains("version `5`"));
     fs::remove_file(data.join("VERSION")).unwrap();
     assert!(refused(options(&data, None)).contains("VERSION"));
     let foreign = dir.path().join("home");

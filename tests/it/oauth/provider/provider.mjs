@@ -27,6 +27,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       response_types: ['code'],
       token_endpoint_auth_method: 'none',
       application_type: 'native',
+      id_token_signed_response_alg: Object.keys(kids)[0],
     },
     {
       client_id: 'indexer',
@@ -36,7 +37,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       response_types: [],
     },
   ],
-  scopes: ['openid', ...scopes.split(' ')],
+  scopes: ['openid'],
   cookies: { keys: ['of the tests'] },
   features: {
     devInteractions: { enabled: false },

@@ -64,21 +64,21 @@ fn all(groups: &[&str]) -> Claimed {
 fn groups_come_from_where_the_issuer_is_said_to_give_them_and_never_from_both() {
     let world = linked();
     for (membership, titles) in [
-        (Membership::Directory, vec!["Crew", "Open"]),
+        (Membership::Directory, vec!["About crew.md", "About open.md"]),
         // By a group within the group; one that the directory does not have is none.
-        (Membership::Claims(all(&["other", "nowhere"])), vec!["Dues", "Open"]),
-        (Membership::Claims(all(&[])), vec!["Open"]),
-        (Membership::Claims(Claimed::Incomplete), vec!["Open"]),
-        (Membership::Intersect(all(&["crew", "other"])), vec!["Crew", "Open"]),
-        (Membership::Intersect(all(&["other"])), vec!["Open"]),
-        (Membership::Intersect(Claimed::Incomplete), vec!["Open"]),
+        (Membership::Claims(all(&["other", "nowhere"])), vec!["About dues.md", "About open.md"]),
+        (Membership::Claims(all(&[])), vec!["About open.md"]),
+        (Membership::Claims(Claimed::Incomplete), vec!["About open.md"]),
+        (Membership::Intersect(all(&["crew", "other"])), vec!["About crew.md", "About open.md"]),
+        (Membership::Intersect(all(&["other"])), vec!["About open.md"]),
+        (Membership::Intersect(Claimed::Incomplete), vec!["About open.md"]),
     ] {
         // In turn, so that no view of one is another's.
         assert_eq!(finds(&world, &omar(&world, membership.clone())), titles, "{membership:?}");
     }
     // What the directory took does not come back by a token.
     change(&world, DirectoryChange::RemoveMember { group: "crew".into(), member: "user:omar".into() });
-    assert_eq!(finds(&world, &omar(&world, Membership::Intersect(all(&["crew"])))), ["Open"]);
+    assert_eq!(finds(&world, &omar(&world, Membership::Intersect(all(&["crew"])))), ["About open.md"]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn facts_that_an_issuer_leaves_out_deny_as_well() {
     run.set_rights([("n".to_owned(), RightsSpec { entries: deny, ..RightsSpec::default() })].into()).unwrap();
     run.put(document("note.md", "n", "# Note\n\nharbor note list\n")).unwrap();
     run.finish().unwrap();
-    let sees = |membership| finds(&world, &omar(&world, membership)).contains(&"Note".to_owned());
+    let sees = |membership| finds(&world, &omar(&world, membership)).contains(&"About note.md".to_owned());
     assert!(!sees(Membership::Directory), "he is of the crew");
     assert!(sees(Membership::Claims(all(&["other"]))));
     assert!(
@@ -139,7 +139,7 @@ fn a_service_sees_what_everyone_sees_and_is_recorded_as_what_it_is() {
         let tenant = TenantId::new("harbor").unwrap();
         Caller::authenticated(tenant, Subject::Service(id.clone()), Some(id.clone()), credential(holder))
     };
-    assert_eq!(finds(&world, &service(IssuedTo::Service(id.clone()))), ["Open"]);
+    assert_eq!(finds(&world, &service(IssuedTo::Service(id.clone()))), ["About open.md"]);
     // A token of somebody else is none of the service's.
     for holder in [IssuedTo::Person("sub-7".into()), IssuedTo::Service(AgentId::new("other").unwrap())] {
         let refused = world.vault.knowledge_base().search(&service(holder), &asking("harbor")).unwrap_err();
