@@ -5,7 +5,6 @@ use super::error::ConfigError;
 use super::raw::Table;
 use super::validate::Values;
 use kenward_access::ids::TenantId;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A tenant that is served.
