@@ -13,10 +13,7 @@ use std::collections::BTreeMap;
 /// By client id.
 pub type Agents = BTreeMap<AgentId, AgentLimits>;
 
-pub(super) fn read(
-    written: &[Table],
-    labels: &[String],
-) -> Result<Agents, ConfigError> {
+pub(super) fn read(written: &[Table], labels: &[String]) -> Result<Agents, ConfigError> {
     let mut agents = Agents::new();
     for (at, table) in written {
         let values = Values { raw: table, prefix: "agent." };

@@ -16,10 +16,7 @@ pub struct TenantEntry {
     pub config: PathBuf,
 }
 
-pub(super) fn read(
-    written: &[Table],
-    base: &Path,
-) -> Result<Vec<TenantEntry>, ConfigError> {
+pub(super) fn read(written: &[Table], base: &Path) -> Result<Vec<TenantEntry>, ConfigError> {
     let mut tenants: Vec<TenantEntry> = Vec::new();
     for (at, table) in written {
         let values = Values { raw: table, prefix: "tenants." };

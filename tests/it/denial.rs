@@ -52,16 +52,32 @@ fn rows(id: &str) -> Vec<Row> {
     }
     row("prompts/list", "prompts/list", json!({}));
     let title = json!({ "type": "ref/prompt", "name": "compare_documents" });
-    row("completion of a title", "completion/complete", json!({ "ref": title, "argument": { "name": "first", "value": "sal" } }));
+    row(
+        "completion of a title",
+        "completion/complete",
+        json!({ "ref": title, "argument": { "name": "first", "value": "sal" } }),
+    );
     let document = json!({ "type": "ref/resource", "uri": "kb://document/{id}" });
-    row("completion of an id", "completion/complete", json!({ "ref": document, "argument": { "name": "id", "value": "salary" } }));
+    row(
+        "completion of an id",
+        "completion/complete",
+        json!({ "ref": document, "argument": { "name": "id", "value": "salary" } }),
+    );
     let source = json!({ "type": "ref/resource", "uri": "kb://source/{name}" });
-    row("completion of a source", "completion/complete", json!({ "ref": source, "argument": { "name": "name", "value": "" } }));
+    row(
+        "completion of a source",
+        "completion/complete",
+        json!({ "ref": source, "argument": { "name": "name", "value": "" } }),
+    );
     row("tools/list", "tools/list", json!({}));
     row("ping", "ping", json!({}));
-    row("initialize", "initialize", json!({
-        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" }
-    }));
+    row(
+        "initialize",
+        "initialize",
+        json!({
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" }
+        }),
+    );
     row("resources/subscribe", "resources/subscribe", json!({ "uri": uri }));
     row("an unknown method", "kenward/erase", json!({}));
     for (surface, method, params) in [
@@ -106,7 +122,8 @@ async fn send(served: &Served, token: Option<&str>, row: &Row) -> Response {
 /// A response in a few words: its status, what it refuses with, and whether anything of the forbidden document is in it.
 async fn cell(mut response: Response) -> String {
     let status = response.status().as_u16();
-    let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+    let challenge =
+        response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
     let stream = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
     // A subscription does not end; its first words are its answer.
     let text = if stream {
@@ -133,7 +150,10 @@ async fn cell(mut response: Response) -> String {
     if code.is_some() && shows {
         told.push_str(" AND SHOWN");
     }
-    let error = challenge.as_deref().and_then(|said| said.split_once("error=\"")).and_then(|(_, rest)| rest.split('"').next());
+    let error = challenge
+        .as_deref()
+        .and_then(|said| said.split_once("error=\""))
+        .and_then(|(_, rest)| rest.split('"').next());
     if let Some(error) = error {
         write!(told, " ({error})").unwrap();
     }
@@ -181,9 +201,19 @@ async fn everybody_asks_every_surface_about_what_only_some_may_see() {
         }
     }
     assert!(permitted_sees >= 10, "a matrix of nothing but refusals shows nothing");
-    for path in ["/mcp", "/healthz", "/.well-known/oauth-protected-resource/mcp", "/metrics", "/readyz", "/admin", "/t/local/mcp"] {
+    for path in [
+        "/mcp",
+        "/healthz",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/metrics",
+        "/readyz",
+        "/admin",
+        "/t/local/mcp",
+    ] {
         writeln!(table, "GET {path}").unwrap();
-        for (who, token) in everybody.iter().filter(|(who, _)| ["no token", "other user, admin"].contains(who)) {
+        for (who, token) in
+            everybody.iter().filter(|(who, _)| ["no token", "other user, admin"].contains(who))
+        {
             let request = http().get(format!("{}{path}", served.origin()));
             let request = match token {
                 Some(token) => request.bearer_auth(token),

@@ -159,7 +159,8 @@ fn the_bundle_names_what_the_server_has() {
     assert_eq!(names("tools"), surfaces.tools);
     assert_eq!(names("prompts"), surfaces.prompts);
     for (of, prompt) in manifest["prompts"].as_array().unwrap().iter().zip(kenward::mcp::prompts::PROMPTS) {
-        let arguments: Vec<&str> = of["arguments"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        let arguments: Vec<&str> =
+            of["arguments"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
         assert_eq!(arguments, prompt.arguments.iter().map(|argument| argument.name).collect::<Vec<_>>());
     }
     let entry: serde_json::Value = serde_json::from_str(&text("server.json")).unwrap();
@@ -185,5 +186,8 @@ fn the_bundle_names_what_the_server_has() {
     assert_eq!(entry["version"], "9.8.7");
     assert_eq!(entry["packages"][0]["fileSha256"], first);
     let url = entry["packages"][0]["identifier"].as_str().unwrap();
-    assert!(url.starts_with("https://releases.example.com/9.8.7/kenward-9.8.7-") && url.ends_with(".mcpb"), "{url}");
+    assert!(
+        url.starts_with("https://releases.example.com/9.8.7/kenward-9.8.7-") && url.ends_with(".mcpb"),
+        "{url}"
+    );
 }

@@ -78,7 +78,7 @@ async fn tenants_share_a_listener_and_nothing_else() {
         super::served::succeeds(kenward(&home.config()).arg("status"));
     }
     // One tenant's person is disabled: the other's of the same name is somebody else.
-    super::served::succeeds(kenward(&acorn.config()).args(["users", "disable", DANA, "--yes"]));
+    super::served::succeeds(kenward(&acorn.config()).args(["users", "disable", DANA]));
     assert_eq!(
         http().post(&at_acorn).bearer_auth(&to_acorn).body("{}").send().await.unwrap().status(),
         StatusCode::UNAUTHORIZED

@@ -24,7 +24,9 @@ pub(super) fn resolve(core: &Core, caller: &Caller, rights: &Rights, now: Timest
                 }
                 Credential::Issued(issued) => {
                     // INVARIANT: an issuer's token is a person's through a link that stands now, and until it ends.
-                    let Linked::Entry(linked) = rights.holder(&issued.issuer, &issued.holder) else { return None };
+                    let Linked::Entry(linked) = rights.holder(&issued.issuer, &issued.holder) else {
+                        return None;
+                    };
                     (now < issued.expires && linked.id == *id).then_some(())?;
                 }
                 Credential::Peer { .. } => {}

@@ -170,9 +170,11 @@ fn a_service_with_an_entry_of_its_own_has_that_entrys_rights_and_no_person_is_ta
     assert_eq!(finds(&world, &as_entry(IssuedTo::Service(id.clone()))), ["Crew", "Open"]);
     // A person whose id is written like the client's is not the client, nor the other way round.
     let kb = world.vault.knowledge_base();
-    for holder in
-        [IssuedTo::Person("client:indexer".into()), IssuedTo::Person("indexer".into()), IssuedTo::Service(AgentId::new("sub-7").unwrap())]
-    {
+    for holder in [
+        IssuedTo::Person("client:indexer".into()),
+        IssuedTo::Person("indexer".into()),
+        IssuedTo::Service(AgentId::new("sub-7").unwrap()),
+    ] {
         let refused = kb.search(&as_entry(holder.clone()), &asking("harbor")).unwrap_err();
         assert_eq!(refused.code, ErrorCode::Unauthenticated, "{holder:?}");
     }
