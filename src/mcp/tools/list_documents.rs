@@ -64,7 +64,7 @@ fn output() -> Value {
                     "required": ["id", "title"]
                 }
             },
-            "next_cursor": { "description": "Cursor of the next page, or null at the end." },
+            "next_cursor": { "description": "Cursor of the next page, or null at the end.", "minLength": 1 },
             "receipt": { "type": "string" }
         },
         "required": ["documents"]

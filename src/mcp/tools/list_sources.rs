@@ -36,7 +36,7 @@ fn output() -> Value {
         "type": "object",
         "properties": {
             "sources": { "type": "array", "items": { "type": "object" } },
-            "next_cursor": { "description": "Cursor of the next page, or null at the end." },
+            "next_cursor": { "description": "Cursor of the next page, or null at the end.", "minLength": 1 },
             "receipt": { "type": "string" }
         },
         "required": ["sources"]

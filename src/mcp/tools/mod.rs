@@ -3,6 +3,8 @@
 //!
 //! Schemas are written by hand, in the plainest JSON Schema there is: some clients refuse unions
 //! with null, references and formats, which generated schemas are full of.
+//! What may be null has no type, therefore, but what holds of it where it is not null: a schema that
+//! says nothing at all is warned of by others (the Inspector's `--strict`).
 
 mod fetch;
 mod list_documents;
@@ -115,6 +117,31 @@ mod tests {
             }
             assert_eq!(definition["inputSchema"]["additionalProperties"], false);
         }
+    }
+
+    /// Every property and item in a schema that accepts anything.
+    fn silent(schema: &Value, at: &str, found: &mut Vec<String>) {
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        let items = schema.get("items").map(|items| ("items", items));
+        for (name, part) in properties.map(|(name, part)| (name.as_str(), part)).chain(items) {
+            let here = format!("{at}/{name}");
+            let says =
+                ["type", "enum", "minLength", "minProperties"].iter().any(|word| part.get(word).is_some());
+            if !says {
+                found.push(here.clone());
+            }
+            silent(part, &here, found);
+        }
+    }
+
+    #[test]
+    fn no_schema_accepts_anything() {
+        let mut found = Vec::new();
+        for tool in TOOLS {
+            silent(&(tool.input)(), tool.name, &mut found);
+            silent(&(tool.output)(), tool.name, &mut found);
+        }
+        assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]

@@ -107,13 +107,13 @@ fn output() -> Value {
                         "relevance": { "type": "string", "enum": ["high", "medium", "low"] },
                         "provenance": { "type": "object" },
                         "trust": { "type": "object" },
-                        "sensitivity": { "description": "The document's label." },
+                        "sensitivity": { "description": "The document's label, or null.", "minLength": 1 },
                         "links": { "type": "array", "items": { "type": "object" } }
                     },
                     "required": ["id", "title", "url", "text"]
                 }
             },
-            "next_cursor": { "description": "Cursor of the next page, or null at the end." },
+            "next_cursor": { "description": "Cursor of the next page, or null at the end.", "minLength": 1 },
             "receipt": { "type": "string" }
         },
         "required": ["results"]

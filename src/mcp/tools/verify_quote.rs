@@ -56,7 +56,7 @@ fn output() -> Value {
             "verbatim": { "type": "boolean", "description": "To the letter, blanks and line breaks included." },
             "occurrences": { "type": "array", "items": { "type": "object" }, "description": "The first ten places." },
             "more": { "type": "boolean", "description": "There are further places." },
-            "closest": { "description": "Where the beginning of the words stands, if not all do; else null. Its text is untrusted." },
+            "closest": { "description": "Where the beginning of the words stands, if not all do; else null. Its text is untrusted.", "minProperties": 1 },
             "metadata": { "type": "object", "description": "Notice, provenance, trust." }
         },
         "required": ["id", "title", "url", "found", "verbatim", "occurrences", "metadata"]
