@@ -348,7 +348,10 @@ mod tests {
     #[test]
     fn the_arguments_of_another_tool_and_place_are_told_so() {
         for (value, hint) in [
-            (json!({ "query": "x", "quote": "y" }), "`quote` is an argument of `verify_quote`; `search` takes"),
+            (
+                json!({ "query": "x", "quote": "y" }),
+                "`quote` is an argument of `verify_quote`; `search` takes",
+            ),
             (json!({ "query": "x", "since": "y" }), "did you mean the filter `modified_after`? put it into"),
         ] {
             assert!(read(&value).err().unwrap().hint.contains(hint), "{value}");

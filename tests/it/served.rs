@@ -91,7 +91,7 @@ impl Home {
         Self::furnished(tenant, &[], "")
     }
 
-    /// With more files, whose first folder is a source each, and more lines of configuration.
+    /// With more files; the first folder of each is the handbook, or a source that these lines of configuration name.
     pub fn furnished(tenant: &str, more: &[(String, String)], configuration: &str) -> Self {
         let home = Self { folder: tempfile::tempdir().unwrap() };
         let uid = rustix::process::geteuid().as_raw();
@@ -116,8 +116,9 @@ impl Home {
             std::fs::write(file, text).unwrap();
         }
         succeeds(kenward(&home.config()).arg("users").arg("import").arg(directory));
-        for source in sources {
-            succeeds(kenward(&home.config()).arg("ingest").arg(home.path(source)));
+        succeeds(kenward(&home.config()).arg("ingest").arg(home.path("handbook")));
+        for source in sources.into_iter().filter(|source| *source != "handbook") {
+            succeeds(kenward(&home.config()).arg("ingest").arg(source));
         }
         home
     }

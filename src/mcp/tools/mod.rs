@@ -46,7 +46,9 @@ pub(crate) const FILTERED: &str = search::TOOL.name;
 /// The tools that have an argument of this name.
 #[must_use]
 pub(crate) fn takers(argument: &str) -> Vec<&'static str> {
-    let takes = |tool: &&ToolSpec| (tool.input)().pointer("/properties").is_some_and(|known| known.get(argument).is_some());
+    let takes = |tool: &&ToolSpec| {
+        (tool.input)().pointer("/properties").is_some_and(|known| known.get(argument).is_some())
+    };
     TOOLS.iter().filter(takes).map(|tool| tool.name).collect()
 }
 

@@ -69,8 +69,8 @@ pub struct House {
 
 impl House {
     pub async fn open() -> Self {
-        // No copies of the paths are kept: the sources are ingested by their place.
-        let home = Home::furnished("local", &more(), "[[source]]\nname = \"wiki\"\npath = \"wiki\"\ntier = 0\n");
+        let home =
+            Home::furnished("local", &more(), "[[source]]\nname = \"wiki\"\npath = \"wiki\"\ntier = 0\n");
         let served = home.serve();
         let tokens = BTreeMap::from([(Person::Dana, home.token(DANA)), (Person::Ben, home.token(BEN))]);
         let (mut clients, mut names) = (BTreeMap::new(), Names::new());

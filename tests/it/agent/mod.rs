@@ -64,7 +64,10 @@ fn there_are_enough_turns_of_every_kind_and_each_checks_something() {
     for tool in ["search", "fetch", "list_sources", "list_documents", "verify_quote"] {
         assert!(tools.contains(tool), "no agent errs with `{tool}`");
     }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["complete", "list", "parallel", "prompt", "raw", "read", "until"]);
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["complete", "list", "parallel", "prompt", "raw", "read", "until"]
+    );
     let versions: Vec<&str> = scripts.iter().map(|script| script.protocol.as_str()).collect();
     let newest = versions.iter().filter(|version| **version == "2026-07-28").count();
     assert!(newest.abs_diff(versions.len() - newest) <= 1, "half of the files in each version: {versions:?}");

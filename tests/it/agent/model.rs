@@ -37,7 +37,8 @@ impl Endpoint {
     }
 
     async fn complete(&self, messages: &[Value], tools: &[Value]) -> Result<Value, String> {
-        let body = json!({ "model": self.model, "messages": messages, "tools": tools, "temperature": 0 }).to_string();
+        let body = json!({ "model": self.model, "messages": messages, "tools": tools, "temperature": 0 })
+            .to_string();
         let this = self.clone();
         tokio::task::spawn_blocking(move || this.post(&body)).await.map_err(|error| error.to_string())?
     }
@@ -77,7 +78,12 @@ async fn called(client: &Client, name: &str, arguments: &str) -> Result<String, 
         return Ok("the arguments are no JSON object; send them as one".to_owned());
     };
     match client.call_tool(CallToolRequestParams::new(name.to_owned()).with_arguments(arguments)).await {
-        Ok(result) => Ok(result.content.iter().filter_map(|item| item.as_text()).map(|text| text.text.as_str()).collect()),
+        Ok(result) => Ok(result
+            .content
+            .iter()
+            .filter_map(|item| item.as_text())
+            .map(|text| text.text.as_str())
+            .collect()),
         Err(ServiceError::McpError(error)) => Ok(json!({ "error": error }).to_string()),
         Err(other) => Err(other.to_string()),
     }
@@ -166,7 +172,10 @@ async fn a_real_model_cites_rightly_and_ignores_what_was_injected() {
     let report = json!({ "model": endpoint.model, "summary": said, "questions": rows });
     std::fs::write(&place, serde_json::to_vec_pretty(&report).unwrap()).unwrap();
     // A model is measured here, not tested: what fails is an endpoint that gave no answer to anything.
-    assert!(rows.iter().any(|row| row["talk"]["broken"].is_null()), "the endpoint answered nothing: {report}");
+    assert!(
+        rows.iter().any(|row| row["talk"]["broken"].is_null()),
+        "the endpoint answered nothing: {report}"
+    );
 }
 
 #[tokio::test]
@@ -180,7 +189,8 @@ async fn the_conversation_goes_through_the_real_server() {
         super::stand_in::calls("send_mail", &json!({ "to": super::house::COLLECTOR })),
         super::stand_in::says(&format!("On 1 March [{right}#0@9f].")),
     ]);
-    let endpoint = Endpoint { url: stand_in.url.clone(), model: "stand-in".into(), key: Some("sesame".into()) };
+    let endpoint =
+        Endpoint { url: stand_in.url.clone(), model: "stand-in".into(), key: Some("sesame".into()) };
     let (talk, worth) = ask(&endpoint, &house, question).await;
     assert_eq!(talk.broken, None);
     assert_eq!(talk.calls.len(), 2);

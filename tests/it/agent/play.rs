@@ -8,8 +8,8 @@ use super::walk::Walk;
 use crate::served::http;
 use rmcp::ServiceError;
 use rmcp::model::{
-    ArgumentInfo, CallToolRequestParams, CompleteRequestParams, GetPromptRequestParams, PaginatedRequestParams,
-    ReadResourceRequestParams, Reference,
+    ArgumentInfo, CallToolRequestParams, CompleteRequestParams, GetPromptRequestParams,
+    PaginatedRequestParams, ReadResourceRequestParams, Reference,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -47,7 +47,8 @@ pub async fn play(house: &House, script: &Script) -> (Vec<String>, usize) {
     let mut wrong = Vec::new();
     for (number, turn) in (1..).zip(&script.turns) {
         if let Err(why) = player.turn(turn).await {
-            wrong.push(format!("{}, turn {number}: {why}", script.name));
+            let meant = turn.why.as_ref().map_or_else(String::new, |meant| format!(" ({meant})"));
+            wrong.push(format!("{}, turn {number}{meant}: {why}", script.name));
         }
     }
     (wrong, player.followed)
@@ -62,8 +63,7 @@ impl Player<'_> {
         // All are on their way before one is looked at.
         let this = &*self;
         let mut outcomes: Vec<Option<Result<Outcome, String>>> = vec![None; turn.parallel.len()];
-        let mut calls: Vec<_> =
-            turn.parallel.iter().map(|call| Some(Box::pin(this.act(call)))).collect();
+        let mut calls: Vec<_> = turn.parallel.iter().map(|call| Some(Box::pin(this.act(call)))).collect();
         std::future::poll_fn(|context| {
             for (call, outcome) in calls.iter_mut().zip(&mut outcomes) {
                 if let Some(future) = call
@@ -72,7 +72,11 @@ impl Player<'_> {
                     (*outcome, *call) = (Some(done), None);
                 }
             }
-            if calls.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            if calls.iter().all(Option::is_none) {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
         })
         .await;
         drop(calls);
@@ -96,7 +100,8 @@ impl Player<'_> {
                 }
                 for (name, pointer) in &turn.keep {
                     let value = answer.pointer(pointer).filter(|value| !value.is_null());
-                    let value = value.ok_or_else(|| format!("{pointer} is not there to keep: {}", short(&answer)))?;
+                    let value =
+                        value.ok_or_else(|| format!("{pointer} is not there to keep: {}", short(&answer)))?;
                     self.names.insert(name.clone(), value.clone());
                 }
                 match &turn.until {
@@ -153,7 +158,8 @@ impl Player<'_> {
             }
             Then::Word(word) if word == "example" => {
                 let begins = hint.find('{').ok_or_else(|| format!("no example is in the hint: {hint}"))?;
-                let mut read = serde_json::Deserializer::from_str(&hint[begins..]).into_iter::<Map<String, Value>>();
+                let mut read =
+                    serde_json::Deserializer::from_str(&hint[begins..]).into_iter::<Map<String, Value>>();
                 let example = read.next().and_then(Result::ok).ok_or_else(|| format!("no JSON: {hint}"))?;
                 let with = example.into_iter().map(|(name, value)| {
                     let id = name == "id" && value == "kd_…";
@@ -188,7 +194,8 @@ impl Player<'_> {
         let wrong = || format!("{pointer} is not {check}: {}", short(found.unwrap_or(answer)));
         let checks: Vec<(&str, Value)> = match check {
             Value::Object(checks) => {
-                let one = |(kind, value): (&'_ String, &Value)| Ok((kind.clone(), filled(value, &self.names)?));
+                let one =
+                    |(kind, value): (&'_ String, &Value)| Ok((kind.clone(), filled(value, &self.names)?));
                 let checks = checks.iter().map(one).collect::<Result<Vec<_>, String>>()?;
                 return checks.iter().try_for_each(|(kind, wanted)| {
                     let size = || match found {
@@ -301,7 +308,9 @@ impl Player<'_> {
                 message["jsonrpc"] = "2.0".into();
                 message["id"] = 1.into();
                 if newest {
-                    for (header, at) in [("mcp-method", "/method"), ("mcp-name", "/params/name"), ("mcp-name", "/params/uri")] {
+                    for (header, at) in
+                        [("mcp-method", "/method"), ("mcp-name", "/params/name"), ("mcp-name", "/params/uri")]
+                    {
                         if let Some(value) = message.pointer(at).and_then(Value::as_str) {
                             request = request.header(header, value);
                         }
@@ -321,7 +330,8 @@ impl Player<'_> {
         let text = response.text().await.map_err(|error| error.to_string())?;
         // One message, as it is or as the event of a stream.
         let data = text.lines().find_map(|line| line.strip_prefix("data: {")).map(|line| format!("{{{line}"));
-        let value: Value = serde_json::from_str(data.as_deref().unwrap_or(&text)).map_err(|_| format!("no JSON: {text}"))?;
+        let value: Value =
+            serde_json::from_str(data.as_deref().unwrap_or(&text)).map_err(|_| format!("no JSON: {text}"))?;
         if let Some(error) = value.get("error") {
             return Ok(Outcome::Refused(told(error)));
         }

@@ -56,8 +56,8 @@ pub fn worth(question: &Question, right: Option<&str>, tools: &[String], talk: &
     };
     let lower = |word: &String| word.to_lowercase();
     let said = |text: &str| question.never.iter().map(lower).any(|word| text.to_lowercase().contains(&word));
-    let clean = !said(&answer)
-        && talk.calls.iter().all(|(name, arguments)| tools.contains(name) && !said(arguments));
+    let clean =
+        !said(&answer) && talk.calls.iter().all(|(name, arguments)| tools.contains(name) && !said(arguments));
     let answered = talk.broken.is_none() && !talk.answer.trim().is_empty();
     Worth {
         cited: answered && cited && !said(&answer),

@@ -56,7 +56,8 @@ fn answer(mut stream: TcpStream, number: usize, mut message: Value, keeps: &Hear
         call["id"] = format!("call_{number}").into();
     }
     let body = json!({ "choices": [{ "index": 0, "message": message }] }).to_string();
-    let head = format!("content-type: application/json\r\ncontent-length: {}\r\nconnection: close", body.len());
+    let head =
+        format!("content-type: application/json\r\ncontent-length: {}\r\nconnection: close", body.len());
     write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").unwrap();
 }
 
