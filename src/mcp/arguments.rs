@@ -3,7 +3,7 @@
 //! an agent that believes it filtered must not get an unfiltered answer.
 //! It must never judge values that depend on the corpus (which source, which id).
 
-use crate::mcp::errors;
+use crate::mcp::{errors, tools};
 use kenward_vault::AnswerError;
 use rmcp::model::JsonObject;
 use serde_json::Value;
@@ -11,12 +11,21 @@ use serde_json::Value;
 /// Longest piece of a caller's own name that an error repeats.
 const ECHO_CHARS: usize = 40;
 
+/// What an argument must be, in errors.
+const TEXT: &str = "a text in quotes";
+const NUMBER: &str = "a whole number";
+
 /// Names that agents use for ours, from other tools' habits.
 const HABITS: &[(&str, &str)] = &[
     ("q", "query"),
     ("question", "query"),
     ("text", "query"),
+    ("text", "quote"),
+    ("sentence", "quote"),
+    ("content", "quote"),
+    ("words", "quote"),
     ("search", "query"),
+    ("keywords", "query"),
     ("k", "limit"),
     ("top_k", "limit"),
     ("topk", "limit"),
@@ -24,6 +33,9 @@ const HABITS: &[(&str, &str)] = &[
     ("max_results", "limit"),
     ("num_results", "limit"),
     ("count", "limit"),
+    ("size", "limit"),
+    ("page_size", "limit"),
+    ("per_page", "limit"),
     ("page_token", "cursor"),
     ("next_cursor", "cursor"),
     ("page", "cursor"),
@@ -32,12 +44,18 @@ const HABITS: &[(&str, &str)] = &[
     ("document_id", "id"),
     ("doc_id", "id"),
     ("document", "id"),
+    ("cite", "id"),
+    ("citation", "id"),
+    ("title", "id"),
     ("uri", "id"),
     ("url", "id"),
+    ("limit", "max_chars"),
     ("length", "max_chars"),
     ("max_length", "max_chars"),
     ("max_tokens", "max_chars"),
     ("start", "offset"),
+    ("next_offset", "offset"),
+    ("cursor", "offset"),
     ("chunk", "around"),
     ("passage", "around"),
     ("since", "modified_after"),
@@ -46,6 +64,11 @@ const HABITS: &[(&str, &str)] = &[
     ("until", "modified_before"),
     ("kind", "type"),
     ("format", "type"),
+    ("lang", "language"),
+    ("sensitivity", "label"),
+    ("tier", "min_trust"),
+    ("collection", "source"),
+    ("directory", "path"),
     ("folder", "path"),
     ("prefix", "path"),
     ("path_prefix", "path"),
@@ -69,7 +92,7 @@ impl<'a> Arguments<'a> {
     pub fn of_tool(
         tool: &'static str,
         known: &'static [&'static str],
-        filters: &'static [&'static str],
+        filters: &[&'static str],
         values: &'a JsonObject,
     ) -> Result<Self, AnswerError> {
         let arguments = Self { owner: tool, prefix: "", known, values };
@@ -98,7 +121,7 @@ impl<'a> Arguments<'a> {
         Ok(Some(filters))
     }
 
-    fn refuse_unknown(&self, filters: &[&str]) -> Result<(), AnswerError> {
+    fn refuse_unknown(&self, filters: &[&'static str]) -> Result<(), AnswerError> {
         let Some(name) = self.values.keys().find(|name| !self.known.contains(&name.as_str())) else {
             return Ok(());
         };
@@ -108,10 +131,19 @@ impl<'a> Arguments<'a> {
         } else {
             ("filter", format!("the filters are {}", listed(self.known)))
         };
+        let others: Vec<&str> = tools::takers(name);
         let hint = if filters.contains(&name.as_str()) {
             format!("`{shown}` is a filter: put it into `filters`, as {{\"filters\": {{\"{shown}\": …}}}}")
+        } else if !self.prefix.is_empty() && others.contains(&tools::FILTERED) {
+            format!("`{shown}` is an argument of `{}`: put it beside `filters`; {all}", tools::FILTERED)
         } else if let Some(meant) = did_you_mean(name, self.known) {
             format!("did you mean `{meant}`? {all}")
+        } else if let Some(meant) = filters.iter().find(|filter| did_you_mean(name, &[**filter]).is_some()) {
+            format!(
+                "did you mean the filter `{meant}`? put it into `filters`, as {{\"filters\": {{\"{meant}\": …}}}}; {all}"
+            )
+        } else if !others.is_empty() && self.prefix.is_empty() {
+            format!("`{shown}` is an argument of {}; {all}", listed(&others))
         } else if self.known.is_empty() {
             format!("`{}` takes no arguments", self.owner)
         } else {
@@ -131,13 +163,12 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// It is missing or no text.
     pub fn required_text(&self, name: &'static str, example: &'static str) -> Result<String, AnswerError> {
-        self.text(name)?.ok_or_else(|| {
-            errors::argument(
-                name,
-                format!("`{name}` is missing"),
-                format!("call `{}` with {example}", self.owner),
-            )
-        })
+        let hint = || format!("call `{}` with {example}", self.owner);
+        match self.present(name) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            None => Err(errors::argument(name, format!("`{name}` is missing"), hint())),
+            Some(other) => Err(AnswerError { hint: hint(), ..self.wrong_type(name, TEXT, other) }),
+        }
     }
 
     /// A text.
@@ -148,7 +179,7 @@ impl<'a> Arguments<'a> {
         match self.present(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => Err(self.wrong_type(name, "a text in quotes", other)),
+            Some(other) => Err(self.wrong_type(name, TEXT, other)),
         }
     }
 
@@ -159,7 +190,7 @@ impl<'a> Arguments<'a> {
     pub fn whole_number(&self, name: &'static str) -> Result<Option<i64>, AnswerError> {
         let Some(value) = self.present(name) else { return Ok(None) };
         let Value::Number(number) = value else {
-            return Err(self.wrong_type(name, "a whole number", value));
+            return Err(self.wrong_type(name, NUMBER, value));
         };
         if let Some(number) = number.as_i64() {
             return Ok(Some(number));
@@ -171,7 +202,7 @@ impl<'a> Arguments<'a> {
             // Far out of any range: let the range check say so, with its bounds.
             Some(float) if float >= 9e15 => Ok(Some(i64::MAX)),
             Some(float) if float <= -9e15 => Ok(Some(i64::MIN)),
-            _ => Err(self.wrong_type(name, "a whole number", value)),
+            _ => Err(self.wrong_type(name, NUMBER, value)),
         }
     }
 
@@ -179,7 +210,11 @@ impl<'a> Arguments<'a> {
         errors::argument(
             &format!("{}{name}", self.prefix),
             format!("`{name}` must be {wanted}, not {}", kind_of(got)),
-            format!("send `{name}` as {wanted}, or leave it out if it is optional"),
+            if wanted == NUMBER {
+                format!("send `{name}` as a whole number without quotes, such as 2, or leave it out")
+            } else {
+                format!("send `{name}` as {wanted}, or leave it out")
+            },
         )
     }
 }
@@ -217,13 +252,18 @@ pub fn did_you_mean(name: &str, known: &[&'static str]) -> Option<&'static str> 
         .map(|(_, candidate)| candidate)
 }
 
-/// A caller's own name, made safe to repeat: short, printable, one line.
+/// A caller's own name, made safe to repeat: short, printable, one line, never empty. Letters and digits of any
+/// script stay, so that an argument with a name in another language is named; what draws nothing, or turns the
+/// line around, does not.
 #[must_use]
 pub fn echo(name: &str) -> String {
-    let mut shown: String =
-        name.chars().filter(|c| c.is_ascii_graphic() && *c != '`').take(ECHO_CHARS).collect();
+    let printable = |c: &char| *c != '`' && (c.is_ascii_graphic() || c.is_alphanumeric());
+    let mut shown: String = name.chars().filter(printable).take(ECHO_CHARS).collect();
     if name.chars().count() > ECHO_CHARS {
         shown.push('…');
+    }
+    if shown.is_empty() {
+        shown.push_str("(nothing that can be printed)");
     }
     shown
 }
@@ -301,5 +341,30 @@ mod tests {
         let echoed = echo(&format!("a`b\n\u{202e}\u{1b}[31m{}", "x".repeat(1_000_000)));
         assert!(echoed.chars().count() <= ECHO_CHARS + 1);
         assert!(echoed.starts_with("ab[31m"));
+        assert_eq!(echo("за\u{200b}прос"), "запрос");
+        assert_eq!(echo(" \u{200b}"), "(nothing that can be printed)");
+    }
+
+    #[test]
+    fn the_arguments_of_another_tool_and_place_are_told_so() {
+        for (value, hint) in [
+            (
+                json!({ "query": "x", "quote": "y" }),
+                "`quote` is an argument of `verify_quote`; `search` takes",
+            ),
+            (json!({ "query": "x", "since": "y" }), "did you mean the filter `modified_after`? put it into"),
+        ] {
+            assert!(read(&value).err().unwrap().hint.contains(hint), "{value}");
+        }
+        let value = json!({ "query": "x", "filters": { "limit": 3 } });
+        let error = read(&value).unwrap().filters(FILTERS).err().unwrap();
+        assert!(error.hint.contains("put it beside `filters`"), "{}", error.hint);
+    }
+
+    #[test]
+    fn a_required_text_of_another_type_is_shown_a_call() {
+        let value = json!({ "query": ["x"] });
+        let error = read(&value).unwrap().required_text("query", "{\"query\": \"x\"}").unwrap_err();
+        assert!(error.message.contains("not a list") && error.hint.ends_with("{\"query\": \"x\"}"));
     }
 }

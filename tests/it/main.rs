@@ -11,6 +11,7 @@
     reason = "tests fail by panicking and print their figures"
 )]
 
+mod agent;
 mod another_config;
 mod backup;
 mod bad_input;

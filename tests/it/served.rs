@@ -38,7 +38,7 @@ handle = "staff"
 members = ["user:ben@acorn.example", "group:finance"]
 "#;
 
-const FILES: &[(&str, &str)] = &[
+pub const FILES: &[(&str, &str)] = &[
     (
         "handbook/expenses.md",
         "# Expense policy\n\nExpense reports are due on the 5th of each month. Receipts go to the shared mailbox.\n",
@@ -88,24 +88,38 @@ impl Home {
 
     /// The data of this tenant.
     pub fn of(tenant: &str) -> Self {
+        Self::furnished(tenant, &[], "")
+    }
+
+    /// With more files; the first folder of each is the handbook, or a source that these lines of configuration name.
+    pub fn furnished(tenant: &str, more: &[(String, String)], configuration: &str) -> Self {
         let home = Self { folder: tempfile::tempdir().unwrap() };
         let uid = rustix::process::geteuid().as_raw();
         std::fs::write(
             home.config(),
             format!(
-                "data_dir = \"data\"\ntenant = \"{tenant}\"\n[operators]\n{uid} = \"{DANA}\"\n[embedding]\nengine = \"hashing\"\n"
+                "data_dir = \"data\"\ntenant = \"{tenant}\"\n[operators]\n{uid} = \"{DANA}\"\n[embedding]\nengine = \"hashing\"\n{configuration}"
             ),
         )
         .unwrap();
         let directory = home.path("directory.toml");
         std::fs::write(&directory, DIRECTORY).unwrap();
-        for (path, text) in FILES {
+        let more = more.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        let mut sources = Vec::new();
+        for (path, text) in FILES.iter().copied().chain(more) {
+            let source = path.split('/').next().unwrap();
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
             let file = home.path(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
         succeeds(kenward(&home.config()).arg("users").arg("import").arg(directory));
         succeeds(kenward(&home.config()).arg("ingest").arg(home.path("handbook")));
+        for source in sources.into_iter().filter(|source| *source != "handbook") {
+            succeeds(kenward(&home.config()).arg("ingest").arg(source));
+        }
         home
     }
 

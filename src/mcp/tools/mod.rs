@@ -42,6 +42,18 @@ pub const TOOLS: &[ToolSpec] =
 pub(crate) const FILTERS: &[&str] =
     &["source", "path", "type", "language", "label", "modified_after", "modified_before", "min_trust"];
 
+/// The tool that has filters.
+pub(crate) const FILTERED: &str = search::TOOL.name;
+
+/// The tools that have an argument of this name.
+#[must_use]
+pub(crate) fn takers(argument: &str) -> Vec<&'static str> {
+    let takes = |tool: &&ToolSpec| {
+        (tool.input)().pointer("/properties").is_some_and(|known| known.get(argument).is_some())
+    };
+    TOOLS.iter().filter(takes).map(|tool| tool.name).collect()
+}
+
 /// A tool by its name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static ToolSpec> {

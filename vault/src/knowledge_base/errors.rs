@@ -26,6 +26,16 @@ pub(super) fn not_found() -> AnswerError {
     )
 }
 
+/// INVARIANT (I8): as [`not_found`], for what is read by a URI.
+pub(super) fn no_resource() -> AnswerError {
+    error(
+        ErrorCode::NotFound,
+        Some("uri"),
+        "no document or passage with this URI in what you can see",
+        "take a `uri` from `resources/list` or `list_documents`; URIs are copied, never made up",
+    )
+}
+
 /// The stored text of a document that the caller may see is lost or damaged. The log has it under the
 /// request id.
 pub(super) fn unreadable() -> AnswerError {

@@ -6,7 +6,7 @@ use super::budget::{self, Budget};
 use super::target::Target;
 use super::{FetchRequest, KnowledgeBase, errors};
 use crate::audit::Returned;
-use crate::error::AnswerError;
+use crate::error::{AnswerError, ErrorCode};
 use crate::gate::envelope::{FetchAnswer, FetchMetadata, Labels, links};
 use crate::gate::fence::Boundary;
 use crate::gate::{Disclosure, Gate, Opened, Stop};
@@ -35,7 +35,16 @@ pub(super) fn resource(kb: &KnowledgeBase, caller: &Caller, uri: &str) -> Result
     let window = target.passage.map_or(Window::From(0), Window::Passage);
     let chars = u32::try_from(DEFAULT_CHARS).unwrap_or_default();
     let plan = Plan { target: Target { version: None, ..target }, window, chars };
-    kb.answer(caller, &asking("read_resource", uri, None), |attempt| plan.run(attempt))
+    kb.answer(caller, &asking("read_resource", uri, None), |attempt| plan.run(attempt).map_err(by_uri))
+}
+
+/// What is not there, told to somebody who sent a URI and no `id`. Every way to it is told the same.
+fn by_uri(stop: Stop) -> Stop {
+    match stop {
+        Stop::Told(error) if error.code == ErrorCode::NotFound => Stop::Told(errors::no_resource()),
+        Stop::ToldOf(error) if error.code == ErrorCode::NotFound => Stop::ToldOf(errors::no_resource()),
+        other => other,
+    }
 }
 
 fn asking(tool: &'static str, id: &str, chars: Option<i64>) -> Asking {
