@@ -232,7 +232,8 @@ fn beyond_loopback_it_listens_only_with_all_that_this_needs() {
     try_with(&format!("{url}{hosts}{proxies}"), false).refused(&["set `[[issuer]]`, or listen"]);
     try_with(&format!("{hosts}{proxies}"), true).refused(&["set `http.public_url` (https), or listen"]);
     try_with(&format!("{url}{proxies}"), true).refused(&["set `http.allowed_hosts`, or listen"]);
-    try_with(&format!("{url}{hosts}"), true).refused(&["set `http.trusted_proxies` (or `http.tls_certificate` and `http.tls_key`), or listen"]);
+    try_with(&format!("{url}{hosts}"), true)
+        .refused(&["set `http.trusted_proxies` (or `http.tls_certificate` and `http.tls_key`), or listen"]);
     let in_clear = "public_url = \"http://127.0.0.1:8765/mcp\"\n";
     try_with(&format!("{in_clear}{hosts}{proxies}"), true).refused(&["http.public_url"]);
 }
