@@ -105,7 +105,7 @@ impl Player<'_> {
                     self.names.insert(name.clone(), value.clone());
                 }
                 match &turn.until {
-                    Some(until) => self.to_the_end(turn, until, answer).await,
+                    Some(until) => self.pages_to_the_end(turn, until, answer).await,
                     None => Ok(()),
                 }
             }
@@ -176,7 +176,7 @@ impl Player<'_> {
         judged.map_err(|why| format!("what the hint names: {why}"))
     }
 
-    async fn to_the_end(&mut self, turn: &Turn, until: &Until, first: Value) -> Result<(), String> {
+    async fn pages_to_the_end(&mut self, turn: &Turn, until: &Until, first: Value) -> Result<(), String> {
         let (mut walk, mut page, mut turn) = (Walk::default(), first, turn.clone());
         while let Some(next) = walk.takes(&page, until)? {
             turn.with.insert(until.goes.clone(), next);
