@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// What the header holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,7 +73,12 @@ pub async fn layer<A: Ask>(
         Ok(Standing::Accepted(accepted)) => match callers.enter(accepted.counted_as, kind(&request)) {
             Ok(pass) => {
                 request.extensions_mut().insert(RequestClaim { claim, accepted });
-                pass.until_sent(next.run(request).await)
+                // INVARIANT: a request counts until its work is done, also when its client has gone meanwhile: the
+                // owner's work goes on then, and must not be more than the caller may ask for at once.
+                let work = async move { pass.until_sent(next.run(request).await) };
+                tokio::spawn(work.in_current_span())
+                    .await
+                    .unwrap_or_else(|_| respond::try_again("something failed inside", &request_id))
             }
             Err(refused) => respond::too_much(refused, &request_id),
         },

@@ -71,6 +71,10 @@ fn by_issuer(vault: &Vault, config: &Config, verified: Verified) -> Result<Calle
         tracing::info!(why, "a token of an issuer does not hold");
         Err(Refusal::Token)
     };
+    // INVARIANT: where agents are limited, a token that does not say which agent it is of is no way round the limits.
+    if client.is_none() && !config.agents.is_empty() {
+        return refused("it names no client");
+    }
     // INVARIANT: by the link alone, never by an address or a name that the token says.
     let subject = match (vault.holder(&issued.issuer, &issued.holder), &issued.holder) {
         (Ok(Some(entry)), _) => Subject::User(entry.id),

@@ -7,7 +7,7 @@
 use crate::mcp::ask::{Ask, AskError};
 use crate::mcp::{errors, request_id::RequestIds};
 use crate::owner::ops::Claim;
-use kenward_vault::knowledge_base::{MOST_WATCHED, Seen, Watch};
+use kenward_vault::knowledge_base::{LONGEST_WATCHED, MOST_WATCHED, Seen, Watch};
 use kenward_vault::{AnswerError, ErrorCode};
 use rmcp::model::SubscriptionFilter;
 use serde_json::Value;
@@ -65,15 +65,14 @@ impl Room {
 }
 
 /// What is accepted of what a client asks to hear: resources and their list. Everybody gets the same answer,
-/// whether a resource is there or not; what they may hear is decided when there is something to say.
+/// whether a resource is there or not (what is longer than any URI of ours is left out); what they may hear is decided when there is something to say.
 #[must_use]
 pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     let mut accepted = SubscriptionFilter::new();
     accepted.resources_list_changed = requested.resources_list_changed;
-    accepted.resource_subscriptions = requested
-        .resource_subscriptions
-        .as_ref()
-        .map(|uris| uris.iter().take(MOST_WATCHED).cloned().collect());
+    accepted.resource_subscriptions = requested.resource_subscriptions.as_ref().map(|uris| {
+        uris.iter().filter(|uri| uri.len() <= LONGEST_WATCHED).take(MOST_WATCHED).cloned().collect()
+    });
     accepted
 }
 
@@ -89,7 +88,7 @@ pub fn watched(accepted: &SubscriptionFilter) -> Watch {
 /// Looks and tells until nobody listens or the caller is none any more. `watch` gives what is watched at a tick.
 ///
 /// # Errors
-/// The caller's access has ended.
+/// The caller's access has ended, or this may not be watched.
 pub async fn run<A: Ask>(
     ask: &A,
     claim: &Claim,
@@ -118,7 +117,12 @@ pub async fn run<A: Ask>(
                     Ok(false) | Err(_) => return Ok(()),
                 }
             }
-            Err(AskError::Refused(error)) if error.code == ErrorCode::Unauthenticated => return Err(error),
+            // Gone, or never to be had: the same would be said at every tick.
+            Err(AskError::Refused(error))
+                if matches!(error.code, ErrorCode::Unauthenticated | ErrorCode::InvalidArgument) =>
+            {
+                return Err(error);
+            }
             // Busy, or out of reach: what was missed is found at the next tick.
             Err(error) => {
                 let _ = errors::told(error);

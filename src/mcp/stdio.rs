@@ -7,7 +7,7 @@ use crate::mcp::listen::{self, Changed, Told};
 use crate::mcp::request_id::RequestIds;
 use crate::owner::ops::Claim;
 use kenward_vault::AnswerError;
-use kenward_vault::knowledge_base::{MOST_WATCHED, Watch};
+use kenward_vault::knowledge_base::{LONGEST_WATCHED, MOST_WATCHED, Watch};
 use rmcp::RoleServer;
 use rmcp::model::ResourceUpdatedNotificationParam;
 use rmcp::service::Peer;
@@ -41,6 +41,10 @@ impl Subscribed {
         tick: Duration,
     ) -> Result<(), AnswerError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if uri.len() > LONGEST_WATCHED {
+            let message = format!("`uri` is longer than {LONGEST_WATCHED} bytes");
+            return Err(errors::argument("uri", message, "take a `uri` from `resources/list`".to_owned()));
+        }
         if state.uris.len() == MOST_WATCHED && !state.uris.contains(&uri) {
             return Err(errors::argument(
                 "uri",

@@ -114,10 +114,11 @@ fn time(claims: &Object, name: &str) -> Result<Option<i64>, Refused> {
     seconds.map(|seconds| Some((seconds * 1000.0) as i64)).ok_or(Refused("time"))
 }
 
-/// `client_id` (RFC 9068), or `azp` (OpenID Connect); where both stand, they are the same.
+/// `client_id` (RFC 9068), `azp` (OpenID Connect), or what two large issuers call it; where several stand, they are the
+/// same.
 fn client(claims: &Object) -> Result<Option<AgentId>, Refused> {
     let mut found = None;
-    for name in ["client_id", "azp"] {
+    for name in ["client_id", "azp", "cid", "appid"] {
         let Some(value) = claims.get(name) else { continue };
         let id = value.as_str().and_then(|text| AgentId::new(text).ok()).ok_or(Refused("client"))?;
         if found.as_ref().is_some_and(|known| *known != id) {

@@ -66,7 +66,11 @@ pub(super) fn not_for_this_agent() -> AnswerError {
 pub(super) fn too_many_watched() -> AnswerError {
     argument(
         "resourceSubscriptions",
-        format!("a subscription may name at most {} resources", super::MOST_WATCHED),
+        format!(
+            "a subscription may name at most {} resources, each in at most {} bytes",
+            super::MOST_WATCHED,
+            super::LONGEST_WATCHED
+        ),
         "name fewer, or watch the list of resources",
     )
 }

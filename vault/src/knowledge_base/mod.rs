@@ -24,7 +24,7 @@ pub use requests::{
     SearchRequest, VerifyQuoteRequest,
 };
 pub(crate) use views::Views;
-pub use watch::{MOST_WATCHED, Seen, Watch};
+pub use watch::{LONGEST_WATCHED, MOST_WATCHED, Seen, Watch};
 
 use crate::core::Core;
 use crate::error::AnswerError;
@@ -125,9 +125,6 @@ impl KnowledgeBase {
         watch: &Watch,
         seen: Option<&Seen>,
     ) -> Result<(Seen, Option<Disclosure>), AnswerError> {
-        if !caller.limits().tools.holds(requests::WATCHING) {
-            return Err(errors::not_for_this_agent());
-        }
         watch::watch(self, caller, watch, seen)
     }
 
@@ -136,7 +133,7 @@ impl KnowledgeBase {
     /// # Errors
     /// [`AnswerError`].
     pub fn answer_to(&self, caller: &Caller, question: &Question) -> Result<Disclosure, AnswerError> {
-        if !caller.limits().tools.holds(question.tool()) {
+        if !question.tools().iter().all(|tool| caller.limits().tools.holds(tool)) {
             return Err(self.refuse(
                 caller,
                 &ask::Asking::of_another_tool(question),

@@ -57,6 +57,22 @@ impl Folded {
         Some(((self.origin(at), last), next))
     }
 
+    /// As [`Folded::find`], for whole words and whole numbers: `10` does not stand in `100`, `10.5` or `10,000`, nor
+    /// `able` in `unable`. Scripts that write words without blanks have no such bounds.
+    pub(super) fn find_whole(&self, words: &str, mut from: usize) -> Option<((u32, u32), usize)> {
+        loop {
+            let (place, next) = self.find(words, from)?;
+            let at = from + self.text.get(from..)?.find(words)?;
+            let (before, after) = (self.text.get(..at)?, self.text.get(at + words.len()..)?);
+            let cut_before = joined(words.chars(), before.chars().rev());
+            let cut_after = joined(words.chars().rev(), after.chars());
+            if !cut_before && !cut_after {
+                return Some((place, next));
+            }
+            from = next;
+        }
+    }
+
     /// The longest beginning of these folded words that stands here: its length in characters, and where.
     pub(super) fn find_beginning(&self, words: &str) -> Option<(u32, (u32, u32))> {
         let ends: Vec<usize> = words.char_indices().map(|(at, c)| at + c.len_utf8()).collect();
@@ -75,6 +91,21 @@ impl Folded {
         }
         best
     }
+}
+
+/// Whether what stands outside goes on with the word or the number at this end of the quote.
+fn joined(mut quote: impl Iterator<Item = char>, mut outside: impl Iterator<Item = char>) -> bool {
+    let Some(end) = quote.next() else { return false };
+    match outside.next() {
+        Some('.' | ',') if end.is_ascii_digit() => outside.next().is_some_and(|c| c.is_ascii_digit()),
+        Some(next) => spelled(end) && spelled(next),
+        None => false,
+    }
+}
+
+/// Letters of scripts that have blanks between words, and digits.
+fn spelled(c: char) -> bool {
+    c.is_numeric() || c.is_lowercase() || c.is_uppercase()
 }
 
 /// Signs that models write for one another.
@@ -170,6 +201,28 @@ mod tests {
             from = next;
         }
         assert_eq!(found, [(0, 2), (1, 3), (2, 4), (7, 9)]);
+    }
+
+    #[test]
+    fn words_and_numbers_stand_whole_or_not_at_all() {
+        let text = Folded::of(
+            "The fee is 100, or 10.5 or 10,000 or v10; unable to be waived. Es kostet 10. 港口费用是十元",
+        );
+        for (words, stands) in [
+            ("fee is 10", false),
+            ("fee is 100", true),
+            ("able to be waived", false),
+            ("to be waived", true),
+            ("kostet 10", true),
+            ("or 10", false),
+            ("or 10.5", true),
+            ("5 or 10,000", false),
+            ("费用是", true),
+            ("", true),
+        ] {
+            assert_eq!(text.find_whole(words, 0).is_some(), stands, "{words}");
+        }
+        assert!(Folded::of("10 of 100, 10").find_whole("10", 3).is_some(), "the next whole one counts");
     }
 
     #[test]

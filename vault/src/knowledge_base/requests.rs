@@ -154,22 +154,20 @@ pub enum Question {
     },
 }
 
-/// The tool whose rights a subscription needs.
-pub(super) const WATCHING: &str = "fetch";
-
 impl Question {
-    /// The tool that an agent must have for it: whatever can be had without a tool can be had with that one.
+    /// The tools that an agent must have for it: whatever can be had without a tool can be had with these.
     #[must_use]
-    pub fn tool(&self) -> &'static str {
+    pub fn tools(&self) -> &'static [&'static str] {
         match self {
-            Self::Search(_) => "search",
-            Self::Fetch(_) | Self::ReadResource { .. } => "fetch",
-            Self::ListSources(_) | Self::Complete { what: Completed::Source, .. } => "list_sources",
+            Self::Search(_) => &["search"],
+            Self::ReadResource { uri } if super::resources::source_name(uri).is_some() => &["list_sources"],
+            Self::Fetch(_) | Self::ReadResource { .. } => &["fetch"],
+            Self::ListSources(_) | Self::Complete { what: Completed::Source, .. } => &["list_sources"],
+            Self::ListResources { .. } => &["list_sources", "list_documents"],
             Self::ListDocuments(_)
-            | Self::ListResources { .. }
             | Self::Complete { what: Completed::Title | Completed::Id, .. }
-            | Self::ByTitle { .. } => "list_documents",
-            Self::VerifyQuote(_) => "verify_quote",
+            | Self::ByTitle { .. } => &["list_documents"],
+            Self::VerifyQuote(_) => &["verify_quote"],
         }
     }
 

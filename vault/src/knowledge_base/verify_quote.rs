@@ -170,10 +170,13 @@ impl Plan {
             let shown = shown.ok_or_else(|| Stop::ToldOf(errors::unreadable()))?;
             let window = Folded::of(&shown.text);
             let mut from = 0;
-            while let Some(((a, b), next)) = window.find(words, from) {
+            while let Some(((a, b), next)) = window.find_whole(words, from) {
                 let place = (start.saturating_add(a), start.saturating_add(b));
                 from = next;
-                if looked.places.contains(&place) {
+                // At the edge of a window nobody sees whether a word goes on: the next window, or the one before, does.
+                let read = end - start;
+                let at_edge = (a == 0 && start > 0) || (b >= read && end < document.length);
+                if at_edge || looked.places.contains(&place) {
                     continue;
                 }
                 if looked.places.len() == PLACES {

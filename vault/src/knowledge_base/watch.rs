@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Most URIs that one subscription may name.
 pub const MOST_WATCHED: usize = 100;
+/// Longest of them in bytes: none of ours is longer.
+pub const LONGEST_WATCHED: usize = 512;
 
 /// What is watched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,19 @@ struct Marks {
     list: Option<[u8; 16]>,
 }
 
+impl Watch {
+    /// The tools that an agent must have to hear of this.
+    fn tools(&self) -> impl Iterator<Item = &'static str> {
+        let sources = self.uris.iter().filter(|uri| resources::source_name(uri).is_some()).count();
+        let needed = [
+            ("fetch", sources < self.uris.len()),
+            ("list_sources", self.list || sources > 0),
+            ("list_documents", self.list),
+        ];
+        needed.into_iter().filter(|(_, needed)| *needed).map(|(tool, _)| tool)
+    }
+}
+
 pub(super) fn watch(
     kb: &KnowledgeBase,
     caller: &Caller,
@@ -62,7 +77,10 @@ pub(super) fn watch(
         limit: None,
         cursor: None,
     };
-    if watch.uris.len() > MOST_WATCHED {
+    if !watch.tools().all(|tool| caller.limits().tools.holds(tool)) {
+        return Err(kb.refuse(caller, &asking, errors::not_for_this_agent()));
+    }
+    if watch.uris.len() > MOST_WATCHED || watch.uris.iter().any(|uri| uri.len() > LONGEST_WATCHED) {
         return Err(kb.refuse(caller, &asking, errors::too_many_watched()));
     }
     // Most looks find nothing: they cost no record, because nothing leaves.
