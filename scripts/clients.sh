@@ -14,6 +14,10 @@ fail() { printf 'error: %s\n' "$1" >&2; exit 1; }
 command -v npm >/dev/null || fail "npm is not here"
 command -v python3 >/dev/null || fail "python3 is not here"
 
+# Locks name versions and hashes; where they come from is a matter of who installs them.
+! grep -l '"resolved"' tests/clients/package-lock.json || fail "a lock names a registry"
+! grep -lE '://| @ |^-' tests/clients/requirements*.txt || fail "a lock names a registry"
+
 place=$PWD/target/clients
 mkdir -p "$place"
 

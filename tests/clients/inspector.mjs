@@ -132,9 +132,7 @@ function kept(protocol) {
   };
   return {
     client: 'Inspector `mcpdo`', version: version('@modelcontextprotocol/inspector'), protocol, transport: 'http',
-    absent: {
-      listen: era === 'legacy' ? NO_SESSION : `${MISSING}: it subscribes, and prints no notification afterwards`,
-    },
+    absent: era === 'legacy' ? { listen: NO_SESSION } : {},
     oauth: async () => {
       const { oauth } = FACTS;
       const callback = new URL(oauth.redirect);
@@ -173,6 +171,22 @@ function kept(protocol) {
           options.push('--complete-arg-name', argument, '--complete-arg-value', typed);
           return (await run('--connection', name, 'prompts/complete', ...options)).values;
         },
+        // One command for each resource, which goes on and prints what it hears.
+        listen: async (uris) => {
+          const said = uris.map(() => '');
+          const children = uris.map((uri, n) => {
+            const command = [mcpdo, '--format', 'json', '--connection', name, 'resources/subscribe', uri];
+            const child = spawn(FACTS.node, command, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+            child.stdout.setEncoding('utf8').on('data', (text) => { said[n] += text; });
+            return child;
+          });
+          await until(() => said.every((text) => text.includes('"subscribed"')), () => `it does not subscribe: ${said}`);
+          const heard = /"type":\s*"resources\/updated",\s*"uri":\s*"([^"]+)"/g;
+          return {
+            told: async () => [...said.join('').matchAll(heard)].map(([, uri]) => uri),
+            close: async () => { for (const child of children) child.kill('SIGINT'); },
+          };
+        },
         declared: () => capabilities.resources?.subscribe === true,
         close: async () => { await run('disconnect', name); },
       });
@@ -186,7 +200,10 @@ const stop = (more) => runs(FACTS.node, [mcpdo, 'daemon', 'stop'], { env: { ...e
 const versions = ['2026-07-28', '2025-11-25'];
 mkdirSync(process.env.HOME, { recursive: true });
 try {
-  await main(versions.map(kept));
+  // Only the last row has documents changed while it listens.
+  const [newest, older] = versions.map(kept);
+  await together([...versions.flatMap((protocol) => ['http', 'stdio'].map((over) => once(protocol, over))), older]);
+  await main([newest]);
 } finally {
   await stop();
 }

@@ -254,11 +254,11 @@ def drive(options, home, facts):
             command = [str(runtime), str(HERE / name)]
             try:
                 ran = subprocess.run(
-                    command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=240
+                    command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=300
                 )
                 said, code = ran.stdout, ran.returncode
             except subprocess.TimeoutExpired as late:
-                said, code = (late.stdout or b"").decode(), "no end in 240 s"
+                said, code = (late.stdout or b"").decode(), "no end in 300 s"
         found = [json.loads(line) for line in said.splitlines() if line.startswith('{"client"')]
         lines += found
         if code != 0 or not found:
