@@ -167,7 +167,7 @@ fn a_service_with_an_entry_of_its_own_has_that_entrys_rights_and_no_person_is_ta
         let tenant = TenantId::new("harbor").unwrap();
         Caller::authenticated(tenant, Subject::User(entry), Some(id.clone()), credential(holder))
     };
-    assert_eq!(finds(&world, &as_entry(IssuedTo::Service(id.clone()))), ["Crew", "Open"]);
+    assert_eq!(finds(&world, &as_entry(IssuedTo::Service(id.clone()))), ["About crew.md", "About open.md"]);
     // A person whose id is written like the client's is not the client, nor the other way round.
     let kb = world.vault.knowledge_base();
     for holder in [
