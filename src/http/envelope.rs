@@ -58,6 +58,8 @@ fn says_json(headers: &HeaderMap) -> bool {
 struct Refusal {
     status: StatusCode,
     code: RpcCode,
+    /// What of the request is wrong: a header, its method, its body.
+    field: Option<&'static str>,
     message: &'static str,
     hint: &'static str,
 }
@@ -72,8 +74,12 @@ pub(super) async fn in_our_form(posted: Posted, response: Response, id: &str) ->
     let refusal = refusal(&posted, status, body).await;
     let code =
         if refusal.status.is_server_error() { ErrorCode::Internal } else { ErrorCode::InvalidArgument };
-    let error =
-        AnswerError { code, field: None, message: refusal.message.to_owned(), hint: refusal.hint.to_owned() };
+    let error = AnswerError {
+        code,
+        field: refusal.field.map(str::to_owned),
+        message: refusal.message.to_owned(),
+        hint: refusal.hint.to_owned(),
+    };
     let mut ours = if posted.message {
         json_rpc(&posted, &refusal, &error, id)
     } else {
@@ -100,17 +106,19 @@ fn json_rpc(posted: &Posted, refusal: &Refusal, error: &AnswerError, id: &str) -
 }
 
 async fn refusal(posted: &Posted, status: StatusCode, words: Body) -> Refusal {
-    let told = |status, code, message, hint| Refusal { status, code, message, hint };
+    let told = |status, code, field, message, hint| Refusal { status, code, field, message, hint };
     match status {
         StatusCode::METHOD_NOT_ALLOWED => told(
             status,
             RpcCode::INVALID_REQUEST,
+            Some("method"),
             "this HTTP method is not served",
             "send every message with POST",
         ),
         StatusCode::NOT_ACCEPTABLE => told(
             status,
             RpcCode::INVALID_REQUEST,
+            Some("accept"),
             "the answer has a form that the request does not accept",
             "send `accept: application/json, text/event-stream`",
         ),
@@ -121,37 +129,52 @@ async fn refusal(posted: &Posted, status: StatusCode, words: Body) -> Refusal {
                 told(
                     StatusCode::BAD_REQUEST,
                     RpcCode::INVALID_REQUEST,
+                    Some("body"),
                     "the body is JSON, but not one JSON-RPC message",
                     hint,
                 )
             } else {
-                told(StatusCode::BAD_REQUEST, RpcCode::PARSE_ERROR, "the body is not JSON", hint)
+                told(
+                    StatusCode::BAD_REQUEST,
+                    RpcCode::PARSE_ERROR,
+                    Some("body"),
+                    "the body is not JSON",
+                    hint,
+                )
             }
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => told(
             status,
             RpcCode::INVALID_REQUEST,
+            Some("content-type"),
             "the body is not said to be JSON",
             "send one JSON-RPC 2.0 message with `content-type: application/json`",
         ),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            told(status, RpcCode::INVALID_REQUEST, "the request is too large", "send a shorter one")
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => told(
+            status,
+            RpcCode::INVALID_REQUEST,
+            Some("body"),
+            "the request is too large",
+            "send a shorter one",
+        ),
         StatusCode::BAD_REQUEST if posted.version.is_some() => told(
             status,
             RpcCode::UNSUPPORTED_PROTOCOL_VERSION,
+            Some("mcp-protocol-version"),
             "this version of the protocol is not spoken here",
             "send a version of `supported` in the header `mcp-protocol-version`",
         ),
         _ if status.is_server_error() => told(
             status,
             RpcCode::INTERNAL_ERROR,
+            None,
             "the request cannot be served",
             "send the same request again in a few seconds",
         ),
         _ => told(
             status,
             RpcCode::INVALID_REQUEST,
+            None,
             "the request cannot be served",
             "send it as the Model Context Protocol says",
         ),
@@ -206,6 +229,8 @@ mod tests {
             assert_eq!(body["jsonrpc"], "2.0");
             assert!(body.get("id").is_none(), "{body}");
             assert_eq!(body["error"]["data"]["request_id"], "r_1");
+            let field = if status == 400 { "body" } else { "content-type" };
+            assert_eq!(body["error"]["data"]["field"], field);
             assert!(!body.to_string().contains("deserialize"), "{body}");
         }
     }
@@ -218,6 +243,7 @@ mod tests {
                 answered("unsupported", StatusCode::BAD_REQUEST, "application/json", version).await;
             assert_eq!(status, 400);
             assert_eq!(body["error"]["code"], -32022);
+            assert_eq!(body["error"]["data"]["field"], "mcp-protocol-version");
             assert_eq!(body["error"]["data"]["supported"], serde_json::json!(["2026-07-28", "2025-11-25"]));
             assert!(body["error"]["data"]["requested"].as_str().unwrap().len() < 200, "{body}");
         }

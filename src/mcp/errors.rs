@@ -105,7 +105,9 @@ pub fn not_over_http(request_id: &str) -> ErrorData {
         code: ErrorCode::InvalidArgument,
         field: Some("method".to_owned()),
         message: "this version of the protocol has no subscriptions over HTTP".to_owned(),
-        hint: "use `subscriptions/listen` of version 2026-07-28, or stdio".to_owned(),
+        hint:
+            "ask again with `resources/read`, or use `subscriptions/listen` of version 2026-07-28, or stdio"
+                .to_owned(),
     };
     let data = object(&error, request_id).get("error").cloned();
     ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, error.message, data)

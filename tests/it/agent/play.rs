@@ -154,6 +154,9 @@ impl Player<'_> {
                 if next.list && !hint.contains("`resources/list`") && !hint.contains("without `cursor`") {
                     return Err(format!("the list is not what the hint names: {hint}"));
                 }
+                if next.read.is_some() && turn.read.is_none() && !hint.contains("`resources/read`") {
+                    return Err(format!("reading is not what the hint names: {hint}"));
+                }
                 (**next).clone()
             }
             Then::Word(word) if word == "example" => {

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 const ECHO: usize = 40;
 /// Errors in which no argument is at fault.
 const FAULTLESS: &[&str] = &["unauthenticated", "try_again", "internal", "unreadable"];
-/// Words of the documents that stand in the examples and the hints of fixed texts.
-const OF_EXAMPLES: &[&str] = &["example", "expense", "reports", "whole", "write"];
+/// Words of the documents that stand in the examples of fixed texts.
+const OF_EXAMPLES: &[&str] = &["expense", "reports", "example"];
 
 /// The words that no error may hold.
 pub struct Words(BTreeSet<String>);
@@ -41,10 +41,7 @@ pub fn faults(error: &Value, sent: &Value, documents: &Words) -> Vec<String> {
     if !text("request_id").starts_with("r_") {
         faults.push("no `request_id`".to_owned());
     }
-    // Of a message that could not be read at all no field is known.
-    let unread = text("message").starts_with("the body is ");
-    let faultless = FAULTLESS.contains(&text("code")) || text("code").starts_with('-') || unread;
-    if !faultless && text("field").trim().is_empty() {
+    if !FAULTLESS.contains(&text("code")) && text("field").trim().is_empty() {
         faults.push("no `field`, though an argument is at fault".to_owned());
     }
     let mut pieces = Vec::new();
