@@ -279,7 +279,9 @@ def report(options, lines):
         row, ok, detail = rows.setdefault(key, {}), line["ok"], line["detail"]
         if ok is None:
             kind, _, why = detail.partition(": ")
-            note = f"{line['client']}, {line['capability']}: {detail}"
+            # What the server does not offer is the same for all.
+            whose = "" if kind == "not offered" else f"{line['client']}, "
+            note = f"{whose}{line['capability']}: {detail}"
             if note not in notes:
                 notes.append(note)
             word = f"{kind} [{notes.index(note) + 1}]"
