@@ -57,15 +57,18 @@ pub async fn layer<A: Ask>(
     next: Next,
 ) -> Response {
     let request_id = respond::request_id(&request);
-    let refuse = |refused| resource::refuse(resource.as_deref(), refused, &request_id);
+    let refuse = async |request, refused| {
+        respond::unread(request, resource::refuse(resource.as_deref(), refused, &request_id)).await
+    };
+    let later = async |request| respond::unread(request, respond::try_again(LATER, &request_id)).await;
     let header = take(request.headers_mut());
     // INVARIANT: addresses are logged and remembered. Even beside a good header, a token there is told to be a mistake.
     if in_address(request.uri().query().unwrap_or_default()) {
-        return refuse(Some(Refused::InAddress));
+        return refuse(request, Some(Refused::InAddress)).await;
     }
     let token = match header {
-        Header::Missing => return refuse(None),
-        Header::Unusable => return refuse(Some(Refused::Header)),
+        Header::Missing => return refuse(request, None).await,
+        Header::Unusable => return refuse(request, Some(Refused::Header)).await,
         Header::Token(token) => token,
     };
     let claim = Claim::Bearer(token);
@@ -82,12 +85,12 @@ pub async fn layer<A: Ask>(
             }
             Err(refused) => respond::too_much(refused, &request_id),
         },
-        Ok(Standing::Refused) => refuse(Some(Refused::Token)),
-        Ok(Standing::Scope) => refuse(Some(Refused::Scope)),
-        Ok(Standing::Later) => respond::try_again(LATER, &request_id),
+        Ok(Standing::Refused) => refuse(request, Some(Refused::Token)).await,
+        Ok(Standing::Scope) => refuse(request, Some(Refused::Scope)).await,
+        Ok(Standing::Later) => later(request).await,
         Err(error) => {
             tracing::error!(error = %errors::chain(&error), "a token could not be checked");
-            respond::try_again(LATER, &request_id)
+            later(request).await
         }
     }
 }

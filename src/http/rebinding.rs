@@ -102,7 +102,8 @@ pub async fn layer(lists: Arc<Lists>, request: Request, next: Next) -> Response 
         message: format!("this server is not reached under this {header}"),
         hint: "use the URL that `kenward serve` prints; foreign web pages may not call it".to_owned(),
     };
-    respond::json(StatusCode::FORBIDDEN, &error, &respond::request_id(&request))
+    let response = respond::json(StatusCode::FORBIDDEN, &error, &respond::request_id(&request));
+    respond::unread(request, response).await
 }
 
 #[cfg(test)]

@@ -55,6 +55,22 @@ pub async fn within(limit: Duration, request: Request, next: Next) -> Response {
     }
 }
 
+/// The longest rest of a refused request that is read, and for how long: what clients write in two pieces is on its way.
+const REST: usize = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A response that was ready before the request's body was read. hyper ends the connection of such a request without
+/// a word, and a client that sends its next request there has it cut off (seen with Python's `mcp` while it signs in: it
+/// writes header and body apart). What is short is read and thrown away; for the rest, the response says that the
+/// connection ends.
+pub async fn unread(request: Request, mut response: Response) -> Response {
+    let read = axum::body::to_bytes(request.into_body(), REST);
+    if !matches!(tokio::time::timeout(PATIENCE, read).await, Ok(Ok(_))) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// Everything that is not one of our paths.
 pub async fn not_here(request: Request) -> Response {
     let error = AnswerError {
@@ -63,7 +79,8 @@ pub async fn not_here(request: Request) -> Response {
         message: "there is nothing at this path".to_owned(),
         hint: "use the URL that `kenward serve` prints".to_owned(),
     };
-    json(StatusCode::NOT_FOUND, &error, &request_id(&request))
+    let response = json(StatusCode::NOT_FOUND, &error, &request_id(&request));
+    unread(request, response).await
 }
 
 /// The server is busy or its owner is out of reach.
@@ -111,7 +128,7 @@ pub fn request_id(request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::routing::get;
+    use axum::routing::{any, get};
     use axum::{Router, middleware};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -138,5 +155,34 @@ mod tests {
         read.await.expect("nothing ended it").unwrap();
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 2\r\n"), "{answer}");
         assert!(answer.contains("the request took too long"), "{answer}");
+    }
+
+    /// Sends a header, the body a moment later, and then whether the response said that the connection ends, and
+    /// whether it did.
+    async fn in_two_pieces(length: usize) -> (bool, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(any(not_here));
+        let bounds = crate::http::Bounds::default();
+        tokio::spawn(crate::http::serve(listener, router, bounds, None, std::future::pending()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let header = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(header.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let _ = stream.write_all(&vec![b' '; length.min(1 << 10)]).await;
+        let mut answer = vec![0; 4 << 10];
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer[..read.unwrap().unwrap()]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut again = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut again)).await.unwrap();
+        (answer.contains("connection: close\r\n"), read.map_or(0, |n| n) == 0)
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_before_its_body_came_leaves_the_connection_or_says_that_it_ends() {
+        assert_eq!(in_two_pieces(40).await, (false, false), "a short body");
+        assert_eq!(in_two_pieces(1 << 20).await, (true, true), "a body that does not come");
     }
 }
