@@ -70,7 +70,7 @@ pub fn decode(bytes: &[u8]) -> (String, u64) {
 #[must_use]
 pub fn text(input: &str, first_link: u32) -> Sanitized {
     let mut urls = Vec::new();
-    let (text, removed) = settled(input, |text, removed| {
+    let (text, mut removed) = settled(input, |text, removed| {
         let mut text = references::read(text, removed);
         text = forged::tokens(&text, removed);
         text = forged::fences(&text, removed);
@@ -80,8 +80,17 @@ pub fn text(input: &str, first_link: u32) -> Sanitized {
         text = forged::link_literals(&text, removed);
         chars::clean(&text, true, removed)
     });
-    let (text, links) = links::number(&text, &urls, first_link);
-    Sanitized { text, removed, links }
+    let (numbered, links) = links::number(&text, &urls, first_link);
+    if numbered == text {
+        return Sanitized { text, removed, links };
+    }
+    // A marker's final form has words and no line breaks of its own: beside them something may look like a boundary that
+    // did not before (`![` + a line break + `BEGIN ===](x)`).
+    let last = emitted(&numbered);
+    for (kind, n) in &last.removed {
+        count(&mut removed, kind, *n);
+    }
+    Sanitized { text: last.text, removed, links }
 }
 
 /// Text that [`text`] wrote, or a part of it, on its way out: the rules that do not depend on what

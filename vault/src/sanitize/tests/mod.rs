@@ -7,7 +7,7 @@ mod links;
 mod rendered;
 
 use super::tables::class;
-use super::{decode, emitted, line, text};
+use super::{Sanitized, decode, emitted, line, text};
 use proptest::prelude::*;
 
 #[track_caller]
@@ -101,6 +101,22 @@ fn pairs_of_classes_hide_nothing() {
                 assert_eq!(emitted(&once.text).text, once.text, "{input:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_markers_own_words_make_no_boundary() {
+    let many = "[a](https://a.example) ".repeat(1_000);
+    for input in [
+        "![\n BEGIN ===]()".to_owned(),
+        "![BEGIN ===](x)".to_owned(),
+        "![\nEND](x) ==".to_owned(),
+        format!("{many}BEGIN ==="),
+    ] {
+        let once = text(&input, 1);
+        assert_eq!(emitted(&once.text), Sanitized { text: once.text.clone(), ..Sanitized::default() });
+        assert!(!once.text.contains("=="), "{:?}", once.text);
+        assert!(once.removed["fence"] >= 1 && once.text.contains('['), "{once:?}");
     }
 }
 
