@@ -91,8 +91,9 @@ pub fn start(config: LogConfig, default: Level, traces: Option<&str>) {
     let level = filter_of(config.level.unwrap_or(default));
     let wanted = match (std::env::var("RUST_LOG"), config.level) {
         (Ok(text), None) if !text.is_empty() => EnvFilter::builder().parse_lossy(text),
-        // Other people's crates say little that an operator can use below a warning.
-        _ => EnvFilter::builder().parse_lossy(format!("warn,kenward={level},{}", rooms(level))),
+        // Other people's crates say little that an operator can use below a warning, and the protocol's library calls
+        // it an error when a client goes away: any client could fill the log with that.
+        _ => EnvFilter::builder().parse_lossy(format!("warn,rmcp=off,kenward={level},{}", rooms(level))),
     };
     // INVARIANT (I11): whatever `RUST_LOG` says, no other crate logs below `info`: some log whole
     // requests and responses there.

@@ -2,7 +2,7 @@
 //! It must never be made from anything that a request says about itself.
 
 use crate::agent::AgentLimits;
-use crate::ids::{AgentId, TenantId, Timestamp, UserId};
+use crate::ids::{AgentId, InvalidId, TenantId, Timestamp, UserId};
 use std::collections::BTreeSet;
 
 /// Who acts: a person, or a service for itself.
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub enum Subject {
     /// A person of the directory.
     User(UserId),
-    /// A service without a person behind it, by its client id.
+    /// A service without a person behind it, by its name ([`service`]).
     Service(AgentId),
 }
 
@@ -82,6 +82,15 @@ pub enum Claimed {
     Incomplete,
 }
 
+/// The name of a service without an entry of its own: its client id, at its issuer. The same client id at another issuer
+/// is another service.
+///
+/// # Errors
+/// [`InvalidId`] if both together are too long.
+pub fn service(issuer: &str, client: &AgentId) -> Result<AgentId, InvalidId> {
+    AgentId::new(format!("{client}@{issuer}"))
+}
+
 impl Caller {
     /// States that this identity was proven. The only allowed call site is the authenticator
     /// (`src/identity/authenticator.rs`); `clippy.toml` and the tidy test hold that.
@@ -120,7 +129,8 @@ impl Caller {
         &self.limits
     }
 
-    /// Whom a request is counted for: the same for all credentials of one subject through one agent.
+    /// Whom a request is counted for: the same for all credentials of one subject, whatever the agent. Where clients
+    /// register themselves, agents are as many as somebody wants.
     #[must_use]
     pub fn counted_as(&self) -> [u8; 16] {
         let mut hash = blake3::Hasher::new_derive_key("kenward 2026 counted caller v1");
@@ -128,7 +138,7 @@ impl Caller {
             Subject::User(id) => ("user", id.as_str()),
             Subject::Service(id) => ("service", id.as_str()),
         };
-        for text in [self.tenant.as_str(), kind, id, self.agent.as_ref().map_or("", AgentId::as_str)] {
+        for text in [self.tenant.as_str(), kind, id] {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         }

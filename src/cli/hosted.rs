@@ -127,7 +127,7 @@ async fn until_it_ends(context: &Context, tenants: &[Tenant]) -> anyhow::Result<
     }
     out::print(&urls)?;
     out::say(&format!("serving MCP for {} tenants; stop with Ctrl-C", tenants.len()));
-    let serving = http::serve(agents, router, options.bounds, tls.clone(), stop);
+    let serving = http::serve(agents, router, options.bounds.clone(), tls.clone(), stop);
     match tls {
         None => serving.await,
         Some(tls) => tokio::select! {

@@ -201,7 +201,7 @@ async fn over_http(backend: &Backend, context: &Context, listener: TcpListener) 
     let url = format!("{scheme}://{address}{}", http::MCP_PATH);
     out::print(&format!("{url}\n"))?;
     how_to_go_on(backend, context, &url).await;
-    let serving = http::serve(listener, router, options.bounds, tls.clone(), stop);
+    let serving = http::serve(listener, router, options.bounds.clone(), tls.clone(), stop);
     match tls {
         None => serving.await,
         Some(tls) => tokio::select! {

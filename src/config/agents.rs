@@ -1,5 +1,5 @@
-//! Agents that may do less than the people they work for: `[[agent]]` tables, by the client id in a token. An agent
-//! that is not listed has the person's rights.
+//! Agents that may do less than the people they work for: `[[agent]]` tables, by the client id in a token. `*` is every
+//! agent without a table of its own; without it, an agent that is not listed has the person's rights.
 
 use super::error::ConfigError;
 use super::raw::Table;
@@ -12,6 +12,17 @@ use std::collections::BTreeMap;
 
 /// By client id.
 pub type Agents = BTreeMap<AgentId, AgentLimits>;
+
+/// The client id that stands for all others.
+const OTHERS: &str = "*";
+
+/// What an agent may do, or a token that names none.
+#[must_use]
+pub fn limits(agents: &Agents, agent: Option<&AgentId>) -> AgentLimits {
+    let own = agent.and_then(|agent| agents.get(agent));
+    let others = || agents.iter().find(|(id, _)| id.as_str() == OTHERS).map(|(_, limits)| limits);
+    own.or_else(others).cloned().unwrap_or_default()
+}
 
 pub(super) fn read(written: &[Table], labels: &[String]) -> Result<Agents, ConfigError> {
     let mut agents = Agents::new();
@@ -47,7 +58,7 @@ pub(super) fn read(written: &[Table], labels: &[String]) -> Result<Agents, Confi
     Ok(agents)
 }
 
-const ID: &str = "the client id in its tokens (`--agent` of `tokens create`; `client_id` of an issuer)";
+const ID: &str = "the client id in its tokens (`--agent` of `tokens create`; `client_id` of an issuer), or `*` for all others";
 
 fn only(names: Option<Vec<String>>) -> Only {
     names.map_or(Only::All, |names| Only::These(names.into_iter().map(String::into_boxed_str).collect()))
@@ -76,6 +87,20 @@ mod tests {
         let shut = &agents[&AgentId::new("shut").unwrap()];
         assert!(!shut.sources.holds("any") && shut.tools.holds("fetch"));
         assert_eq!(shut.ceiling, Some(Level(0)));
+    }
+
+    #[test]
+    fn who_is_not_listed_is_one_of_the_others() {
+        let bot = AgentId::new("bot").unwrap();
+        let new = AgentId::new("registered-today").unwrap();
+        let none = of("[[agent]]\nid = \"bot\"\ntools = [\"search\"]\n").unwrap();
+        assert_eq!(limits(&none, Some(&new)), AgentLimits::default());
+        let others = of("[[agent]]\nid = \"*\"\ntools = [\"search\"]\n[[agent]]\nid = \"bot\"\n").unwrap();
+        assert!(limits(&others, Some(&bot)).tools.holds("fetch"));
+        for agent in [Some(&new), None] {
+            let limits = limits(&others, agent);
+            assert!(limits.tools.holds("search") && !limits.tools.holds("fetch"), "{agent:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct HttpConfig {
     pub tls: Option<Files>,
     /// What one caller may ask for.
     pub limits: Limits,
+    /// Connections at once of one address that stands for itself.
+    pub connections_per_address: usize,
 }
 
 /// From where requests may come.
@@ -46,7 +48,7 @@ pub struct Network {
 
 impl Network {
     /// `10.0.0.7`, `10.0.0.0/24`, `2001:db8::/32`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
             None => (text, None),
@@ -105,6 +107,8 @@ pub(super) fn read(
     base: &Path,
 ) -> Result<(SocketAddr, HttpConfig), ConfigError> {
     let (tls, limits) = (tls(values, base)?, limits(values)?);
+    let connections = values.number("http.connections_per_address", 512, 1..=4096)?;
+    let connections_per_address = usize::try_from(connections).unwrap_or(512);
     let text = values.text("http.addr")?.unwrap_or_else(|| "127.0.0.1:8765".to_owned());
     let addr: SocketAddr = text.parse().map_err(|_| {
         values.wrong("http.addr", &format!("`{text}`"), "an address and a port such as `127.0.0.1:8765`")
@@ -157,7 +161,16 @@ pub(super) fn read(
             expected: PUBLIC_URL.into(),
         });
     }
-    Ok((addr, HttpConfig { public_url, allowed_hosts, allowed_origins, reach, tls, limits }))
+    let http = HttpConfig {
+        public_url,
+        allowed_hosts,
+        allowed_origins,
+        reach,
+        tls,
+        limits,
+        connections_per_address,
+    };
+    Ok((addr, http))
 }
 
 const PUBLIC_URL: &str = "the URL of `/mcp` as clients reach it, such as `https://kb.example.com/mcp` (`http://` on this \

@@ -41,6 +41,7 @@ pub const KEYS: &[Key] = &[
     key("http.tls_key", Kind::Text),
     key("http.requests_per_second", Kind::Number),
     key("http.requests_at_once", Kind::Number),
+    key("http.connections_per_address", Kind::Number),
     key("http.listens_at_once", Kind::Number),
     key("embedding.engine", Kind::Text),
     key("embedding.hub", Kind::Text),

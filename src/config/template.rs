@@ -44,6 +44,9 @@ labels = ["public", "internal", "confidential", "restricted"]
 #requests_per_second = 100
 #requests_at_once = 32
 #listens_at_once = 8
+# Connections at once of one address, where others reach it without a proxy; a network of 64 bits is one address in IPv6.
+# Further ones are closed. (4096 in all.)
+#connections_per_address = 512
 
 [embedding]
 # auto: fastembed (ONNX Runtime) if it can be had, else the built-in engine, else words alone (BM25), and it says so.
@@ -108,7 +111,7 @@ labels = ["public", "internal", "confidential", "restricted"]
 #config = "harbor/kenward.toml"
 
 # Agents that may do less than the people they work for, by the client id in their tokens. What is not said is not
-# limited; an empty list is nothing.
+# limited; an empty list is nothing. `*` is every agent without a table of its own, and tokens that name none.
 #[[agent]]
 #id = "my-agent"
 #tools = ["search", "fetch"]

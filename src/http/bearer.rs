@@ -52,7 +52,7 @@ fn token(value: &HeaderValue) -> Option<String> {
 pub async fn layer<A: Ask>(
     ask: A,
     resource: Option<Arc<Resource>>,
-    callers: Callers,
+    (callers, max_body_bytes): (Callers, usize),
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -75,6 +75,11 @@ pub async fn layer<A: Ask>(
     match ask.authenticate(claim.clone()).await {
         Ok(Standing::Accepted(accepted)) => match callers.enter(accepted.counted_as, kind(&request)) {
             Ok(pass) => {
+                // What comes slowly, or not, ends with the request's time or its client: it is no work yet.
+                let mut request = match respond::whole(request, max_body_bytes).await {
+                    Ok(request) => request,
+                    Err(response) => return response,
+                };
                 request.extensions_mut().insert(RequestClaim { claim, accepted });
                 // INVARIANT: a request counts until its work is done, also when its client has gone meanwhile: the
                 // owner's work goes on then, and must not be more than the caller may ask for at once.

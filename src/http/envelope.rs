@@ -13,6 +13,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use kenward_vault::{AnswerError, ErrorCode};
 use rmcp::ErrorData;
@@ -22,6 +23,8 @@ use serde_json::Value;
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// The library's own words are a line; of anything longer, nothing is looked at.
 const MOST_WORDS: usize = 4096;
+/// It repeats a header in some of its errors, and headers are bounded.
+const MOST_OF_AN_ERROR: usize = 1 << 20;
 
 /// What must be known of a request when its answer is an error.
 pub(super) struct Posted {
@@ -36,15 +39,29 @@ pub(super) struct Posted {
 impl Posted {
     pub(super) fn of(request: &Request) -> Self {
         let headers = request.headers();
-        let version = headers.get(PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
+        let version =
+            headers.get(PROTOCOL_VERSION).map(|version| String::from_utf8_lossy(version.as_bytes()));
         Self {
             message: request.method() == Method::POST && super::is_endpoint(request.uri().path()),
             json: says_json(headers),
-            version: version
-                .filter(|version| !surfaces::PROTOCOL_VERSIONS.iter().any(|ours| ours.as_str() == *version))
-                .map(echo),
+            version: version.filter(|version| !is_ours(version)).map(|version| echo(&version)),
         }
     }
+}
+
+fn is_ours(version: &str) -> bool {
+    surfaces::PROTOCOL_VERSIONS.iter().any(|ours| ours.as_str() == version)
+}
+
+/// Lets a request pass whose header names a version that is spoken here, or none. The library would serve others that it
+/// knows by the rules of ours.
+pub(super) async fn spoken(request: Request, next: Next) -> Response {
+    let version = request.headers().get(PROTOCOL_VERSION);
+    let ours = version.is_none_or(|version| version.to_str().is_ok_and(is_ours));
+    if ours {
+        return next.run(request).await;
+    }
+    respond::unread(request, StatusCode::BAD_REQUEST.into_response()).await
 }
 
 fn says_json(headers: &HeaderMap) -> bool {
@@ -64,11 +81,14 @@ struct Refusal {
     hint: &'static str,
 }
 
-/// An error that is no JSON yet, as ours.
+/// An error of the library's, as ours.
 pub(super) async fn in_our_form(posted: Posted, response: Response, id: &str) -> Response {
     let status = response.status();
-    if status.as_u16() < 400 || says_json(response.headers()) {
+    if status.as_u16() < 400 {
         return response;
+    }
+    if says_json(response.headers()) {
+        return if posted.message { named(response, id).await } else { response };
     }
     let (parts, body) = response.into_parts();
     let refusal = refusal(&posted, status, body).await;
@@ -91,18 +111,67 @@ pub(super) async fn in_our_form(posted: Posted, response: Response, id: &str) ->
     ours
 }
 
+/// A JSON-RPC error that does not name its request is the library's: its code and the message's id stay, its words go.
+async fn named(response: Response, id: &str) -> Response {
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, MOST_OF_AN_ERROR).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Ok(JsonRpcError { id: message, error, .. }) = serde_json::from_slice::<JsonRpcError>(&bytes) else {
+        return Response::from_parts(parts, bytes.into());
+    };
+    let has_name = error.data.as_ref().is_some_and(|data| data.get("request_id").is_some());
+    if has_name {
+        return Response::from_parts(parts, bytes.into());
+    }
+    let (field, words, hint) = match error.code {
+        RpcCode::HEADER_MISMATCH => (
+            Some("headers"),
+            "the headers do not say what the body says",
+            "send `mcp-protocol-version`, `mcp-method` and `mcp-name` with the values of the body",
+        ),
+        RpcCode::METHOD_NOT_FOUND => (
+            Some("method"),
+            "there is no such method in this version of the protocol",
+            "the capabilities say what there is: tools, resources, prompts, completions",
+        ),
+        RpcCode::UNSUPPORTED_PROTOCOL_VERSION => (
+            Some("mcp-protocol-version"),
+            "this version of the protocol is not spoken here",
+            "send a version of `supported`",
+        ),
+        _ => (None, "the request cannot be served", "send it as the Model Context Protocol says"),
+    };
+    let requested = error.data.as_ref().and_then(|data| data.get("requested")).and_then(Value::as_str);
+    let told = AnswerError {
+        code: ErrorCode::InvalidArgument,
+        field: field.map(str::to_owned),
+        message: words.to_owned(),
+        hint: hint.to_owned(),
+    };
+    let mut data = errors::object(&told, id).get_mut("error").map(Value::take);
+    if let (RpcCode::UNSUPPORTED_PROTOCOL_VERSION, Some(Value::Object(data))) = (error.code, &mut data) {
+        data.extend(versions(&echo(requested.unwrap_or_default())));
+    }
+    (parts.status, Json(JsonRpcError::new(message, ErrorData::new(error.code, words, data)))).into_response()
+}
+
 /// The same as the answer to a message whose id nobody could read.
 fn json_rpc(posted: &Posted, refusal: &Refusal, error: &AnswerError, id: &str) -> Response {
     let mut data = errors::object(error, id).get_mut("error").map(Value::take).unwrap_or_default();
     if let (RpcCode::UNSUPPORTED_PROTOCOL_VERSION, Some(requested), Value::Object(data)) =
         (refusal.code, &posted.version, &mut data)
     {
-        let supported = surfaces::PROTOCOL_VERSIONS.iter().map(ProtocolVersion::as_str).collect::<Vec<_>>();
-        data.insert("supported".to_owned(), supported.into());
-        data.insert("requested".to_owned(), requested.as_str().into());
+        data.extend(versions(requested));
     }
     let error = ErrorData::new(refusal.code, refusal.message, Some(data));
     (refusal.status, Json(JsonRpcError::new(None, error))).into_response()
+}
+
+/// What the specification wants beside an error about a version.
+fn versions(requested: &str) -> [(String, Value); 2] {
+    let supported = surfaces::PROTOCOL_VERSIONS.iter().map(ProtocolVersion::as_str).collect::<Vec<_>>();
+    [("supported".to_owned(), supported.into()), ("requested".to_owned(), requested.into())]
 }
 
 async fn refusal(posted: &Posted, status: StatusCode, words: Body) -> Refusal {
@@ -249,5 +318,38 @@ mod tests {
         }
         let (_, body) = answered("other", StatusCode::BAD_REQUEST, "application/json", "2026-07-28").await;
         assert_eq!(body["error"]["code"], -32600);
+    }
+
+    #[tokio::test]
+    async fn what_the_library_says_as_json_keeps_its_code_and_id_and_loses_its_words() {
+        let told = |code: i32, data: Value| {
+            let error =
+                serde_json::json!({ "code": code, "message": "Header `zebra` does not match", "data": data });
+            serde_json::json!({ "jsonrpc": "2.0", "id": 7, "error": error }).to_string()
+        };
+        let long = "z".repeat(3_000);
+        for (code, data, field) in [
+            (-32020, Value::Null, "headers"),
+            (-32601, Value::Null, "method"),
+            (-32022, serde_json::json!({ "requested": long }), "mcp-protocol-version"),
+        ] {
+            let request = Request::post("/mcp").body(Body::empty()).unwrap();
+            let response =
+                (StatusCode::BAD_REQUEST, Json(serde_json::from_str::<Value>(&told(code, data)).unwrap()));
+            let ours = in_our_form(Posted::of(&request), response.into_response(), "r_1").await;
+            assert_eq!(ours.status(), 400);
+            let body: Value =
+                serde_json::from_slice(&to_bytes(ours.into_body(), 4096).await.unwrap()).unwrap();
+            assert_eq!((&body["id"], &body["error"]["code"]), (&7.into(), &code.into()));
+            assert_eq!(body["error"]["data"]["field"], field);
+            assert_eq!(body["error"]["data"]["request_id"], "r_1");
+            assert!(!body.to_string().contains("zebra"), "{body}");
+        }
+        let own =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"m","data":{"request_id":"r_9"}}}"#;
+        let response = (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/json")], own).into_response();
+        let request = Request::post("/mcp").body(Body::empty()).unwrap();
+        let same = in_our_form(Posted::of(&request), response, "r_1").await;
+        assert_eq!(to_bytes(same.into_body(), 4096).await.unwrap(), own);
     }
 }

@@ -1,5 +1,5 @@
 //! What one caller may ask for at once: so many requests a second, so many at the same time, and of those so many
-//! subscriptions. A caller is who the owner says that a token is of, through which agent: several tokens of one are
+//! subscriptions. A caller is who the owner says that a token is of: several tokens and agents of one person are
 //! one caller. What is refused is refused by what this caller did, never by what others do or what there is.
 
 use axum::body::Body;

@@ -1,37 +1,54 @@
 //! The listener's loop: accepts connections and serves them until it is told to stop.
-//! A connection must never cost more than its seat: who does not send a whole header in time is
-//! closed, and there are only so many seats, so a stranger without a token cannot use up the
-//! process's files. (RFC 9112 leaves both to the server.)
+//! A connection must never cost more than its seat: who does not send a whole header in time, or takes nothing of what
+//! it is sent, is closed; and there are only so many seats ([`super::seats`]), so a stranger without a token cannot use
+//! up the process's files. (RFC 9112 leaves this to the server.)
 
 use super::proxied::Peer;
+use super::seats::Seats;
 use super::tls::Tls;
+use crate::config::Reach;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 /// Bounds on connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// Longest time from the opening of a connection, or the end of its last answer, to the end of
     /// the next request's header.
     pub header: Duration,
+    /// Longest time in which a client takes nothing of what is being sent to it.
+    pub write: Duration,
     /// Connections at once; further ones wait to be accepted.
     pub connections: usize,
+    /// And of one address, unless it stands for many; further ones are closed.
+    pub of_one_address: usize,
+    /// From where they may come.
+    pub reach: Reach,
     /// Longest time that open requests get at the end.
     pub drain: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { header: Duration::from_secs(30), connections: 4096, drain: Duration::from_secs(10) }
+        Self {
+            header: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            connections: 4096,
+            of_one_address: 512,
+            reach: Reach::Loopback,
+            drain: Duration::from_secs(10),
+        }
     }
 }
+
+/// Between two words of the log about addresses that have their share.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves, by TLS if that is given, until `shutdown` is done, then lets open requests end, for [`Bounds::drain`] at most.
 pub async fn serve(
@@ -44,19 +61,32 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(bounds.header);
     let open = GracefulShutdown::new();
-    let seats = Arc::new(Semaphore::new(bounds.connections));
+    let seats = Seats::new(bounds.connections, bounds.of_one_address, bounds.reach);
+    let mut last_said: Option<Instant> = None;
     tokio::pin!(shutdown);
     loop {
         let seat = tokio::select! {
-            seat = Arc::clone(&seats).acquire_owned() => seat,
+            seat = seats.free() => seat,
             () = &mut shutdown => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
+        let Some(seat) = seat else { break };
         match accepted {
             Ok((stream, address)) => {
+                let Some(seat) = seats.give(seat, address.ip()) else {
+                    // Often enough to be seen, and too seldom to fill the log.
+                    if last_said.is_none_or(|then| then.elapsed() >= SAID_EVERY) {
+                        tracing::warn!("an address has its share of connections; further ones are closed");
+                        last_said = Some(Instant::now());
+                    }
+                    continue;
+                };
+                let mut stream = TimeoutStream::new(stream);
+                stream.set_write_timeout(Some(bounds.write));
+                let stream = Box::pin(stream);
                 let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(address))));
                 let (http, watcher, tls) = (http.clone(), open.watcher(), tls.clone());
                 tokio::spawn(async move {
@@ -125,5 +155,26 @@ mod tests {
         }
         stop.send(()).unwrap();
         serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_its_answer_gives_its_seat_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let long = || async { vec![b'x'; 64 << 20] };
+        let router = Router::new().route("/", get(|| async { "here" })).route("/long", get(long));
+        let bounds = Bounds { write: Duration::from_millis(300), connections: 1, ..Bounds::default() };
+        tokio::spawn(serve(listener, router, bounds, None, std::future::pending()));
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        deaf.write_all(b"GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut asked = TcpStream::connect(address).await.unwrap();
+        asked.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let answered = tokio::time::timeout(Duration::from_secs(20), asked.read_to_string(&mut answer)).await;
+        answered.expect("the seat was given on").unwrap();
+        assert!(answer.ends_with("here"), "{answer}");
+        let mut rest = Vec::new();
+        let _ = deaf.read_to_end(&mut rest).await;
+        assert!(rest.len() < 64 << 20, "it got all of it");
     }
 }

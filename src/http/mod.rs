@@ -2,8 +2,8 @@
 //!
 //! Connections are bounded by [`listen`]. A request passes, from the outside in: a request id and a span ([`respond`]) → the lists of
 //! allowed Hosts and Origins ([`rebinding`]) → whether it came as it must ([`proxied`]) → a time limit → the bearer layer ([`bearer`]), which
-//! asks the owner, takes the header away and counts the request for its caller ([`limits`]) → rmcp's stateless service, which reads at most
-//! [`HttpOptions::max_body_bytes`] and calls the MCP server.
+//! asks the owner, takes the header away, counts the request for its caller ([`limits`]) and reads its body, at most
+//! [`HttpOptions::max_body_bytes`] → rmcp's stateless service, which calls the MCP server.
 //!
 //! It must never listen beyond loopback unless issuer, public URL, hosts, and proxies or TLS ([`tls`]) are configured, keep a session, or log
 //! a header's value.
@@ -17,6 +17,7 @@ pub mod proxied;
 pub mod rebinding;
 pub mod resource;
 pub mod respond;
+mod seats;
 pub mod tls;
 
 use crate::config::{Config, Reach};
@@ -96,7 +97,9 @@ impl HttpOptions {
         options.allowed_hosts.extend(config.http.allowed_hosts.iter().cloned());
         options.allowed_origins.extend(config.http.allowed_origins.iter().cloned());
         let (reach, limits) = (config.http.reach.clone(), config.http.limits);
-        Self { reach, resource: Resource::of(config), limits, ..options }
+        let of_one_address = config.http.connections_per_address;
+        let bounds = Bounds { reach: reach.clone(), of_one_address, ..Bounds::default() };
+        Self { reach, resource: Resource::of(config), limits, bounds, ..options }
     }
 }
 
@@ -217,10 +220,13 @@ fn endpoint<A: Ask>(ask: A, options: &HttpOptions, mcp: Router, mut metadata: Ve
         let resource = resource.clone();
         public = public.route(path, any(move |request| resource::metadata(resource.clone(), request)));
     }
-    let (timeout, callers) = (options.request_timeout, Callers::new(options.limits));
-    let bearer =
-        move |request, next| bearer::layer(ask.clone(), resource.clone(), callers.clone(), request, next);
-    mcp.layer(middleware::from_fn(bearer))
+    let (timeout, most) = (options.request_timeout, options.max_body_bytes);
+    let callers = Callers::new(options.limits);
+    let bearer = move |request, next| {
+        bearer::layer(ask.clone(), resource.clone(), (callers.clone(), most), request, next)
+    };
+    mcp.layer(middleware::from_fn(envelope::spoken))
+        .layer(middleware::from_fn(bearer))
         .layer(middleware::from_fn(move |request, next| respond::within(timeout, request, next)))
         .merge(public)
 }
@@ -240,6 +246,11 @@ fn outside(options: &HttpOptions, ids: RequestIds, inside: Router) -> Router {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::ask::AskError;
+    use crate::owner::ops::{Accepted, Claim, Question, Standing};
+    use kenward_vault::knowledge_base::{Seen, Watch};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     #[tokio::test]
     async fn nothing_listens_beyond_loopback_whatever_was_configured() {
@@ -258,5 +269,68 @@ mod tests {
                 .ip()
                 .is_loopback()
         );
+    }
+
+    /// Accepts everybody, and answers nothing.
+    #[derive(Clone)]
+    struct Nobody;
+
+    impl Ask for Nobody {
+        async fn ask(&self, _: Claim, _: Question, _: String) -> Result<String, AskError> {
+            Err(AskError::Reply)
+        }
+
+        async fn watch(
+            &self,
+            _: Claim,
+            _: Watch,
+            _: Option<Seen>,
+            _: String,
+        ) -> Result<(Seen, Option<String>), AskError> {
+            Err(AskError::Reply)
+        }
+
+        async fn authenticate(&self, _: Claim) -> Result<Standing, AskError> {
+            Ok(Standing::Accepted(Accepted::default()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_trickles_ends_with_its_request_and_counts_no_more() {
+        let listener = bind("127.0.0.1:0".parse().unwrap(), &Reach::Loopback).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut options = HttpOptions::loopback(address.port());
+        options.request_timeout = Duration::from_millis(300);
+        options.limits.at_once = std::num::NonZeroU32::MIN;
+        let router = router(Nobody, &options);
+        tokio::spawn(serve(listener, router, Bounds::default(), None, std::future::pending()));
+        let head = |length: usize| {
+            format!(
+                "POST /mcp HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer t\r\ncontent-type: application/json\r\n\
+                 accept: application/json, text/event-stream\r\nmcp-protocol-version: 2025-11-25\r\n\
+                 content-length: {length}\r\n\r\n"
+            )
+        };
+        for _ in 0..2 {
+            let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+            let slow = head(1_000_000);
+            tokio::spawn(async move {
+                let _ = write.write_all(slow.as_bytes()).await;
+                while write.write_all(b" ").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            });
+            let mut answer = Vec::new();
+            let read = tokio::time::timeout(Duration::from_secs(20), read.read_to_end(&mut answer)).await;
+            let _ = read.expect("the connection stays");
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        }
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("{}{ping}", head(ping.len())).as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1 << 10];
+        let n = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..n].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..n]));
     }
 }

@@ -11,6 +11,8 @@ use axum::http::header::{CACHE_CONTROL, CONNECTION, RETRY_AFTER, X_CONTENT_TYPE_
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use kenward_vault::{AnswerError, ErrorCode};
 use std::time::Duration;
 use tracing::Instrument as _;
@@ -69,6 +71,26 @@ pub async fn unread(request: Request, mut response: Response) -> Response {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The request with its whole body in memory.
+///
+/// # Errors
+/// The body is longer than `most`, or its client went away: the response.
+pub async fn whole(request: Request, most: usize) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    let refused = |status: StatusCode| (status, [(CONNECTION, HeaderValue::from_static("close"))]);
+    // What says that it is too long need not be read.
+    if body.size_hint().lower() > most as u64 {
+        return Err(refused(StatusCode::PAYLOAD_TOO_LARGE).into_response());
+    }
+    match Limited::new(body, most).collect().await {
+        Ok(whole) => Ok(Request::from_parts(parts, whole.to_bytes().into())),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(refused(StatusCode::PAYLOAD_TOO_LARGE).into_response())
+        }
+        Err(_) => Err(refused(StatusCode::BAD_REQUEST).into_response()),
+    }
 }
 
 /// Everything that is not one of our paths.

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -76,7 +76,7 @@ impl Tls {
     }
 
     /// Shakes hands; `None` if the client does not, in time, as it must.
-    pub async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Option<TlsStream<S>> {
         let config = Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner));
         let shaking = TlsAcceptor::from(config).accept(stream);
         tokio::time::timeout(HANDSHAKE, shaking).await.ok()?.ok()

@@ -9,9 +9,10 @@
 
 use super::Refusal;
 use super::issued::{self, Issuers, NotVerified, Verified};
-use crate::config::{Config, Role};
+use crate::config::{Config, Role, agents};
 use crate::owner::ops::Claim;
-use kenward_access::caller::{Caller, Credential, IssuedTo, Subject};
+use kenward_access::agent::AgentLimits;
+use kenward_access::caller::{self, Caller, Credential, IssuedTo, Subject};
 use kenward_access::ids::AgentId;
 use kenward_vault::Vault;
 use kenward_vault::vault::Operator;
@@ -78,7 +79,10 @@ fn by_issuer(vault: &Vault, config: &Config, verified: Verified) -> Result<Calle
     // INVARIANT: by the link alone, never by an address or a name that the token says.
     let subject = match (vault.holder(&issued.issuer, &issued.holder), &issued.holder) {
         (Ok(Some(entry)), _) => Subject::User(entry.id),
-        (Ok(None), IssuedTo::Service(client)) => Subject::Service(client.clone()),
+        (Ok(None), IssuedTo::Service(client)) => match caller::service(&issued.issuer, client) {
+            Ok(service) => Subject::Service(service),
+            Err(_) => return refused("the names of its client and its issuer are too long together"),
+        },
         (Ok(None), IssuedTo::Person(_)) => return refused("nobody is linked"),
         (Err(()), _) => return refused("whoever is linked is disabled"),
     };
@@ -123,6 +127,10 @@ pub fn operator(vault: &Vault, config: &Config, uid: u32) -> Result<Operator, Re
 
 #[expect(clippy::disallowed_methods, reason = "the one place that states that an identity was proven")]
 fn proven(config: &Config, subject: Subject, agent: Option<AgentId>, credential: Credential) -> Caller {
-    let limits = agent.as_ref().and_then(|agent| config.agents.get(agent)).cloned().unwrap_or_default();
+    // A person at this machine asks without an agent.
+    let limits = match credential {
+        Credential::Peer { .. } => AgentLimits::default(),
+        Credential::Token(_) | Credential::Issued(_) => agents::limits(&config.agents, agent.as_ref()),
+    };
     Caller::authenticated(config.tenant.clone(), subject, agent, credential).with_limits(limits)
 }

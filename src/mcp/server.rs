@@ -7,7 +7,7 @@
 use crate::mcp::arguments::{echo, listed};
 use crate::mcp::ask::{Ask, AskError};
 use crate::mcp::listen::{self, Changed, Room};
-use crate::mcp::prompts::{self, Document, Plan, PromptSpec};
+use crate::mcp::prompts::{self, Plan, PromptSpec};
 use crate::mcp::request_id::{HttpRequestId, RequestIds};
 use crate::mcp::tools::{self, ToolSpec};
 use crate::mcp::{completions, errors, progress, render, stdio, surfaces};
@@ -200,17 +200,16 @@ impl<A: Ask> KenwardServer<A> {
                 Ok(vec![ask(Plan::search(question, source.as_deref())).await.map_err(|e| of(e, "question"))?])
             }
             Plan::Compare { documents, .. } => {
-                let mut answers = Vec::with_capacity(documents.len());
-                for (argument, document) in ["first", "second"].into_iter().zip(documents) {
-                    let id = match document {
-                        Document::Id(id) => id.clone(),
-                        Document::Title(title) => {
-                            let found = ask(Question::ByTitle { title: title.clone() }).await;
-                            render::id(&found.map_err(|e| of(e, argument))?)
-                                .ok_or_else(|| not_an_object(request_id))?
-                        }
-                    };
-                    answers.push(ask(Document::beginning(id)).await.map_err(|e| of(e, argument))?);
+                // Both are found before either is read: text that does not leave is not in the record as if it had.
+                let mut ids = Vec::with_capacity(documents.len());
+                for (argument, named) in prompts::COMPARED.into_iter().zip(documents) {
+                    let found = ask(Question::WhichDocument { named: named.clone() }).await;
+                    let id = render::id(&found.map_err(|e| of(e, argument))?);
+                    ids.push((argument, id.ok_or_else(|| not_an_object(request_id))?));
+                }
+                let mut answers = Vec::with_capacity(ids.len());
+                for (argument, id) in ids {
+                    answers.push(ask(prompts::beginning(id)).await.map_err(|e| of(e, argument))?);
                 }
                 Ok(answers)
             }

@@ -45,12 +45,13 @@ impl Ask for Scripted {
         let missing = match &question {
             Question::ReadResource { uri } => uri.contains("missing"),
             Question::Fetch(request) => request.id.contains("missing"),
+            Question::WhichDocument { named } => named.contains("missing"),
             _ => false,
         };
         let answer = match &question {
             Question::ListResources { .. } => LISTED,
             Question::ListDocuments(_) => DOCUMENTS,
-            Question::ByTitle { .. } => r#"{"id":"kd_found","others":false}"#,
+            Question::WhichDocument { .. } => r#"{"id":"kd_found","others":false}"#,
             Question::Complete { .. } => r#"{"values":["handbook","harbor"],"more":true}"#,
             _ => ANSWER,
         };
@@ -299,7 +300,8 @@ async fn a_prompt_asks_for_its_evidence_and_names_the_argument_that_has_none() {
     let asked = std::mem::take(&mut *scripted.asked.lock().unwrap());
     let [
         Question::Search(search),
-        Question::ByTitle { title },
+        Question::WhichDocument { named },
+        Question::WhichDocument { .. },
         Question::Fetch(first),
         Question::Fetch(second),
     ] = asked.as_slice()
@@ -307,10 +309,12 @@ async fn a_prompt_asks_for_its_evidence_and_names_the_argument_that_has_none() {
         panic!("{asked:?}")
     };
     assert_eq!((search.query.as_str(), search.filters.source.as_deref()), ("when?", Some("h")));
-    assert_eq!((title.as_str(), first.id.as_str(), second.id.as_str()), ("Berths", "kd_found", "kd_b"));
+    assert_eq!((named.as_str(), first.id.as_str(), second.id.as_str()), ("Berths", "kd_found", "kd_found"));
     let missing = get("compare_documents", json!({ "first": "Berths", "second": "kd_missing" })).await;
     let error = protocol_error(missing.unwrap_err());
     assert_eq!((&error["data"]["field"], &error["data"]["code"]), (&json!("second"), &json!("not_found")));
+    let asked = std::mem::take(&mut *scripted.asked.lock().unwrap());
+    assert!(!asked.iter().any(|question| matches!(question, Question::Fetch(_))), "{asked:?}");
 }
 
 #[tokio::test]

@@ -285,7 +285,7 @@ pub struct RightsRead {
 /// What a front must know of a claim that is accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// Whom its requests are counted for: a hash of the tenant, the subject and the agent, which says nothing else.
+    /// Whom its requests are counted for: a hash of the tenant and the subject, which says nothing else.
     pub counted_as: [u8; 16],
     /// The tools that its agent may call; `None` = all.
     pub tools: Option<BTreeSet<String>>,

@@ -19,8 +19,10 @@ async fn ping(url: &str, token: &str) -> reqwest::Response {
 async fn too_many_requests_are_refused_for_their_caller_alone() {
     let home = Home::new();
     let served = home.serve_with(&[("KENWARD__HTTP__REQUESTS_PER_SECOND", "1")]);
-    let (one, another, ben) = (home.token(DANA), home.token(DANA), home.token(BEN));
-    // A burst of two; then a second token of the same person helps nothing.
+    let (one, ben) = (home.token(DANA), home.token(BEN));
+    let another = succeeds(kenward(&home.config()).args(["tokens", "create", DANA, "--agent", "fresh"]));
+    let another = String::from_utf8(another.stdout).unwrap().trim().to_owned();
+    // A burst of two; then another token of the same person helps nothing, nor does another agent.
     assert_eq!(ping(&served.url, &one).await.status(), StatusCode::OK);
     assert_eq!(ping(&served.url, &another).await.status(), StatusCode::OK);
     let refused = ping(&served.url, &one).await;
@@ -99,4 +101,25 @@ async fn an_agent_has_the_rights_of_its_person_and_its_own() {
     // The person through another agent is not limited.
     let free = served.client(&token("free"), newest()).await;
     answer(&free, "fetch", json!({ "id": id })).await;
+}
+
+#[tokio::test]
+async fn agents_that_nobody_has_named_and_tokens_without_one_are_limited_where_the_others_are() {
+    let home = Home::new();
+    let mut config = std::fs::read_to_string(home.config()).unwrap();
+    config.push_str("[[agent]]\nid = \"known\"\n[[agent]]\nid = \"*\"\ntools = [\"search\"]\n");
+    std::fs::write(home.config(), config).unwrap();
+    let served = home.serve();
+    let tools = async |agent: &[&str]| {
+        let mut command = kenward(&home.config());
+        let output = succeeds(command.args(["tokens", "create", DANA]).args(agent));
+        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        let client = served.client(&token, newest()).await;
+        client.list_tools(None).await.unwrap().tools.len()
+    };
+    assert_eq!(tools(&["--agent", "known"]).await, 5);
+    assert_eq!(tools(&["--agent", "registered-today"]).await, 1);
+    assert_eq!(tools(&[]).await, 1);
+    // At the machine itself she asks without an agent, and with all of her own rights.
+    succeeds(kenward(&home.config()).args(["search", "salary bands"]));
 }

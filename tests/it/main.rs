@@ -14,6 +14,7 @@
 mod agent;
 mod another_config;
 mod backup;
+mod bad_http;
 mod bad_input;
 mod cli;
 mod clients;

@@ -113,6 +113,8 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
             "accept: application/json",
         ),
         (spoken("2019-01-01"), 400, -32022, "`supported`"),
+        // One that the library knows and we do not speak.
+        (spoken("2025-06-18"), 400, -32022, "`supported`"),
     ] {
         let response = request.bearer_auth(&token).send().await.unwrap();
         assert_eq!(response.status().as_u16(), status);
@@ -146,6 +148,7 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
         assert_eq!(response.status().as_u16(), status, "{method}");
         let body: Value = response.json().await.unwrap();
         assert_eq!((&body["id"], &body["error"]["code"]), (&json!(7), &json!(code)), "{method}: {body}");
+        assert!(body["error"]["data"]["request_id"].as_str().unwrap().starts_with("r_"), "{method}: {body}");
     }
     for (method, params, code, try_this) in [
         ("grep", json!({}), -32601, "capabilities"),

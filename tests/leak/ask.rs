@@ -26,7 +26,7 @@ pub fn at(request: &Request, cursor: &str) -> Option<Request> {
         | Request::VerifyQuote(_)
         | Request::ReadResource { .. }
         | Request::Complete { .. }
-        | Request::ByTitle { .. } => return None,
+        | Request::WhichDocument { .. } => return None,
     };
     *slot = Some(cursor.to_owned());
     Some(next)
@@ -183,7 +183,8 @@ fn names(
         requests.push(complete(Completed::Title, &title));
         requests.push(complete(Completed::Id, &title.to_uppercase()));
         requests.push(complete(Completed::Id, &id));
-        requests.push(Request::ByTitle { title });
+        requests.push(Request::WhichDocument { named: title });
+        requests.push(Request::WhichDocument { named: id.clone() });
         for number in [0, 1, 99] {
             requests.push(Request::ReadResource { uri: format!("kb://document/{id}/passage/{number}") });
         }
@@ -201,7 +202,9 @@ fn names(
     for uri in ["kb://source/nowhere", "kb://source/", "kb://document//passage/0", "https://kb.example/"] {
         requests.push(Request::ReadResource { uri: uri.to_owned() });
     }
-    requests.push(Request::ByTitle { title: "Nowhere".to_owned() });
+    for named in ["Nowhere", "kd_nowhere", "kb://document/"] {
+        requests.push(Request::WhichDocument { named: named.to_owned() });
+    }
     requests.push(Request::ListResources { cursor: None });
     requests.push(Request::ListResources { cursor: Some("forged".to_owned()) });
 }

@@ -78,7 +78,7 @@ pub fn surface(request: &Request) -> &'static str {
         Request::ReadResource { .. } => "kb://document/{id}",
         Request::ListResources { .. } => "resources/list",
         Request::Complete { .. } => "completion/complete",
-        Request::ByTitle { .. } => "prompts/get",
+        Request::WhichDocument { .. } => "prompts/get",
     }
 }
 
@@ -96,8 +96,8 @@ pub fn message(request: &Request) -> (&'static str, Value) {
             };
             ("completion/complete", json!({ "ref": reference, "argument": { "name": name, "value": typed } }))
         }
-        Request::ByTitle { title } => {
-            let arguments = json!({ "first": title, "second": title });
+        Request::WhichDocument { named } => {
+            let arguments = json!({ "first": named, "second": named });
             ("prompts/get", json!({ "name": "compare_documents", "arguments": arguments }))
         }
         tool => ("tools/call", json!({ "name": surface(tool), "arguments": arguments(tool) })),
@@ -198,7 +198,7 @@ pub fn arguments(request: &Request) -> Map<String, Value> {
         Request::ReadResource { .. }
         | Request::ListResources { .. }
         | Request::Complete { .. }
-        | Request::ByTitle { .. } => {}
+        | Request::WhichDocument { .. } => {}
     }
     arguments
 }

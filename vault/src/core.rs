@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) catalog: Readers,
     /// Callers' views of the published content, kept for their next request.
     pub(crate) views: crate::knowledge_base::Views,
+    /// Marks of what callers would be listed, for those who watch it.
+    pub(crate) list_marks: crate::knowledge_base::ListMarks,
 }
 
 /// What the catalog keeps of a published version beside its text. Ask for it under a grant.

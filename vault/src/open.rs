@@ -123,6 +123,7 @@ impl Vault {
             audit,
             catalog: readers,
             views: crate::knowledge_base::Views::default(),
+            list_marks: crate::knowledge_base::ListMarks::default(),
         };
         let vault = Arc::new(Self {
             core: Arc::new(core),

@@ -272,7 +272,7 @@ async fn from_a_challenge_to_an_answer_as_the_person_who_is_linked() {
     let mut answers = log.lines().filter(|line| line.contains("\"kind\":\"answer\""));
     let dana = answers.find(|line| line.contains(&by_issuer)).unwrap();
     assert!(dana.contains("\"client\":\"agent-one\"") && dana.contains("\"subject\":\"user:u_"), "{dana}");
-    assert!(log.contains("\"subject\":\"service:indexer\""));
+    assert!(log.contains("\"subject\":\"service:indexer@"));
     let doctor = kenward(&scene.home.config()).arg("doctor").output().unwrap();
     let doctor = String::from_utf8(doctor.stdout).unwrap();
     assert!(doctor.contains("2 keys; groups by directory"), "{doctor}");

@@ -55,6 +55,9 @@ pub(crate) struct Answer {
     pub(crate) asked: Asked,
     pub(crate) policy: Policy,
     pub(crate) returned: Vec<Returned>,
+    /// Ids of documents of which somebody who watched them was told that they are gone, for them at least.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gone: Vec<String>,
     /// The path of the decision of each class that was opened, by class number: of what was returned,
     /// left out, or spoken of by an error.
     pub(crate) decisions: BTreeMap<u32, DecisionPath>,

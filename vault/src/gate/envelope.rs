@@ -138,7 +138,7 @@ pub(crate) struct CompleteAnswer {
 }
 
 #[derive(Serialize)]
-pub(crate) struct ByTitleAnswer {
+pub(crate) struct WhichDocumentAnswer {
     pub(crate) id: String,
     /// Others have the same title, and were changed before.
     pub(crate) others: bool,

@@ -88,6 +88,7 @@ impl Pin {
 #[derive(Default)]
 pub(crate) struct Leaving {
     pub(crate) returned: Vec<Returned>,
+    pub(crate) gone: Vec<String>,
     pub(crate) decisions: BTreeMap<u32, DecisionPath>,
 }
 
@@ -215,6 +216,11 @@ impl<'a> Gate<'a> {
     /// Notes for the record that this is going to leave.
     pub(crate) fn leaves(&self, returned: Returned) {
         self.leaving.borrow_mut().returned.push(returned);
+    }
+
+    /// Notes for the record that its caller is told that this document, which they saw, is gone.
+    pub(crate) fn told_gone(&self, document: String) {
+        self.leaving.borrow_mut().gone.push(document);
     }
 }
 

@@ -125,6 +125,7 @@ fn record(gate: &Gate<'_>, leaving: Leaving, asked: Asked, attempt: u32, code: &
         asked,
         policy: policy(gate.core, &gate.pin.rights),
         returned: leaving.returned,
+        gone: leaving.gone,
         decisions: leaving.decisions,
         outcome: outcome(code, bytes),
     }
@@ -151,6 +152,7 @@ pub(crate) fn record_error(
         asked,
         policy: policy(core, &core.rights.load()),
         returned: Vec::new(),
+        gone: Vec::new(),
         decisions: std::collections::BTreeMap::new(),
         outcome: outcome(code, bytes),
     };

@@ -4,7 +4,7 @@
 use crate::core::Core;
 use crate::published::{Linked, Rights};
 use kenward_access::acl::Clearance;
-use kenward_access::caller::{Caller, Claimed, Credential, IssuedTo, Membership, Subject};
+use kenward_access::caller::{Caller, Claimed, Credential, IssuedTo, Membership, Subject, service};
 use kenward_access::groups::Memberships;
 use kenward_access::ids::{Timestamp, UserId};
 use kenward_access::scope::AccessScope;
@@ -38,7 +38,10 @@ pub(super) fn resolve(core: &Core, caller: &Caller, rights: &Rights, now: Timest
                 // Tokens of the directory are people's: none stands for a service.
                 Credential::Token(_) => return None,
                 Credential::Issued(issued) => {
-                    let own = matches!(&issued.holder, IssuedTo::Service(client) if client == id);
+                    let own = match &issued.holder {
+                        IssuedTo::Service(client) => service(&issued.issuer, client).as_ref() == Ok(id),
+                        IssuedTo::Person(_) => false,
+                    };
                     // One that has an entry of its own asks as that, or not at all.
                     let own = own && rights.holder(&issued.issuer, &issued.holder) == Linked::Nobody;
                     (own && now < issued.expires).then_some(())?;

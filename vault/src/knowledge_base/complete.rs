@@ -1,12 +1,13 @@
-//! Names that are being typed, and the document of a title: over what the caller can see, and nothing else.
+//! Names that are being typed, and the document that somebody names: over what the caller can see, and nothing else.
 //! What hidden documents are called moves neither the values nor their order.
 
 use super::ask::{Asking, Attempt};
 use super::budget::{self, Budget};
 use super::list::{note, page_of, visible_sources};
+use super::target::{self, Target};
 use super::{Completed, KnowledgeBase, errors};
 use crate::error::AnswerError;
-use crate::gate::envelope::{ByTitleAnswer, CompleteAnswer, shown_line};
+use crate::gate::envelope::{CompleteAnswer, WhichDocumentAnswer, shown_line};
 use crate::gate::{Disclosure, Stop};
 use crate::published::DocMeta;
 use kenward_access::caller::Caller;
@@ -100,15 +101,33 @@ fn documents(attempt: &Attempt<'_>, what: Completed, typed: &str) -> Result<(Vec
     Ok((values, false))
 }
 
-/// The visible document of a title, the last changed of several.
-pub(super) fn by_title(kb: &KnowledgeBase, caller: &Caller, title: &str) -> Result<Disclosure, AnswerError> {
-    let wanted = title.trim();
-    kb.answer(caller, &asking("by_title", title, "title"), |attempt| {
+/// The visible document that somebody names: by its id, cite or URI, or by its title, the last changed of several.
+pub(super) fn which_document(
+    kb: &KnowledgeBase,
+    caller: &Caller,
+    named: &str,
+) -> Result<Disclosure, AnswerError> {
+    let wanted = named.trim();
+    kb.answer(caller, &asking("which_document", named, "named"), |attempt| {
         let gate = attempt.gate;
-        let (found, others) = page_of(gate, None, 1, |document| shown_line(&document.title) == wanted);
-        let document = found.first().ok_or_else(|| Stop::Told(errors::no_title()))?;
+        let found;
+        let (document, others) = if is_id(wanted) {
+            let image = &gate.pin.published.image;
+            let number = image.by_id.get(&Target::of(wanted).id).filter(|n| gate.sees(*n));
+            let document = number.and_then(|number| image.documents.get(&number));
+            (document.ok_or_else(|| Stop::Told(errors::not_found()))?, false)
+        } else {
+            let others;
+            (found, others) = page_of(gate, None, 1, |document| shown_line(&document.title) == wanted);
+            (&**found.first().ok_or_else(|| Stop::Told(errors::no_title()))?, others)
+        };
         let id = crate::keys::document_id(&document.key);
         note(gate, document, &id, 1)?;
-        Ok(ByTitleAnswer { id, others, receipt: attempt.receipt.to_owned() })
+        Ok(WhichDocumentAnswer { id, others, receipt: attempt.receipt.to_owned() })
     })
+}
+
+/// Whether a name is an id, a cite or a URI. No title is read as one.
+pub(super) fn is_id(named: &str) -> bool {
+    named.starts_with("kd_") || named.starts_with(target::DOCUMENT)
 }

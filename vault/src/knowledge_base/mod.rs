@@ -8,6 +8,7 @@ mod errors;
 mod fetch;
 mod filters;
 mod list;
+mod list_marks;
 mod quote;
 mod requests;
 mod resources;
@@ -19,6 +20,7 @@ mod verify_quote;
 mod views;
 mod watch;
 
+pub(crate) use list_marks::ListMarks;
 pub use requests::{
     Completed, FetchRequest, Filters, ListDocumentsRequest, ListSourcesRequest, Mode, Question,
     SearchRequest, VerifyQuoteRequest,
@@ -149,7 +151,7 @@ impl KnowledgeBase {
             Question::ReadResource { uri } => resources::read(self, caller, uri),
             Question::ListResources { cursor } => resources::list(self, caller, cursor.as_deref()),
             Question::Complete { what, typed } => complete::complete(self, caller, *what, typed),
-            Question::ByTitle { title } => complete::by_title(self, caller, title),
+            Question::WhichDocument { named } => complete::which_document(self, caller, named),
         }
     }
 }

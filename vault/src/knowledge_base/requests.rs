@@ -147,10 +147,10 @@ pub enum Question {
         /// What has been typed.
         typed: String,
     },
-    /// The document of a title, the last changed of several.
-    ByTitle {
-        /// The title, in full.
-        title: String,
+    /// The document that somebody names.
+    WhichDocument {
+        /// Its id, cite or URI, or its title in full: the last changed of several.
+        named: String,
     },
 }
 
@@ -162,11 +162,12 @@ impl Question {
             Self::Search(_) => &["search"],
             Self::ReadResource { uri } if super::resources::source_name(uri).is_some() => &["list_sources"],
             Self::Fetch(_) | Self::ReadResource { .. } => &["fetch"],
+            Self::WhichDocument { named } if super::complete::is_id(named.trim()) => &["fetch"],
             Self::ListSources(_) | Self::Complete { what: Completed::Source, .. } => &["list_sources"],
             Self::ListResources { .. } => &["list_sources", "list_documents"],
             Self::ListDocuments(_)
             | Self::Complete { what: Completed::Title | Completed::Id, .. }
-            | Self::ByTitle { .. } => &["list_documents"],
+            | Self::WhichDocument { .. } => &["list_documents"],
             Self::VerifyQuote(_) => &["verify_quote"],
         }
     }
@@ -183,7 +184,7 @@ impl Question {
             Self::ReadResource { .. } => "read_resource",
             Self::ListResources { .. } => "list_resources",
             Self::Complete { .. } => "complete",
-            Self::ByTitle { .. } => "by_title",
+            Self::WhichDocument { .. } => "which_document",
         }
     }
 }

@@ -152,7 +152,8 @@ impl Plan {
         Ok(answer)
     }
 
-    /// Looks through the whole document, window by window; windows overlap, so that no place lies between two.
+    /// Looks through the whole document, window by window; windows overlap, so that no place lies between two, unless
+    /// thousands of blanks stand in it.
     fn look(
         &self,
         attempt: &Attempt<'_>,

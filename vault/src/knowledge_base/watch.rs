@@ -120,8 +120,12 @@ fn difference(attempt: &Attempt<'_>, watch: &Watch, before: &Seen) -> Result<(Se
     let changed = marks.uris.iter().filter(|(uri, mark)| before.marks.uris.get(*uri) != Some(mark));
     let updated: Vec<String> = changed.map(|(uri, _)| uri.clone()).collect();
     for (rank, uri) in (1..).zip(&updated) {
-        if let Some(document) = document(gate, image, &Target::of(uri).id) {
-            note(gate, document, &crate::keys::document_id(&document.key), rank)?;
+        let id = Target::of(uri).id;
+        match document(gate, image, &id) {
+            Some(document) => note(gate, document, &crate::keys::document_id(&document.key), rank)?,
+            // A source has no record of its own anywhere: its name is no document's.
+            None if resources::source_name(uri).is_none() => gate.told_gone(id),
+            None => {}
         }
     }
     let list_changed = marks.list != before.marks.list;
@@ -157,16 +161,7 @@ fn marks(gate: &Gate<'_>, watch: &Watch) -> Marks {
         Some(mark(&[&read_mark(gate, document), &passage]))
     };
     let uris = watch.uris.iter().map(|uri| (uri.clone(), one(uri))).collect();
-    let list = watch.list.then(|| {
-        // A sum does not depend on the order in which it is made.
-        let mut sum = 0_u128;
-        let mut add = |mark: [u8; 16]| sum = sum.wrapping_add(u128::from_le_bytes(mark));
-        sources.iter().for_each(|row| add(mark(&["source", &row.source.name])));
-        for (_, document) in image.documents.iter().filter(|(number, _)| gate.sees(*number)) {
-            add(mark(&[&crate::keys::document_id(&document.key), &document.path, &document.title]));
-        }
-        sum.to_le_bytes()
-    });
+    let list = watch.list.then(|| gate.core.list_marks.of(gate, &sources));
     Marks { uris, list }
 }
 
@@ -184,7 +179,7 @@ fn read_mark(gate: &Gate<'_>, document: &DocMeta) -> String {
     )
 }
 
-fn mark(parts: &[&str]) -> [u8; 16] {
+pub(super) fn mark(parts: &[&str]) -> [u8; 16] {
     let mut hash = blake3::Hasher::new_derive_key("kenward 2026 watched v1");
     for part in parts {
         hash.update(&(part.len() as u64).to_le_bytes());

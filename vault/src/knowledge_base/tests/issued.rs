@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::directory::Identity;
-use kenward_access::caller::{Claimed, Issued, IssuedTo, Membership};
+use kenward_access::caller::{Claimed, Issued, IssuedTo, Membership, service};
 use kenward_access::ids::AgentId;
 
 const ISSUER: &str = "https://login.harbor.example";
@@ -135,21 +135,32 @@ fn a_link_a_person_or_a_token_that_goes_ends_an_answer_under_way() {
 fn a_service_sees_what_everyone_sees_and_is_recorded_as_what_it_is() {
     let world = linked();
     let id = AgentId::new("indexer").unwrap();
-    let service = |holder: IssuedTo| {
+    let named = service(ISSUER, &id).unwrap();
+    let through = |holder: IssuedTo| {
         let tenant = TenantId::new("harbor").unwrap();
-        Caller::authenticated(tenant, Subject::Service(id.clone()), Some(id.clone()), credential(holder))
+        Caller::authenticated(tenant, Subject::Service(named.clone()), Some(id.clone()), credential(holder))
     };
-    assert_eq!(finds(&world, &service(IssuedTo::Service(id.clone()))), ["About open.md"]);
+    assert_eq!(finds(&world, &through(IssuedTo::Service(id.clone()))), ["About open.md"]);
     // A token of somebody else is none of the service's.
     for holder in [IssuedTo::Person("sub-7".into()), IssuedTo::Service(AgentId::new("other").unwrap())] {
-        let refused = world.vault.knowledge_base().search(&service(holder), &asking("harbor")).unwrap_err();
+        let refused = world.vault.knowledge_base().search(&through(holder), &asking("harbor")).unwrap_err();
         assert_eq!(refused.code, ErrorCode::Unauthenticated);
     }
+    // Nor is the same client of another issuer.
+    let elsewhere = Subject::Service(service("https://other.example", &id).unwrap());
+    let tenant = TenantId::new("harbor").unwrap();
+    let holder = credential(IssuedTo::Service(id.clone()));
+    let elsewhere = Caller::authenticated(tenant, elsewhere, Some(id.clone()), holder);
+    let refused = world.vault.knowledge_base().search(&elsewhere, &asking("harbor")).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Unauthenticated);
     finds(&world, &omar(&world, Membership::Directory));
     let who: Vec<Value> =
         world.log().iter().filter(|r| r["kind"] == "answer").map(|r| r["who"].clone()).collect();
     assert_eq!(who[0]["issuer"], ISSUER);
-    assert_eq!((&who[0]["subject"], &who[0]["client"]), (&"service:indexer".into(), &"indexer".into()));
+    assert_eq!(
+        (&who[0]["subject"], &who[0]["client"]),
+        (&format!("service:indexer@{ISSUER}").into(), &"indexer".into())
+    );
     let last = who.last().unwrap();
     assert!(last["subject"].as_str().unwrap().starts_with("user:u_") && last["client"] == "agent-one");
     assert_eq!(last["token"], "090909090909");
@@ -182,7 +193,8 @@ fn a_service_with_an_entry_of_its_own_has_that_entrys_rights_and_no_person_is_ta
     // Nor does it ask as what it was before; disabled, it asks as nothing.
     let tenant = TenantId::new("harbor").unwrap();
     let bare = credential(IssuedTo::Service(id.clone()));
-    let bare = Caller::authenticated(tenant, Subject::Service(id.clone()), Some(id.clone()), bare);
+    let named = Subject::Service(service(ISSUER, &id).unwrap());
+    let bare = Caller::authenticated(tenant, named, Some(id.clone()), bare);
     assert_eq!(kb.search(&bare, &asking("harbor")).unwrap_err().code, ErrorCode::Unauthenticated);
     change(&world, DirectoryChange::SetDisabled { handle: "omar".into(), disabled: true });
     assert_eq!(world.vault.holder(ISSUER, &IssuedTo::Service(id)), Err(()));

@@ -194,9 +194,14 @@ fn names_are_completed_with_what_is_visible() {
     let id = values("dana", Completed::Id, "about pay").remove(0);
     assert_eq!(world.uri("pay.md"), format!("kb://document/{id}"));
     assert_eq!(values("omar", Completed::Id, &id), Vec::<String>::new());
-    let by = |handle: &str, title: &str| world.put(&Question::ByTitle { title: title.into() }, handle);
-    assert_eq!(by("dana", "About pay.md").unwrap()["id"], *id);
-    assert_eq!(by("omar", "About pay.md").unwrap_err(), by("omar", "About nothing").unwrap_err());
+    let which =
+        |handle: &str, named: &str| world.put(&Question::WhichDocument { named: named.into() }, handle);
+    for named in ["About pay.md", &id, &world.uri("pay.md"), &format!("{id}#0@9f")] {
+        assert_eq!(which("dana", named).unwrap()["id"], *id, "{named}");
+    }
+    assert_eq!(which("omar", "About pay.md").unwrap_err(), which("omar", "About nothing").unwrap_err());
+    assert_eq!(which("omar", &id).unwrap_err(), which("omar", "kd_nothing").unwrap_err());
+    assert_eq!(which("omar", &id).unwrap_err().field.as_deref(), Some("id"));
 }
 
 #[test]
@@ -233,6 +238,16 @@ fn only_what_changed_for_the_watcher_is_told_and_recorded() {
     assert!(look("dana", Some(&dana)).1.is_none(), "who may read it has changed, not what she sees");
     let record = world.log().into_iter().rfind(|r| r["asked"]["tool"] == "watch").unwrap();
     assert_eq!(record["returned"].as_array().unwrap().len(), 1);
+    assert!(record.get("gone").is_none(), "{record}");
+
+    // It goes, and who was told of it can be said.
+    changed.remove(1);
+    world.ingest(&changed, Window::ALWAYS);
+    let told = json(look("dana", Some(&dana)).1.unwrap());
+    assert_eq!((&told["updated"], &told["list_changed"]), (&serde_json::json!([uris[1]]), &true.into()));
+    let record = world.log().into_iter().rfind(|r| r["asked"]["tool"] == "watch").unwrap();
+    assert_eq!(record["returned"], serde_json::json!([]));
+    assert_eq!(record["gone"], serde_json::json!([uris[1].strip_prefix("kb://document/")]));
 
     let many = Watch { uris: (0..101).map(|n| format!("kb://document/{n}")).collect(), list: false };
     let error = kb.watch(&world.caller("omar"), &many, None).unwrap_err();
