@@ -9,12 +9,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// How many seats each has who has any.
+type Taken = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// The seats of one listener.
 pub(super) struct Seats {
     all: Arc<Semaphore>,
     share: usize,
     reach: Reach,
-    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    taken: Taken,
 }
 
 impl Seats {
@@ -59,7 +62,7 @@ fn household(address: IpAddr) -> IpAddr {
 /// A seat, until it is dropped.
 pub(super) struct Seat {
     _free: OwnedSemaphorePermit,
-    held: Option<(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr)>,
+    held: Option<(Taken, IpAddr)>,
 }
 
 impl Drop for Seat {
