@@ -22,7 +22,7 @@ pub mod tls;
 
 use crate::config::{Config, Reach};
 use crate::mcp::request_id::RequestIds;
-use crate::mcp::{Ask, Claims, KenwardServer};
+use crate::mcp::{Ask, Claims, KenwardServer, Pace};
 use axum::routing::{any, get};
 use axum::{Router, middleware};
 use kenward_access::ids::TenantId;
@@ -62,6 +62,8 @@ pub struct HttpOptions {
     pub bounds: Bounds,
     /// What one caller may ask for.
     pub limits: Limits,
+    /// How often is looked at what is watched. The product has one pace; tests that wait for a notice take another.
+    pub pace: Pace,
     /// Cancelled when serving ends: subscriptions end then, and are not waited for.
     pub ending: CancellationToken,
 }
@@ -80,6 +82,7 @@ impl HttpOptions {
             request_timeout: Duration::from_secs(60),
             bounds: Bounds::default(),
             limits: Limits::default(),
+            pace: Pace::default(),
             ending: CancellationToken::new(),
         }
     }
@@ -180,7 +183,8 @@ fn service<A: Ask>(
     ids: &RequestIds,
     options: &HttpOptions,
 ) -> StreamableHttpService<KenwardServer<A>, NeverSessionManager> {
-    let server = KenwardServer::new(ask, Claims::Request).with_request_ids(ids.clone());
+    let server =
+        KenwardServer::new(ask, Claims::Request).with_request_ids(ids.clone()).with_pace(options.pace);
     let sessions = Arc::new(NeverSessionManager::default());
     StreamableHttpService::new(move || Ok(server.clone()), sessions, protocol(options))
 }

@@ -19,3 +19,16 @@ pub(crate) fn ingested(started: Timestamp, core: &Core) -> Timestamp {
     }
     started
 }
+
+/// Who watches a document is told what happens to it, whether they may see it or not.
+#[cfg(feature = "faults")]
+pub static TELL_OF_HIDDEN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Whether a watched document counts as one that is seen.
+pub(crate) fn watched(seen: bool) -> bool {
+    #[cfg(feature = "faults")]
+    if TELL_OF_HIDDEN.load(std::sync::atomic::Ordering::Relaxed) {
+        return true;
+    }
+    seen
+}

@@ -135,8 +135,13 @@ fn difference(attempt: &Attempt<'_>, watch: &Watch, before: &Seen) -> Result<(Se
 }
 
 fn document<'a>(gate: &Gate<'_>, image: &'a ContentImage, id: &str) -> Option<&'a DocMeta> {
-    let document = image.by_id.get(id).and_then(|number| image.documents.get(&number))?;
-    gate.sees(document.no).then_some(document)
+    named(image, id).filter(|document| gate.sees(document.no))
+}
+
+/// Whoever may see it.
+fn named<'a>(image: &'a ContentImage, id: &str) -> Option<&'a DocMeta> {
+    let number = image.by_id.get(id)?;
+    Some(image.documents.get(&number)?)
 }
 
 fn marks(gate: &Gate<'_>, watch: &Watch) -> Marks {
@@ -150,7 +155,8 @@ fn marks(gate: &Gate<'_>, watch: &Watch) -> Marks {
             return Some(mark(&[&name, &row.documents.to_string(), &fresh, &row.source.tier.to_string()]));
         }
         let target = Target::of(uri);
-        let document = document(gate, image, &target.id)?;
+        let document =
+            named(image, &target.id).filter(|document| crate::faults::watched(gate.sees(document.no)))?;
         // A passage that is not there is as absent as its document.
         let passage = target.passage.map(|number| super::fetch::passage(image, document, number));
         let passage = match passage {
