@@ -54,6 +54,14 @@ pub fn next_cursor(answer: &str) -> Option<String> {
     Some(rest.split_once('"')?.0.to_owned())
 }
 
+/// The same in an answer of the protocol, whoever names it.
+pub fn cursor(answer: &str) -> Option<String> {
+    next_cursor(answer).or_else(|| {
+        let rest = answer.split_once("\"nextCursor\":\"")?.1;
+        Some(rest.split_once('"')?.0.to_owned())
+    })
+}
+
 /// Names of sealed fields, as they stand in JSON, in JSON within a string, and in the protocol's own.
 const SEALED: &[&str] = &[
     "\"next_cursor\":\"",

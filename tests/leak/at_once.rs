@@ -83,7 +83,7 @@ fn what_others_do_at_the_same_time_changes_no_byte() {
 }
 
 /// People and groups that no rights name: every change is a new epoch all the same.
-fn strangers_come_and_go(a: &Stage) {
+pub fn strangers_come_and_go(a: &Stage) {
     let (handle, group) = ("zoe@harbor.example".to_owned(), "night-watch".to_owned());
     for change in [
         DirectoryChange::AddUser {

@@ -42,11 +42,6 @@ impl Logs {
         assert!(caught.lines.is_empty(), "logged: {}", caught.lines[0]);
         println!("{} bytes logged, no canary", caught.bytes);
     }
-
-    /// How much was logged.
-    pub fn bytes(&self) -> u64 {
-        self.0.lock().unwrap().bytes
-    }
 }
 
 impl Write for Logs {

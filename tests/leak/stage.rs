@@ -21,18 +21,36 @@ use kenward_vault::writer::{Link, NewChunk, NewDocument, RightsNow, SourceRights
 use kenward_vault::{OpenOptions, Vault};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use tempfile::TempDir;
 
 /// The tenant of all worlds.
 pub const TENANT: &str = "leak";
+/// Another one, which the same process may serve. It has the same keys: that they differ must not be what keeps two apart.
+pub const OTHER: &str = "other";
 /// The agent that may do less.
 const AGENT: &str = "narrow";
 
+/// What a server answers from: the vault of a stage, also after it was closed and opened again.
+#[derive(Default)]
+pub struct Served(Mutex<Option<Arc<Vault>>>);
+
+impl Served {
+    pub fn vault(&self) -> Arc<Vault> {
+        Arc::clone(self.0.lock().unwrap().as_ref().unwrap())
+    }
+
+    fn set(&self, vault: Option<Arc<Vault>>) {
+        *self.0.lock().unwrap() = vault;
+    }
+}
+
 /// One vault with the world that was played into it.
 pub struct Stage {
+    tenant: TenantId,
     /// Always there, but while it is closed and opened again.
     open: Option<Arc<Vault>>,
+    served: Arc<Served>,
     data: PathBuf,
     pub clock: Arc<FixedClock>,
     pub entropy: Arc<FixedEntropy>,
@@ -40,7 +58,8 @@ pub struct Stage {
     /// Who asks through [`AGENT`].
     narrow: Option<String>,
     sources: HashMap<usize, u32>,
-    tokens: HashMap<String, String>,
+    /// Secret and id.
+    tokens: HashMap<String, (String, String)>,
     /// What world B is restricted to: one person, and what they see at the next questions.
     only: Option<String>,
     embedder: Arc<dyn Embedder>,
@@ -90,7 +109,7 @@ pub fn document_id(world: &World, place: &Place) -> String {
 
 impl Stage {
     /// An empty vault with the shared keys.
-    fn open(world: &World, only: Option<&str>) -> Self {
+    fn open(world: &World, tenant: &str, only: Option<&str>) -> Self {
         let folder = folder();
         let data = folder.path().join("data");
         std::fs::create_dir_all(data.join("keys")).unwrap();
@@ -106,7 +125,7 @@ impl Stage {
         }
         let file = folder.path().join("kenward.toml");
         let narrow = world.first_state.directory.narrow.clone();
-        let mut text = format!("data_dir = \"data\"\ntenant = \"{TENANT}\"\nlabels = {LABELS:?}\n");
+        let mut text = format!("data_dir = \"data\"\ntenant = \"{tenant}\"\nlabels = {LABELS:?}\n");
         if let Some(narrow) = &narrow {
             let sources: Vec<&str> =
                 narrow.sources.iter().map(|number| world.named[*number].name.as_str()).collect();
@@ -122,7 +141,9 @@ impl Stage {
         entropy.reset(world.seed ^ u64::from(only.is_some()));
         let embedder = hashing(32);
         let mut stage = Self {
+            tenant: TenantId::new(tenant).unwrap(),
             open: None,
+            served: Arc::default(),
             data,
             clock,
             entropy,
@@ -148,10 +169,11 @@ impl Stage {
     /// Ends the process, as far as the vault can tell, and starts it again.
     pub fn reopen(&mut self) {
         self.going = None;
+        self.served.set(None);
         self.open = None;
         let vault = Vault::open(OpenOptions {
             data_dir: self.data.clone(),
-            tenant: TenantId::new(TENANT).unwrap(),
+            tenant: self.tenant.clone(),
             embedder: Some(Arc::clone(&self.embedder)),
             labels: LABELS.iter().map(ToString::to_string).collect(),
             clock: Arc::<FixedClock>::clone(&self.clock),
@@ -159,11 +181,34 @@ impl Stage {
             ledger: None,
         });
         self.open = Some(vault.unwrap());
+        self.served.set(self.open.clone());
+    }
+
+    /// For servers.
+    pub fn served(&self) -> Arc<Served> {
+        Arc::clone(&self.served)
     }
 
     /// World A at its first questions.
     pub fn everything(world: &World) -> Self {
-        let mut stage = Self::open(world, None);
+        Self::everything_of(world, TENANT)
+    }
+
+    /// A tenant without documents, and one person.
+    pub fn bare(world: &World, tenant: &str, handle: &str) -> Self {
+        let stage = Self::open(world, tenant, Some(handle));
+        stage.direct(&[DirectoryChange::AddUser {
+            handle: handle.to_owned(),
+            name: "Person".to_owned(),
+            clearance: Clearance::default(),
+        }]);
+        stage.clock.set(world.first_asked);
+        stage
+    }
+
+    /// Everything of a world, for a tenant.
+    pub fn everything_of(world: &World, tenant: &str) -> Self {
+        let mut stage = Self::open(world, tenant, None);
         for source in 0..world.named.len() {
             stage.source(world, source);
         }
@@ -174,7 +219,7 @@ impl Stage {
 
     /// World B of one person at the first questions.
     pub fn only(world: &World, handle: &str, visible: &BTreeSet<Place>) -> Self {
-        let mut stage = Self::open(world, Some(handle));
+        let mut stage = Self::open(world, TENANT, Some(handle));
         let (level, _) = world.first_state.directory.people[handle];
         stage.direct(&[DirectoryChange::AddUser {
             handle: handle.to_owned(),
@@ -499,9 +544,23 @@ impl Stage {
             let narrow = self.narrow.as_deref() == Some(handle);
             let agent = narrow.then(|| AgentId::new(AGENT).unwrap());
             let token = self.vault().create_token(&operator(), handle, agent, "leak", life).unwrap();
-            self.tokens.insert(handle.to_owned(), token.secret);
+            self.tokens.insert(handle.to_owned(), (token.secret, token.token.id));
         }
-        Claim::Bearer(self.tokens[handle].clone())
+        Claim::Bearer(self.tokens[handle].0.clone())
+    }
+
+    /// The token of the person's claim.
+    pub fn token(&mut self, handle: &str) -> String {
+        match self.claim(handle) {
+            Claim::Bearer(token) => token,
+            Claim::Local { .. } => panic!("the claim is a token"),
+        }
+    }
+
+    /// Revokes it.
+    pub fn revoke(&mut self, handle: &str) {
+        let (_, id) = self.tokens.remove(handle).unwrap();
+        self.direct(&[DirectoryChange::RevokeToken { id }]);
     }
 
     /// The configuration that goes with the vault.
