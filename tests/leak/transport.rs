@@ -78,7 +78,7 @@ impl Tally {
 }
 
 /// The seeds of a transport, which begin here: a quarter of the worlds in process, which cost more to make than to ask;
-/// in a long run as many.
+/// in a long run, half as many.
 pub fn seeds(first: u64) -> Vec<u64> {
     let count = (worlds() / if is_long() { 2 } else { 4 }).max(1);
     setting("KENWARD_SEED").map_or_else(|| (first..first + count).collect(), |seed| vec![seed])
