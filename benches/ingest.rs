@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::bars::{self, Bar};
+use support::process::{children_seconds, memory, program};
 use support::{Numbers, corpus};
 
 /// One run of the program.
@@ -76,12 +77,6 @@ fn main() {
         measure(&program, folder.path(), "small", "hashing", &files, &mut runs);
     }
     tell(&runs, most);
-}
-
-fn program() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    std::env::var_os("KENWARD_PROGRAM").map_or_else(|| target.join("release/kenward"), PathBuf::from)
 }
 
 fn write<'t>(folder: &Path, texts: impl Iterator<Item = (String, &'t str)>) -> Vec<PathBuf> {
@@ -206,21 +201,6 @@ fn readers(pid: u32) -> Vec<u32> {
         std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"__worker\0"))
     };
     children.filter(is_reader).collect()
-}
-
-/// A figure of a process's memory, in MiB (Linux).
-fn memory(pid: u32, name: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<f64>().map_or(0.0, |kib| kib / 1024.0)
-}
-
-/// CPU time of this process's ended children, and theirs (Linux).
-fn children_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let (_, rest) = stat.rsplit_once(')').unwrap();
-    let ticks: Vec<f64> = rest.split(' ').skip(14).take(2).filter_map(|t| t.parse().ok()).collect();
-    ticks.iter().sum::<f64>() / 100.0
 }
 
 fn tell(runs: &[Ran], most: usize) {

@@ -16,6 +16,8 @@
 pub mod bars;
 pub mod chart;
 pub mod corpus;
+pub mod panels;
+pub mod process;
 
 use kenward_access::acl::{Ace, Acl, AclLayer, Clearance, Effect, Window};
 use kenward_access::acl_class::ClassTable;
@@ -25,7 +27,7 @@ use kenward_access::ids::{ChunkNo, RightsEpoch, TenantId, TieKey, Timestamp, Use
 use kenward_access::principal::Principal;
 use kenward_access::scope::{AccessScope, VisibleChunks};
 use kenward_indexes::TieOrder;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Runs `then` as a caller who sees exactly these chunks.
 #[expect(clippy::disallowed_methods, reason = "a bench's caller needs no proof")]
@@ -93,14 +95,20 @@ impl Numbers {
 
 /// The evaluation folder, if it is there: `KENWARD_EVAL`, or beside the repository.
 pub fn eval() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/eval");
+    let beside = repository().join("../shared/eval");
     let folder = std::env::var_os("KENWARD_EVAL").map_or(beside, PathBuf::from);
     folder.is_dir().then_some(folder)
 }
 
+/// The repository's folder, of whichever package the bench is.
+pub fn repository() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|folder| folder.join("benches").is_dir()).unwrap_or(package).to_owned()
+}
+
 /// Where results go.
 pub fn results() -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
+    let folder = repository().join("target/bench");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
