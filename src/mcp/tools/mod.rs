@@ -16,7 +16,7 @@ use crate::owner::ops::Question;
 use kenward_vault::AnswerError;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A tool.
 pub struct ToolSpec {
@@ -60,10 +60,18 @@ pub fn find(name: &str) -> Option<&'static ToolSpec> {
     TOOLS.iter().find(|tool| tool.name == name)
 }
 
+/// As clients see them. The protocol's library asks for one at every call.
+static DEFINITIONS: LazyLock<Vec<Tool>> = LazyLock::new(|| TOOLS.iter().map(ToolSpec::made).collect());
+
 impl ToolSpec {
     /// As clients see it.
     #[must_use]
     pub fn definition(&self) -> Tool {
+        let known = DEFINITIONS.iter().find(|tool| tool.name == self.name);
+        known.cloned().unwrap_or_else(|| self.made())
+    }
+
+    fn made(&self) -> Tool {
         let annotations = ToolAnnotations::with_title(self.title)
             .read_only(true)
             .destructive(false)
