@@ -88,9 +88,11 @@ fn plot(company: &Company, cells: &[Cell]) -> String {
     let legend: Vec<(String, &str)> =
         Server::ALL.iter().zip(classes).map(|(server, class)| (server.name().to_owned(), class)).collect();
     let mut panels = Vec::new();
-    let figures: [(&str, fn(&Cell) -> f64); 2] =
-        [("requests/s", |cell| cell.counted.per_second()), ("p99, ms", |cell| cell.counted.p99)];
-    for (what, figure) in figures {
+    for what in ["requests/s", "p99, ms"] {
+        let figure = |cell: &Cell| match what {
+            "requests/s" => cell.counted.per_second(),
+            _ => cell.counted.p99,
+        };
         for tool in ["search", "fetch"] {
             let lines = Server::ALL.iter().map(|server| {
                 let line = cells.iter().filter(|cell| cell.server == *server && cell.tool == tool);

@@ -46,10 +46,12 @@ pub fn draw(title: &str, under: &str, x_label: &str, legend: &Legend, panels: &[
 <text class="small" x="20" y="47">{under}</text>
 "##
     );
-    for (at, (name, class)) in legend.iter().enumerate() {
-        let x = 20.0 + at as f64 * (WIDTH - 40.0) / legend.len() as f64;
-        let _ = writeln!(s, r#"<line class="line {class}" x1="{x}" x2="{}" y1="68" y2="68"/>"#, x + 30.0);
-        let _ = writeln!(s, r#"<text class="small" x="{}" y="72">{name}</text>"#, x + 37.0);
+    let mut x = 20.0;
+    for (name, class) in legend {
+        let _ = writeln!(s, r#"<line class="line {class}" x1="{x}" x2="{}" y1="68" y2="68"/>"#, x + 34.0);
+        let _ = writeln!(s, r#"<text class="small" x="{}" y="72">{name}</text>"#, x + 41.0);
+        // About as wide as its letters are.
+        x += 41.0 + 7.0 * name.len() as f64 + 18.0;
     }
     for (row, of_row) in panels.chunks(2).enumerate() {
         let ys = || of_row.iter().flat_map(|panel| &panel.lines).flatten().map(|point| point.1);
