@@ -17,7 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use kenward_vault::{AnswerError, ErrorCode};
 use rmcp::ErrorData;
-use rmcp::model::{ErrorCode as RpcCode, JsonRpcError, ProtocolVersion};
+use rmcp::model::{ErrorCode as RpcCode, JsonRpcError, ProtocolVersion, RequestId};
 use serde_json::Value;
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -25,6 +25,9 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 const MOST_WORDS: usize = 4096;
 /// It repeats a header in some of its errors, and headers are bounded.
 const MOST_OF_AN_ERROR: usize = 1 << 20;
+
+/// What a client must be able to do, in an error that says so.
+const CAPABILITIES: &str = "requiredCapabilities";
 
 /// What must be known of a request when its answer is an error.
 pub(super) struct Posted {
@@ -58,10 +61,21 @@ fn is_ours(version: &str) -> bool {
 pub(super) async fn spoken(request: Request, next: Next) -> Response {
     let version = request.headers().get(PROTOCOL_VERSION);
     let ours = version.is_none_or(|version| version.to_str().is_ok_and(is_ours));
-    if ours {
+    if ours || request.method() != Method::POST {
         return next.run(request).await;
     }
-    respond::unread(request, StatusCode::BAD_REQUEST.into_response()).await
+    let (posted, id) = (Posted::of(&request), respond::request_id(&request));
+    let refusal = refusal(&posted, StatusCode::BAD_REQUEST, Body::empty()).await;
+    // The bearer layer has read the body: what is in it is in memory.
+    let body = to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
+    let message = serde_json::from_slice::<Identified>(&body).ok().and_then(|message| message.id);
+    json_rpc(&posted, &refusal, message, &id)
+}
+
+/// All that is read of a message in a version that is not spoken.
+#[derive(serde::Deserialize)]
+struct Identified {
+    id: Option<RequestId>,
 }
 
 fn says_json(headers: &HeaderMap) -> bool {
@@ -81,6 +95,18 @@ struct Refusal {
     hint: &'static str,
 }
 
+impl Refusal {
+    fn told(&self) -> AnswerError {
+        let ours = self.status.is_server_error();
+        AnswerError {
+            code: if ours { ErrorCode::Internal } else { ErrorCode::InvalidArgument },
+            field: self.field.map(str::to_owned),
+            message: self.message.to_owned(),
+            hint: self.hint.to_owned(),
+        }
+    }
+}
+
 /// An error of the library's, as ours.
 pub(super) async fn in_our_form(posted: Posted, response: Response, id: &str) -> Response {
     let status = response.status();
@@ -92,18 +118,10 @@ pub(super) async fn in_our_form(posted: Posted, response: Response, id: &str) ->
     }
     let (parts, body) = response.into_parts();
     let refusal = refusal(&posted, status, body).await;
-    let code =
-        if refusal.status.is_server_error() { ErrorCode::Internal } else { ErrorCode::InvalidArgument };
-    let error = AnswerError {
-        code,
-        field: refusal.field.map(str::to_owned),
-        message: refusal.message.to_owned(),
-        hint: refusal.hint.to_owned(),
-    };
     let mut ours = if posted.message {
-        json_rpc(&posted, &refusal, &error, id)
+        json_rpc(&posted, &refusal, None, id)
     } else {
-        respond::json(refusal.status, &error, id)
+        respond::json(refusal.status, &refusal.told(), id)
     };
     for (name, value) in parts.headers.iter().filter(|(name, _)| **name == ALLOW) {
         ours.headers_mut().insert(name.clone(), value.clone());
@@ -142,6 +160,8 @@ async fn named(response: Response, id: &str) -> Response {
         ),
         _ => (None, "the request cannot be served", "send it as the Model Context Protocol says"),
     };
+    // The specification's own, of which the library knows more than we do.
+    let capabilities = error.data.as_ref().and_then(|data| data.get(CAPABILITIES)).cloned();
     let requested = error.data.as_ref().and_then(|data| data.get("requested")).and_then(Value::as_str);
     let told = AnswerError {
         code: ErrorCode::InvalidArgument,
@@ -153,19 +173,22 @@ async fn named(response: Response, id: &str) -> Response {
     if let (RpcCode::UNSUPPORTED_PROTOCOL_VERSION, Some(Value::Object(data))) = (error.code, &mut data) {
         data.extend(versions(&echo(requested.unwrap_or_default())));
     }
+    if let (Some(capabilities), Some(Value::Object(data))) = (capabilities, &mut data) {
+        data.insert(CAPABILITIES.to_owned(), capabilities);
+    }
     (parts.status, Json(JsonRpcError::new(message, ErrorData::new(error.code, words, data)))).into_response()
 }
 
-/// The same as the answer to a message whose id nobody could read.
-fn json_rpc(posted: &Posted, refusal: &Refusal, error: &AnswerError, id: &str) -> Response {
-    let mut data = errors::object(error, id).get_mut("error").map(Value::take).unwrap_or_default();
+/// The same as the answer to a message, whose id may be one that nobody could read.
+fn json_rpc(posted: &Posted, refusal: &Refusal, message: Option<RequestId>, id: &str) -> Response {
+    let mut data = errors::object(&refusal.told(), id).get_mut("error").map(Value::take).unwrap_or_default();
     if let (RpcCode::UNSUPPORTED_PROTOCOL_VERSION, Some(requested), Value::Object(data)) =
         (refusal.code, &posted.version, &mut data)
     {
         data.extend(versions(requested));
     }
     let error = ErrorData::new(refusal.code, refusal.message, Some(data));
-    (refusal.status, Json(JsonRpcError::new(None, error))).into_response()
+    (refusal.status, Json(JsonRpcError::new(message, error))).into_response()
 }
 
 /// What the specification wants beside an error about a version.
