@@ -23,8 +23,6 @@ use serde_json::Value;
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// The library's own words are a line; of anything longer, nothing is looked at.
 const MOST_WORDS: usize = 4096;
-/// It repeats a header in some of its errors, and headers are bounded.
-const MOST_OF_AN_ERROR: usize = 1 << 20;
 
 /// What a client must be able to do, in an error that says so.
 const CAPABILITIES: &str = "requiredCapabilities";
@@ -132,7 +130,8 @@ pub(super) async fn in_our_form(posted: Posted, response: Response, id: &str) ->
 /// A JSON-RPC error that does not name its request is the library's: its code and the message's id stay, its words go.
 async fn named(response: Response, id: &str) -> Response {
     let (parts, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, MOST_OF_AN_ERROR).await else {
+    // In memory already, and as long as the message's id or a header that it repeats: both are bounded.
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let Ok(JsonRpcError { id: message, error, .. }) = serde_json::from_slice::<JsonRpcError>(&bytes) else {
@@ -368,6 +367,17 @@ mod tests {
             assert_eq!(body["error"]["data"]["request_id"], "r_1");
             assert!(!body.to_string().contains("zebra"), "{body}");
         }
+        // An id may be as long as a message.
+        let id = "i".repeat(3 << 20);
+        let error = serde_json::json!({ "code": -32020, "message": "zebra" });
+        let long = Json(serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+        let request = Request::post("/mcp").body(Body::empty()).unwrap();
+        let response = (StatusCode::BAD_REQUEST, long).into_response();
+        let ours = in_our_form(Posted::of(&request), response, "r_1").await;
+        assert_eq!(ours.status(), 400);
+        let body: Value =
+            serde_json::from_slice(&to_bytes(ours.into_body(), 4 << 20).await.unwrap()).unwrap();
+        assert_eq!((&body["id"], &body["error"]["data"]["request_id"]), (&id.into(), &"r_1".into()));
         let own =
             r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"m","data":{"request_id":"r_9"}}}"#;
         let response = (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/json")], own).into_response();
