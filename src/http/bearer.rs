@@ -3,6 +3,7 @@
 //!
 //! It must never log, store or echo a token, accept one from a URL, or decide by itself.
 
+use super::body;
 use super::limits::{Callers, Kind};
 use super::resource::{self, Refused, Resource};
 use super::respond;
@@ -58,9 +59,9 @@ pub async fn layer<A: Ask>(
 ) -> Response {
     let request_id = respond::request_id(&request);
     let refuse = async |request, refused| {
-        respond::unread(request, resource::refuse(resource.as_deref(), refused, &request_id)).await
+        body::unread(request, resource::refuse(resource.as_deref(), refused, &request_id)).await
     };
-    let later = async |request| respond::unread(request, respond::try_again(LATER, &request_id)).await;
+    let later = async |request| body::unread(request, respond::try_again(LATER, &request_id)).await;
     let header = take(request.headers_mut());
     // INVARIANT: addresses are logged and remembered. Even beside a good header, a token there is told to be a mistake.
     if in_address(request.uri().query().unwrap_or_default()) {
@@ -76,7 +77,7 @@ pub async fn layer<A: Ask>(
         Ok(Standing::Accepted(accepted)) => match callers.enter(accepted.counted_as, kind(&request)) {
             Ok(pass) => {
                 // What comes slowly, or not, ends with the request's time or its client: it is no work yet.
-                let mut request = match respond::whole(request, max_body_bytes).await {
+                let mut request = match body::whole(request, max_body_bytes).await {
                     Ok(request) => request,
                     Err(response) => return response,
                 };
@@ -88,7 +89,7 @@ pub async fn layer<A: Ask>(
                     .await
                     .unwrap_or_else(|_| respond::try_again("something failed inside", &request_id))
             }
-            Err(refused) => respond::too_much(refused, &request_id),
+            Err(refused) => body::last(respond::too_much(refused, &request_id), request.into_body()),
         },
         Ok(Standing::Refused) => refuse(request, Some(Refused::Token)).await,
         Ok(Standing::Scope) => refuse(request, Some(Refused::Scope)).await,

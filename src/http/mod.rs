@@ -9,6 +9,7 @@
 //! a header's value.
 
 pub mod bearer;
+mod body;
 mod envelope;
 pub mod limits;
 mod listen;

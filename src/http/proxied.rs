@@ -1,7 +1,7 @@
 //! Who is at the other end of a connection that comes from elsewhere: a proxy that ends TLS, or nobody. What a request
 //! says of how it came is believed of such a proxy alone. Tokens must never cross a network in clear.
 
-use super::respond;
+use super::{body, respond};
 use crate::config::Reach;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -50,5 +50,6 @@ pub async fn layer(reach: Arc<Reach>, request: Request, next: Next) -> Response 
         message: "this server is reached through its proxy, by HTTPS".to_owned(),
         hint: "use its public URL".to_owned(),
     };
-    respond::json(StatusCode::FORBIDDEN, &error, &respond::request_id(&request))
+    let response = respond::json(StatusCode::FORBIDDEN, &error, &respond::request_id(&request));
+    body::unread(request, response).await
 }

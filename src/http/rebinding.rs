@@ -2,6 +2,7 @@
 //! through a name that it rebound to loopback, nor a foreign page call it at all. Checked for every
 //! path, before any token is looked at.
 
+use super::body;
 use super::respond;
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
@@ -103,7 +104,7 @@ pub async fn layer(lists: Arc<Lists>, request: Request, next: Next) -> Response 
         hint: "use the URL that `kenward serve` prints; foreign web pages may not call it".to_owned(),
     };
     let response = respond::json(StatusCode::FORBIDDEN, &error, &respond::request_id(&request));
-    respond::unread(request, response).await
+    body::unread(request, response).await
 }
 
 #[cfg(test)]

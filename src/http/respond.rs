@@ -1,6 +1,7 @@
 //! The outermost layer (request id, span, headers of every response), the time limit, and the JSON
 //! errors of this listener. It must never put a header's or a path's value into a log line.
 
+use super::body::unread;
 use super::envelope;
 use super::limits;
 use crate::mcp::errors;
@@ -11,8 +12,6 @@ use axum::http::header::{CACHE_CONTROL, CONNECTION, RETRY_AFTER, X_CONTENT_TYPE_
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Body as _;
 use kenward_vault::{AnswerError, ErrorCode};
 use std::time::Duration;
 use tracing::Instrument as _;
@@ -54,42 +53,6 @@ pub async fn within(limit: Duration, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => try_again("the request took too long", &id),
-    }
-}
-
-/// The longest rest of a refused request that is read, and for how long: what clients write in two pieces is on its way.
-const REST: usize = 64 << 10;
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// A response that was ready before the request's body was read. hyper ends the connection of such a request without
-/// a word, and a client that sends its next request there has it cut off (seen with Python's `mcp` while it signs in: it
-/// writes header and body apart). What is short is read and thrown away; for the rest, the response says that the
-/// connection ends.
-pub async fn unread(request: Request, mut response: Response) -> Response {
-    let read = axum::body::to_bytes(request.into_body(), REST);
-    if !matches!(tokio::time::timeout(PATIENCE, read).await, Ok(Ok(_))) {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-/// The request with its whole body in memory.
-///
-/// # Errors
-/// The body is longer than `most`, or its client went away: the response.
-pub async fn whole(request: Request, most: usize) -> Result<Request, Response> {
-    let (parts, body) = request.into_parts();
-    let refused = |status: StatusCode| (status, [(CONNECTION, HeaderValue::from_static("close"))]);
-    // What says that it is too long need not be read.
-    if body.size_hint().lower() > most as u64 {
-        return Err(refused(StatusCode::PAYLOAD_TOO_LARGE).into_response());
-    }
-    match Limited::new(body, most).collect().await {
-        Ok(whole) => Ok(Request::from_parts(parts, whole.to_bytes().into())),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(refused(StatusCode::PAYLOAD_TOO_LARGE).into_response())
-        }
-        Err(_) => Err(refused(StatusCode::BAD_REQUEST).into_response()),
     }
 }
 
@@ -150,7 +113,7 @@ pub fn request_id(request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::routing::{any, get};
+    use axum::routing::get;
     use axum::{Router, middleware};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -177,34 +140,5 @@ mod tests {
         read.await.expect("nothing ended it").unwrap();
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 2\r\n"), "{answer}");
         assert!(answer.contains("the request took too long"), "{answer}");
-    }
-
-    /// Sends a header, the body a moment later, and then whether the response said that the connection ends, and
-    /// whether it did.
-    async fn in_two_pieces(length: usize) -> (bool, bool) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(any(not_here));
-        let bounds = crate::http::Bounds::default();
-        tokio::spawn(crate::http::serve(listener, router, bounds, None, std::future::pending()));
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let header = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
-        stream.write_all(header.as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let _ = stream.write_all(&vec![b' '; length.min(1 << 10)]).await;
-        let mut answer = vec![0; 4 << 10];
-        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut answer)).await;
-        let answer = String::from_utf8_lossy(&answer[..read.unwrap().unwrap()]).into_owned();
-        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-        let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-        let mut again = [0; 12];
-        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut again)).await.unwrap();
-        (answer.contains("connection: close\r\n"), read.map_or(0, |n| n) == 0)
-    }
-
-    #[tokio::test]
-    async fn what_is_refused_before_its_body_came_leaves_the_connection_or_says_that_it_ends() {
-        assert_eq!(in_two_pieces(40).await, (false, false), "a short body");
-        assert_eq!(in_two_pieces(1 << 20).await, (true, true), "a body that does not come");
     }
 }
