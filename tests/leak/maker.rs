@@ -423,8 +423,9 @@ impl Maker {
                     // What is known of it stays under all rights of its old place and under its new one's.
                     let was = before.rights[&old.container].clone();
                     let now = self.state.sources[source].rights[&old.container].clone();
+                    let changed = self.state.directory.frozen(&was) != self.state.directory.frozen(&now);
                     let doc = self.state.sources[source].docs.get_mut(id).unwrap();
-                    if was != now || container != old.container || !doc.held.is_empty() {
+                    if changed || container != old.container || !doc.held.is_empty() {
                         doc.held.extend([was, now]);
                     }
                     doc.container.clone_from(&container);

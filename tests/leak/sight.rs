@@ -3,7 +3,7 @@
 
 use kenward_access::acl::Effect;
 use kenward_access::ids::Timestamp;
-use kenward_access::rights::{Naming, RightsEntry, RightsSpec};
+use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_vault::directory::DirectoryChange;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,6 +111,34 @@ impl Directory {
             || lists.iter().any(|list| list.iter().any(slip))
             || rights.mentioned.iter().any(|(principal, _)| !self.knows(principal))
             || rights.labels.iter().any(|(label, _)| !LABELS.contains(&label.as_str()))
+    }
+
+    /// These rights with every name taken for whom it stands for now, as one who resolves them once and for all keeps
+    /// them: without the places where they are written.
+    pub fn frozen(&self, rights: &RightsSpec) -> RightsSpec {
+        if self.unresolved(rights) {
+            return RightsSpec::default();
+        }
+        let nowhere = || Origin { file: String::new(), line: 0 };
+        let entry = |entry: &RightsEntry| {
+            // All handles are in lower case here.
+            let name = entry.principal.to_lowercase();
+            let principal = match entry.effect {
+                _ if self.knows(&name) => name,
+                // Nobody whom the directory knows: granted to nobody, denied to everybody.
+                Effect::Allow => return None,
+                Effect::Deny => "everyone".to_owned(),
+            };
+            Some(RightsEntry { principal, naming: Naming::Handle, origin: nowhere(), ..entry.clone() })
+        };
+        let list = |list: &Vec<RightsEntry>| list.iter().filter_map(entry).collect();
+        RightsSpec {
+            entries: list(&rights.entries),
+            also: rights.also.iter().map(list).collect(),
+            labels: rights.labels.iter().map(|(label, _)| (label.clone(), nowhere())).collect(),
+            mentioned: Vec::new(),
+            problem: None,
+        }
     }
 
     /// May the person read what these rights guard?

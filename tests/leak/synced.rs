@@ -32,9 +32,13 @@ impl Maker {
         let rights = self.state.sources[source].rights.clone();
         let known = before.docs.iter().map(|(id, doc)| (id.clone(), doc.container.clone())).collect();
         let docs = self.found(source, known);
+        let directory = self.state.directory.clone();
         for (id, (was_in, found)) in &docs {
             let doc = self.state.sources[source].docs.get_mut(id).unwrap();
-            let moved = |container: &String| container != was_in || before.rights[was_in] != rights[was_in];
+            let moved = |container: &String| {
+                let frozen = |rights: &BTreeMap<String, RightsSpec>| directory.frozen(&rights[was_in]);
+                container != was_in || frozen(&before.rights) != frozen(&rights)
+            };
             match found {
                 Found::Gone => doc.held.push(RightsSpec::default()),
                 Found::Missing { container } => {

@@ -108,14 +108,18 @@ impl State {
         seen
     }
 
-    /// What is under old rights, too, and hidden for a name that nobody knows, stays hidden until it is
-    /// read again: old rights are not resolved once more.
+    /// Old rights were resolved once, and the present ones are among them whenever those are resolved again: what names
+    /// somebody who is gone since, or nobody, stays hidden until it is read again.
     pub fn harden(&mut self) {
         for source in &mut self.sources {
             for doc in source.docs.values_mut().filter(|doc| !doc.held.is_empty()) {
-                let mut all = doc.held.iter().chain(source.rights.get(&doc.container));
-                if all.any(|rights| self.directory.unresolved(rights)) {
-                    doc.held.push(RightsSpec::default());
+                let all = doc.held.iter().chain(source.rights.get(&doc.container));
+                let frozen: Vec<RightsSpec> = all.map(|rights| self.directory.frozen(rights)).collect();
+                doc.held.clear();
+                for rights in frozen {
+                    if !doc.held.contains(&rights) {
+                        doc.held.push(rights);
+                    }
                 }
             }
         }
