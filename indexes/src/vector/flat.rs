@@ -1,13 +1,11 @@
-//! The embedded engine: exact f32 over the visible rows. A search touches the rows of visible chunks
-//! and no others; where a row lies, and what lies beside it, is in no score and no order.
+//! The embedded engine: its one writer, and its snapshots, which [`nearest`](super::nearest) looks through.
 
-use super::manifest::{Manifest, SegmentEntry, chunks_path, vectors_path};
+use super::manifest::{Manifest, SegmentEntry, chunks_path, coarse_path, vectors_path};
+use super::nearest::{Wanted, nearest};
 use super::scan::dot;
 use super::segment::{self, Segment};
 use super::{VectorError, VectorIndex, VectorSnapshot};
 use crate::embedding::EmbeddingSpace;
-use crate::order::Top;
-use crate::places::skip_to;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
 use kenward_access::scope::VisibleChunks;
@@ -25,8 +23,8 @@ const MOST_BATCHES: usize = 128;
 
 /// Where a live chunk's vector lies.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    chunk: u32,
+pub(super) struct Place {
+    pub chunk: u32,
     segment: u32,
     row: u32,
 }
@@ -41,7 +39,7 @@ pub(super) struct FlatIndex {
 }
 
 /// One commit of the engine.
-struct FlatSnapshot {
+pub(super) struct FlatSnapshot {
     dimension: usize,
     segments: Vec<Arc<Segment>>,
     /// Live chunks, ascending.
@@ -87,12 +85,7 @@ impl FlatIndex {
             let chunks = segment::recover(dir, entry, dimension)?;
             let live = (0u32..).zip(&chunks).filter(|(row, _)| !dead.contains(*row));
             places.extend(live.map(|(row, chunk)| Place { chunk: *chunk, segment: number, row }));
-            let segment = Segment::map(dir, entry, dimension)?;
-            if let Some((last, before)) = entry.batches.split_last() {
-                let from = before.iter().fold(0, |sum, batch| sum + batch.rows);
-                segment.check(&vectors_path(dir, entry.number), from, std::slice::from_ref(last))?;
-            }
-            segments.push(Arc::new(segment));
+            segments.push(Arc::new(segment::open(dir, entry, dimension)?));
         }
         places.sort_by_key(|place| place.chunk);
         if places.windows(2).any(|pair| matches!(pair, [a, b] if a.chunk == b.chunk)) {
@@ -234,17 +227,31 @@ impl VectorIndex for FlatIndex {
 }
 
 impl FlatSnapshot {
+    /// Live chunks, ascending.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     fn row(&self, place: Place) -> Option<&[u8]> {
         self.segments.get(place.segment as usize)?.row(place.row)
     }
 
-    fn score(&self, query: &[f32], place: Place) -> Result<Scored, VectorError> {
+    /// The row in whole numbers.
+    pub(super) fn coarse(&self, place: Place) -> Option<&[u8]> {
+        self.segments.get(place.segment as usize)?.coarse(place.row)
+    }
+
+    pub(super) fn score(&self, query: &[f32], place: Place) -> Result<Scored, VectorError> {
         let score = self.row(place).map_or(f64::NAN, |row| dot(query, row));
         // Only finite vectors are written, so anything else is damage.
         if !score.is_finite() {
-            return Err(VectorError::Damaged { path: PathBuf::from("vectors") });
+            return Err(Self::damaged());
         }
         Ok(Scored { chunk: ChunkNo(place.chunk), score })
+    }
+
+    pub(super) fn damaged() -> VectorError {
+        VectorError::Damaged { path: PathBuf::from("vectors") }
     }
 }
 
@@ -258,24 +265,15 @@ impl VectorSnapshot for FlatSnapshot {
         ties: &dyn TieOrder,
     ) -> Result<Vec<Scored>, VectorError> {
         let query = unit(query, self.dimension)?;
-        let mut top = Top::new(depth, ties);
         #[cfg(feature = "faults")]
         if crate::faults::on(&crate::faults::POST_FILTER) {
+            let mut top = crate::order::Top::new(depth, ties);
             for place in self.places.iter().filter(|place| accept(ChunkNo(place.chunk))) {
                 top.push(self.score(&query, *place)?);
             }
             return Ok(top.finish().into_iter().filter(|c| visible.contains(c.chunk)).collect());
         }
-        // Chunk numbers grow as rows do, so this order is nearly that of storage: memory is read forwards.
-        let mut places = self.places.as_slice();
-        for chunk in visible.iter() {
-            places = skip_to(places, chunk.0, |place| place.chunk);
-            let Some(place) = places.first() else { break };
-            if place.chunk == chunk.0 && accept(chunk) {
-                top.push(self.score(&query, *place)?);
-            }
-        }
-        Ok(top.finish())
+        nearest(self, &visible, &Wanted { query: &query, accept, depth, ties })
     }
 
     fn len(&self) -> usize {
@@ -316,12 +314,13 @@ fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), VectorError> {
     let named: Vec<PathBuf> = manifest
         .segments
         .iter()
-        .flat_map(|entry| [vectors_path(dir, entry.number), chunks_path(dir, entry.number)])
+        .flat_map(|entry| [vectors_path, chunks_path, coarse_path].map(|path| path(dir, entry.number)))
         .collect();
     for file in std::fs::read_dir(dir).map_err(failed)? {
         let path = file.map_err(failed)?.path();
-        let ours = path.extension().is_some_and(|e| e == "f32" || e == "chunks");
-        if ours && !named.contains(&path) {
+        let ours = path.extension().is_some_and(|e| e == "f32" || e == "chunks" || e == "i8");
+        let half = path.to_string_lossy().ends_with(".i8.new");
+        if half || ours && !named.contains(&path) {
             std::fs::remove_file(&path).map_err(failed)?;
         }
     }
@@ -336,8 +335,6 @@ pub(super) fn verify(dir: &Path, dimension: usize) -> Result<(), VectorError> {
     }
     for entry in &manifest.segments {
         segment::inspect(dir, entry, dimension)?;
-        let segment = Segment::map(dir, entry, dimension)?;
-        segment.check(&vectors_path(dir, entry.number), 0, &entry.batches)?;
     }
     Ok(())
 }

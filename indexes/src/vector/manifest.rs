@@ -126,3 +126,8 @@ pub(super) fn vectors_path(dir: &Path, number: u64) -> PathBuf {
 pub(super) fn chunks_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:08}.chunks"))
 }
+
+/// Name of a segment's file with vectors in whole numbers.
+pub(super) fn coarse_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:08}.i8"))
+}

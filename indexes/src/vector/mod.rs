@@ -2,13 +2,16 @@
 //! quantiser: a hidden vector can change nothing.
 //!
 //! [`VectorIndex`] and [`VectorSnapshot`] are the seam; [`open_flat`] is the embedded engine:
-//! `flat` (writer and scan) over `segment` files named by a `manifest`, read through `map`.
+//! `flat` (the writer) over `segment` files named by a `manifest`, read through `map`; `nearest` (the search) bounds
+//! every visible row in whole numbers (`int8`) and scores in f32 what those cannot rule out, by the loops in `scan`.
 
 #[cfg(test)]
 mod conformance;
 mod flat;
+mod int8;
 mod manifest;
 mod map;
+mod nearest;
 mod scan;
 mod segment;
 #[cfg(test)]
@@ -113,7 +116,7 @@ pub trait VectorSnapshot: Send + Sync {
     }
 }
 
-/// Opens the embedded engine: memory-mapped f32 segments in `dir`, for vectors of `dimension`.
+/// Opens the embedded engine: memory-mapped segments in `dir`, for vectors of `dimension`.
 ///
 /// # Errors
 /// [`VectorError`].

@@ -1,9 +1,11 @@
-//! A segment: two append-only files, chunk numbers and vectors (little-endian u32 and f32), each with
-//! a header of 16 bytes. Bytes past what the manifest names are the tail of a commit that never was,
-//! and are cut off; missing or other bytes are damage.
+//! A segment: three append-only files, each with a header of 16 bytes: chunk numbers (little-endian u32), vectors
+//! (little-endian f32), and the same vectors in whole numbers ([`int8`](super::int8)). Bytes past what the manifest
+//! names are the tail of a commit that never was, and are cut off; missing or other bytes are damage, but for the whole
+//! numbers, which are made again from the vectors.
 
 use super::VectorError;
-use super::manifest::{Batch, SegmentEntry, checksum, chunks_path, vectors_path};
+use super::int8;
+use super::manifest::{Batch, SegmentEntry, checksum, chunks_path, coarse_path, vectors_path};
 use super::map::map;
 use super::scan::WIDTH;
 use memmap2::Mmap;
@@ -11,57 +13,134 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// `KWVECTOR`, format version, dimension (0 in the file of chunk numbers).
+/// What kind of file it is, format version, dimension (0 in the file of chunk numbers).
 pub(super) const HEADER: usize = 16;
 const MAGIC: &[u8; 8] = b"KWVECTOR";
+const MAGIC_COARSE: &[u8; 8] = b"KWCOARSE";
 const VERSION: u32 = 1;
 
-fn header(dimension: usize) -> Result<[u8; HEADER], VectorError> {
+fn header(magic: &[u8; 8], dimension: usize) -> Result<[u8; HEADER], VectorError> {
     let width =
         u32::try_from(dimension).map_err(|_| VectorError::Dimension { expected: 0, got: dimension })?;
     let mut bytes = [0; HEADER];
-    let parts = MAGIC.iter().copied().chain(VERSION.to_le_bytes()).chain(width.to_le_bytes());
+    let parts = magic.iter().copied().chain(VERSION.to_le_bytes()).chain(width.to_le_bytes());
     bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
     Ok(bytes)
 }
 
-/// The rows of one segment as of one commit.
-pub(super) struct Segment {
+/// Rows of one length behind a header.
+struct Rows {
     map: Mmap,
     stride: usize,
+}
+
+impl Rows {
+    /// Maps what the manifest names of a file.
+    fn map(path: &Path, entry: &SegmentEntry, stride: usize) -> Result<Self, VectorError> {
+        let length = HEADER + entry.rows() as usize * stride;
+        let file = File::open(path).map_err(|source| failed(path, source))?;
+        let map = map(&file, length).map_err(|source| VectorError::Io { path: path.to_owned(), source })?;
+        Ok(Self { map, stride })
+    }
+
+    #[inline]
+    fn get(&self, from: u32, rows: u32) -> Option<&[u8]> {
+        let start = HEADER.checked_add((from as usize).checked_mul(self.stride)?)?;
+        self.map.get(start..start.checked_add((rows as usize).checked_mul(self.stride)?)?)
+    }
+}
+
+/// The rows of one segment as of one commit.
+pub(super) struct Segment {
+    vectors: Rows,
+    coarse: Rows,
 }
 
 impl Segment {
     /// The bytes of a row's vector.
     #[inline]
     pub(super) fn row(&self, row: u32) -> Option<&[u8]> {
-        let start = HEADER.checked_add((row as usize).checked_mul(self.stride)?)?;
-        self.map.get(start..start.checked_add(self.stride)?)
+        self.vectors.get(row, 1)
+    }
+
+    /// The same in whole numbers.
+    #[inline]
+    pub(super) fn coarse(&self, row: u32) -> Option<&[u8]> {
+        self.coarse.get(row, 1)
     }
 
     /// Maps what the manifest names of a segment's vectors.
     pub(super) fn map(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result<Self, VectorError> {
-        let path = vectors_path(dir, entry.number);
-        let stride = dimension * WIDTH;
-        let length = HEADER + entry.rows() as usize * stride;
-        let file = File::open(&path).map_err(|source| failed(&path, source))?;
-        let map = map(&file, length).map_err(|source| VectorError::Io { path, source })?;
-        Ok(Self { map, stride })
+        let vectors = Rows::map(&vectors_path(dir, entry.number), entry, dimension * WIDTH)?;
+        let coarse = Rows::map(&coarse_path(dir, entry.number), entry, int8::row_length(dimension))?;
+        Ok(Self { vectors, coarse })
     }
+}
 
-    /// Checks the vectors of these batches; `from` is the first row of the first one.
-    pub(super) fn check(&self, path: &Path, mut from: u32, batches: &[Batch]) -> Result<(), VectorError> {
-        for batch in batches {
-            let start = HEADER + from as usize * self.stride;
-            let end = start + batch.rows as usize * self.stride;
-            let good = self.map.get(start..end).is_some_and(|bytes| checksum(bytes) == batch.vectors);
-            if !good {
-                return Err(VectorError::Damaged { path: path.to_owned() });
-            }
-            from = from.saturating_add(batch.rows);
-        }
-        Ok(())
+/// Opens a segment whose lengths are in order: checks the rows of its last commit, and makes whole numbers again that
+/// are missing or are not those of their vectors.
+pub(super) fn open(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result<Segment, VectorError> {
+    let coarse = coarse_path(dir, entry.number);
+    let length = HEADER as u64 + u64::from(entry.rows()) * int8::row_length(dimension) as u64;
+    match settle(&coarse, MAGIC_COARSE, dimension, length, Tail::Cut) {
+        Err(VectorError::Damaged { .. }) => make_coarse(dir, entry, dimension)?,
+        other => drop(other?),
     }
+    let mut segment = Segment::map(dir, entry, dimension)?;
+    if let Some((last, before)) = entry.batches.split_last() {
+        let from = before.iter().fold(0, |sum, batch| sum + batch.rows);
+        let path = vectors_path(dir, entry.number);
+        check_vectors(&segment.vectors, &path, from, std::slice::from_ref(last))?;
+        if !coarse_is_right(&segment.vectors, &segment.coarse, from, last.rows) {
+            make_coarse(dir, entry, dimension)?;
+            segment = Segment::map(dir, entry, dimension)?;
+        }
+    }
+    Ok(segment)
+}
+
+/// Checks the vectors of these batches; `from` is the first row of the first one.
+fn check_vectors(vectors: &Rows, path: &Path, mut from: u32, batches: &[Batch]) -> Result<(), VectorError> {
+    for batch in batches {
+        let good = vectors.get(from, batch.rows).is_some_and(|bytes| checksum(bytes) == batch.vectors);
+        if !good {
+            return Err(VectorError::Damaged { path: path.to_owned() });
+        }
+        from = from.saturating_add(batch.rows);
+    }
+    Ok(())
+}
+
+/// Whether rows in whole numbers are those of their vectors.
+fn coarse_is_right(vectors: &Rows, coarse: &Rows, from: u32, rows: u32) -> bool {
+    let mut row = Vec::new();
+    (from..from.saturating_add(rows)).all(|at| {
+        row.clear();
+        vectors.get(at, 1).is_some_and(|vector| {
+            int8::encode(vector, &mut row);
+            coarse.get(at, 1) == Some(&row)
+        })
+    })
+}
+
+/// Makes a segment's whole numbers from its vectors: in a file of another name first, so that there is never half a one.
+fn make_coarse(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result<(), VectorError> {
+    tracing::info!(segment = entry.number, "the vectors' whole numbers are made again");
+    let vectors = Rows::map(&vectors_path(dir, entry.number), entry, dimension * WIDTH)?;
+    let mut bytes = header(MAGIC_COARSE, dimension)?.to_vec();
+    for row in 0..entry.rows() {
+        int8::encode(vectors.get(row, 1).unwrap_or_default(), &mut bytes);
+    }
+    let path = coarse_path(dir, entry.number);
+    let new = path.with_extension("i8.new");
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(|source| VectorError::Io { path: path.clone(), source })
 }
 
 /// Opens a segment that the manifest names: cuts torn tails, checks headers, lengths and the chunk
@@ -70,9 +149,22 @@ pub(super) fn recover(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Res
     chunk_numbers(dir, entry, dimension, Tail::Cut)
 }
 
-/// The same checks without changing anything.
+/// Checks every byte without changing anything. Whole numbers that are missing are made when the index is opened.
 pub(super) fn inspect(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result<(), VectorError> {
-    chunk_numbers(dir, entry, dimension, Tail::Leave).map(drop)
+    chunk_numbers(dir, entry, dimension, Tail::Leave)?;
+    let path = vectors_path(dir, entry.number);
+    let vectors = Rows::map(&path, entry, dimension * WIDTH)?;
+    check_vectors(&vectors, &path, 0, &entry.batches)?;
+    let path = coarse_path(dir, entry.number);
+    if path.exists() {
+        let stride = int8::row_length(dimension);
+        let length = HEADER as u64 + u64::from(entry.rows()) * stride as u64;
+        drop(settle(&path, MAGIC_COARSE, dimension, length, Tail::Leave)?);
+        if !coarse_is_right(&vectors, &Rows::map(&path, entry, stride)?, 0, entry.rows()) {
+            return Err(VectorError::Damaged { path });
+        }
+    }
+    Ok(())
 }
 
 /// The batches of a segment as one: their bytes are checked, then summed again as a whole.
@@ -82,10 +174,10 @@ pub(super) fn whole(
     segment: &Segment,
     dimension: usize,
 ) -> Result<Batch, VectorError> {
-    segment.check(&vectors_path(dir, entry.number), 0, &entry.batches)?;
+    check_vectors(&segment.vectors, &vectors_path(dir, entry.number), 0, &entry.batches)?;
     let numbers = chunk_numbers(dir, entry, dimension, Tail::Leave)?;
     let chunks: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
-    let vectors = checksum(segment.map.get(HEADER..).unwrap_or_default());
+    let vectors = checksum(segment.vectors.map.get(HEADER..).unwrap_or_default());
     Ok(Batch { rows: entry.rows(), chunks: checksum(&chunks), vectors })
 }
 
@@ -104,10 +196,10 @@ fn chunk_numbers(
 ) -> Result<Vec<u32>, VectorError> {
     let rows = u64::from(entry.rows());
     let vectors = vectors_path(dir, entry.number);
-    settle(&vectors, dimension, HEADER as u64 + rows * (dimension * WIDTH) as u64, tail)?;
+    settle(&vectors, MAGIC, dimension, HEADER as u64 + rows * (dimension * WIDTH) as u64, tail)?;
     let chunks = chunks_path(dir, entry.number);
     let length = rows * WIDTH as u64;
-    let file = settle(&chunks, 0, HEADER as u64 + length, tail)?;
+    let file = settle(&chunks, MAGIC, 0, HEADER as u64 + length, tail)?;
     let mut bytes = Vec::new();
     file.take(length).read_to_end(&mut bytes).map_err(|source| failed(&chunks, source))?;
     let mut rest = bytes.as_slice();
@@ -122,7 +214,13 @@ fn chunk_numbers(
 }
 
 /// Cuts the file to its committed length and checks its header; the file is then behind the header.
-fn settle(path: &Path, dimension: usize, committed: u64, tail: Tail) -> Result<File, VectorError> {
+fn settle(
+    path: &Path,
+    magic: &[u8; 8],
+    dimension: usize,
+    committed: u64,
+    tail: Tail,
+) -> Result<File, VectorError> {
     let open = || -> io::Result<(File, u64, [u8; HEADER])> {
         let mut file = OpenOptions::new().read(true).write(tail == Tail::Cut).open(path)?;
         let length = file.metadata()?.len();
@@ -137,7 +235,7 @@ fn settle(path: &Path, dimension: usize, committed: u64, tail: Tail) -> Result<F
         Ok((file, length, head))
     };
     let (file, length, head) = open().map_err(|source| failed(path, source))?;
-    if length < committed || head != header(dimension)? {
+    if length < committed || head != header(magic, dimension)? {
         return Err(VectorError::Damaged { path: path.to_owned() });
     }
     Ok(file)
@@ -161,19 +259,23 @@ pub(super) fn append(
     chunks: &[u8],
     vectors: &[u8],
 ) -> Result<Batch, VectorError> {
-    write_behind(chunks_path(dir, number), 0, u64::from(rows) * WIDTH as u64, chunks)?;
-    write_behind(
-        vectors_path(dir, number),
-        dimension,
-        u64::from(rows) * (dimension * WIDTH) as u64,
-        vectors,
-    )?;
+    let stride = dimension * WIDTH;
+    let mut coarse = Vec::new();
+    for vector in vectors.chunks_exact(stride.max(1)) {
+        int8::encode(vector, &mut coarse);
+    }
+    for (path, magic, dimension, stride, bytes) in [
+        (chunks_path(dir, number), MAGIC, 0, WIDTH, chunks),
+        (vectors_path(dir, number), MAGIC, dimension, stride, vectors),
+        (coarse_path(dir, number), MAGIC_COARSE, dimension, int8::row_length(dimension), coarse.as_slice()),
+    ] {
+        write_behind(path, header(magic, dimension)?, u64::from(rows) * stride as u64, bytes)?;
+    }
     let added = u32::try_from(chunks.len() / WIDTH).unwrap_or(u32::MAX);
     Ok(Batch { rows: added, chunks: checksum(chunks), vectors: checksum(vectors) })
 }
 
-fn write_behind(path: PathBuf, dimension: usize, at: u64, bytes: &[u8]) -> Result<(), VectorError> {
-    let head = header(dimension)?;
+fn write_behind(path: PathBuf, head: [u8; HEADER], at: u64, bytes: &[u8]) -> Result<(), VectorError> {
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
         if at == 0 {

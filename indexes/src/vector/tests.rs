@@ -61,6 +61,72 @@ fn a_torn_tail_is_cut_and_nothing_committed_is_lost() {
     assert_eq!(answers(open_flat(folder.path(), DIMENSION).unwrap().as_ref()).len(), expected.len() + 1);
 }
 
+/// The first pass rules out only what cannot be among the best: with a depth at which it rules out nothing, the head is
+/// the same to the bit, equal scores and copies of a vector among them.
+#[test]
+fn whole_numbers_decide_nothing() {
+    for (dimension, values) in [(1, 2), (3, 1000), (16, 3), (37, 5), (384, 1000), (385, 2)] {
+        let folder = folder();
+        let mut numbers = Numbers(dimension as u64);
+        let mut index = open_flat(folder.path(), dimension).unwrap();
+        let vector = |numbers: &mut Numbers| {
+            let mut of = || (numbers.next() % values) as f32 / values as f32 - 0.3;
+            (0..dimension).map(|_| of()).collect::<Vec<f32>>()
+        };
+        let mut rows: Vec<_> = (0..900).map(|n| (ChunkNo(n), vector(&mut numbers))).collect();
+        for n in 0..300 {
+            rows.push((ChunkNo(900 + n), rows[n as usize % 40].1.clone()));
+        }
+        index.append(&rows).unwrap();
+        index.commit(1).unwrap();
+        let snapshot = index.snapshot();
+        for round in 0..20 {
+            let query = if round < 10 { vector(&mut numbers) } else { rows[round * 7].1.clone() };
+            let seen: Vec<u32> = (0..1200).filter(|n| round % 4 == 0 || n % 3 != 1).collect();
+            let of = |depth| {
+                seeing(seen.iter().copied(), [], |visible| {
+                    let accept = |chunk: ChunkNo| round % 5 != 0 || chunk.0 % 7 != 2;
+                    bits(&snapshot.search(&query, visible, &accept, depth, &ByHash).unwrap())
+                })
+            };
+            let all = of(usize::MAX);
+            for depth in [0, 1, 2, 10, 100, 399] {
+                assert_eq!(of(depth), all[..depth.min(all.len())], "{dimension} {round} {depth}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_that_are_gone_or_wrong_at_the_end_are_made_again() {
+    let folder = folder();
+    let expected = answers(filled(folder.path()).as_ref());
+    let path = folder.path().join("00000001.i8");
+    let good = fs::read(&path).unwrap();
+    let mut wrong = good.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    let mut other = good.clone();
+    other[12] = 9;
+    let shorter = good[..good.len() - 1].to_vec();
+    let longer = [good.as_slice(), b"torn"].concat();
+    // A file of another kind, of the length that it should have.
+    let swapped = fs::read(folder.path().join("00000001.f32")).unwrap()[..good.len()].to_vec();
+    for bytes in
+        [None, Some(wrong), Some(other), Some(shorter), Some(longer), Some(swapped), Some(Vec::new())]
+    {
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        fs::write(folder.path().join("00000001.i8.new"), b"half of one").unwrap();
+        let index = open_flat(folder.path(), DIMENSION).unwrap();
+        assert_eq!(answers(index.as_ref()), expected);
+        drop(index);
+        assert_eq!(fs::read(&path).unwrap(), good);
+        assert!(!folder.path().join("00000001.i8.new").exists());
+    }
+}
+
 #[test]
 fn every_flipped_byte_is_found() {
     let folder = folder();
@@ -91,7 +157,10 @@ fn short_and_missing_files_and_a_damaged_last_commit_do_not_open() {
         let opened = open_flat(folder.path(), DIMENSION).err();
         assert!(matches!(opened, Some(VectorError::Damaged { .. })), "{what}: {opened:?}");
     };
-    for file in files(folder.path()) {
+    // Whole numbers are made again.
+    for file in
+        files(folder.path()).into_iter().filter(|file| file.extension().is_none_or(|kind| kind != "i8"))
+    {
         let whole = fs::read(&file).unwrap();
         fs::write(&file, &whole[..whole.len() - 1]).unwrap();
         refused("short");

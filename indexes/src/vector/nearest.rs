@@ -1,0 +1,127 @@
+//! The search of the embedded engine: whole numbers first, f32 for what they cannot rule out. The first pass never
+//! decides what comes out, so the answer is, to the bit, that of scoring every visible row in f32; where a row lies,
+//! and what lies beside it, is in no score and no order. Rows that are not visible must never be touched.
+
+use super::VectorError;
+use super::flat::{FlatSnapshot, Place};
+use super::int8::{self, Query};
+use super::scan::sums;
+use crate::order::Top;
+use crate::places::skip_to;
+use crate::{Scored, TieOrder};
+use kenward_access::ids::ChunkNo;
+use kenward_access::scope::VisibleChunks;
+
+/// Rows that are bounded at once.
+const BLOCK: usize = 64;
+
+/// What the visible rows are looked through for.
+pub(super) struct Wanted<'a> {
+    /// A vector of unit length.
+    pub query: &'a [f32],
+    pub accept: &'a dyn Fn(ChunkNo) -> bool,
+    pub depth: usize,
+    pub ties: &'a dyn TieOrder,
+}
+
+/// The best visible rows.
+pub(super) fn nearest(
+    snapshot: &FlatSnapshot,
+    visible: &VisibleChunks<'_>,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Scored>, VectorError> {
+    let mut top = Top::new(wanted.depth, wanted.ties);
+    let places = seen(snapshot.places(), visible);
+    // Bounds rule nothing out where nearly everything is wanted.
+    if visible.len() <= (wanted.depth as u64).saturating_mul(2) {
+        for place in places.filter(|place| (wanted.accept)(ChunkNo(place.chunk))) {
+            top.push(snapshot.score(wanted.query, place)?);
+        }
+        return Ok(top.finish());
+    }
+    for place in possible(snapshot, places, wanted)? {
+        top.push(snapshot.score(wanted.query, place)?);
+    }
+    Ok(top.finish())
+}
+
+/// The places of the visible chunks. Chunk numbers grow as rows do, so this order is nearly that of storage: memory is
+/// read forwards.
+fn seen<'a>(mut places: &'a [Place], visible: &'a VisibleChunks<'_>) -> impl Iterator<Item = Place> + 'a {
+    visible.iter().filter_map(move |chunk| {
+        places = skip_to(places, chunk.0, |place| place.chunk);
+        places.first().copied().filter(|place| place.chunk == chunk.0)
+    })
+}
+
+/// The rows that can be among the best: all that reach, at most, what so many others reach at least.
+fn possible(
+    snapshot: &FlatSnapshot,
+    mut places: impl Iterator<Item = Place>,
+    wanted: &Wanted<'_>,
+) -> Result<impl Iterator<Item = Place>, VectorError> {
+    let query = Query::new(wanted.query);
+    let mut race = Race::new(wanted.depth);
+    let (mut block, mut rows) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
+    let mut products = [0i64; BLOCK];
+    loop {
+        block.clear();
+        rows.clear();
+        for place in places.by_ref().take(BLOCK) {
+            let row = snapshot.coarse(place).and_then(int8::parts).ok_or_else(FlatSnapshot::damaged)?;
+            let (step, loss, numbers) = row;
+            block.push((place, step, loss));
+            rows.push(numbers);
+        }
+        if block.is_empty() {
+            return Ok(race.finish());
+        }
+        sums(&query.numbers, &rows, &mut products);
+        for ((place, step, loss), sum) in block.iter().zip(products) {
+            let (least, most) = query.bounds(sum, *step, *loss).ok_or_else(FlatSnapshot::damaged)?;
+            let chunk = ChunkNo(place.chunk);
+            // What is not published, or not asked for, must not take a place from what is.
+            if most >= race.floor && (wanted.accept)(chunk) && wanted.ties.tie(chunk).is_some() {
+                race.enter(*place, least, most);
+            }
+        }
+    }
+}
+
+/// Rows with their bounds, as long as they can be among the best.
+struct Race {
+    depth: usize,
+    /// So many rows reach at least this; whoever cannot reach it is out.
+    floor: f64,
+    least: Vec<f64>,
+    // INVARIANT: every row that entered and is not in it has `depth` others above it, whatever their exact scores are.
+    running: Vec<(Place, f64)>,
+}
+
+impl Race {
+    fn new(depth: usize) -> Self {
+        Self { depth, floor: f64::NEG_INFINITY, least: Vec::new(), running: Vec::new() }
+    }
+
+    fn enter(&mut self, place: Place, least: f64, most: f64) {
+        self.running.push((place, most));
+        self.least.push(least);
+        if self.least.len() >= self.depth.saturating_mul(2).max(BLOCK) {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        let Some(last) = self.depth.checked_sub(1).filter(|last| *last < self.least.len()) else { return };
+        let (_, floor, _) = self.least.select_nth_unstable_by(last, |a, b| b.total_cmp(a));
+        let floor = *floor;
+        self.floor = floor;
+        self.least.truncate(self.depth);
+        self.running.retain(|(_, most)| *most >= floor);
+    }
+
+    fn finish(mut self) -> impl Iterator<Item = Place> {
+        self.cut();
+        self.running.into_iter().map(|(place, _)| place)
+    }
+}
