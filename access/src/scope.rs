@@ -316,6 +316,11 @@ impl VisibleChunks<'_> {
         self.set.bits.iter().map(ChunkNo)
     }
 
+    /// The visible ones of a range, ascending.
+    pub fn within(&self, range: std::ops::RangeInclusive<u32>) -> impl Iterator<Item = ChunkNo> + '_ {
+        self.set.bits.range(range).map(ChunkNo)
+    }
+
     /// For a cache: the set behind it, and the key it goes under.
     #[must_use]
     pub fn cacheable(&self) -> (RightSet, RightsEpoch, u64, Arc<ChunkSet>) {

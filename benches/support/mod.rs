@@ -15,6 +15,7 @@
 
 pub mod bars;
 pub mod chart;
+pub mod collections;
 pub mod corpus;
 pub mod panels;
 pub mod process;

@@ -32,8 +32,8 @@ pub struct Scored {
     pub score: f64,
 }
 
-/// Where the stable order of equals comes from: the published image of the catalog.
-pub trait TieOrder {
+/// Where the stable order of equals comes from: the published image of the catalog. Searches ask on several threads.
+pub trait TieOrder: Sync {
     /// The chunk's place among equals; `None` for a chunk that is not published (it is then left out).
     fn tie(&self, chunk: ChunkNo) -> Option<TieKey>;
 }

@@ -1,22 +1,34 @@
 //! The embedded engine: its one writer, and its snapshots, which [`nearest`](super::nearest) looks through.
 
+use super::compaction::{self, Compaction, Written};
 use super::manifest::{Manifest, SegmentEntry, chunks_path, coarse_path, vectors_path};
-use super::nearest::{Wanted, nearest};
+use super::nearest::{Wanted, nearest, threads};
 use super::scan::dot;
 use super::segment::{self, Segment};
-use super::{VectorError, VectorIndex, VectorSnapshot};
+use super::{Accept, VectorError, VectorIndex, VectorSnapshot};
 use crate::embedding::EmbeddingSpace;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
 use kenward_access::scope::VisibleChunks;
+use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows after which a new segment is begun.
-const SEGMENT_ROWS: u32 = 65_536;
-/// Deleted rows from which on compaction is worth its writes.
-const COMPACT_FROM: u64 = 1_024;
+/// How large segments become. The product has one size; tests take small ones.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// Rows after which a new segment is begun.
+    pub segment: u32,
+    /// Deleted rows from which on compaction is worth its writes.
+    pub waste: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { segment: 65_536, waste: 1_024 }
+    }
+}
 
 /// Batches of a segment after which they are summed up as one, so that the manifest stays small.
 const MOST_BATCHES: usize = 128;
@@ -36,6 +48,8 @@ pub(super) struct FlatIndex {
     /// The last word on each chunk since the last commit: its vector, or that it is deleted.
     pending: BTreeMap<u32, Option<Vec<f32>>>,
     snapshot: Arc<FlatSnapshot>,
+    sizes: Sizes,
+    compaction: Option<Compaction>,
 }
 
 /// One commit of the engine.
@@ -51,6 +65,7 @@ impl FlatIndex {
         dir: &Path,
         dimension: usize,
         space: Option<&EmbeddingSpace>,
+        sizes: Sizes,
     ) -> Result<Self, VectorError> {
         std::fs::create_dir_all(dir).map_err(|source| VectorError::Io { path: dir.to_owned(), source })?;
         let mut manifest = match Manifest::load(dir)? {
@@ -92,7 +107,19 @@ impl FlatIndex {
             return Err(VectorError::Damaged { path: dir.join("manifest") });
         }
         let snapshot = Arc::new(FlatSnapshot { dimension, segments, places });
-        Ok(Self { dir: dir.to_owned(), manifest, pending: BTreeMap::new(), snapshot })
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+            pending: BTreeMap::new(),
+            snapshot,
+            sizes,
+            compaction: None,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn flat_snapshot(&self) -> Arc<FlatSnapshot> {
+        Arc::clone(&self.snapshot)
     }
 
     /// The manifest with the pending chunks' old rows marked dead, and the places that stay.
@@ -120,12 +147,16 @@ impl FlatIndex {
     fn write<'v>(
         &self,
         manifest: &mut Manifest,
-        rows: impl Iterator<Item = (u32, RowBytes<'v>)>,
+        rows: impl Iterator<Item = (u32, &'v [f32])>,
     ) -> Result<Vec<Place>, VectorError> {
         let mut places = Vec::new();
         let mut rows = rows.peekable();
+        // INVARIANT: nothing is appended to a segment that is being written anew; it would be lost with it.
+        let closed =
+            |last: &SegmentEntry| self.compaction.as_ref().is_some_and(|c| c.of.contains(&last.number));
         while rows.peek().is_some() {
-            if manifest.segments.last().is_none_or(|last| last.rows() >= SEGMENT_ROWS) {
+            let full = |last: &SegmentEntry| last.rows() >= self.sizes.segment;
+            if manifest.segments.last().is_none_or(|last| full(last) || closed(last)) {
                 manifest.segments.push(SegmentEntry::new(manifest.next));
                 manifest.next += 1;
             }
@@ -133,12 +164,9 @@ impl FlatIndex {
             let Some(entry) = manifest.segments.last_mut() else { break };
             let first = entry.rows();
             let (mut chunks, mut vectors) = (Vec::new(), Vec::new());
-            for (row, (chunk, vector)) in (first..SEGMENT_ROWS).zip(&mut rows) {
+            for (row, (chunk, vector)) in (first..self.sizes.segment).zip(&mut rows) {
                 chunks.extend_from_slice(&chunk.to_le_bytes());
-                match vector {
-                    RowBytes::New(numbers) => vectors.extend(numbers.iter().flat_map(|n| n.to_le_bytes())),
-                    RowBytes::Old(bytes) => vectors.extend_from_slice(bytes),
-                }
+                vectors.extend(vector.iter().flat_map(|n| n.to_le_bytes()));
                 places.push(Place { chunk, segment, row });
             }
             let batch =
@@ -147,12 +175,69 @@ impl FlatIndex {
         }
         Ok(places)
     }
-}
 
-/// A row to be written.
-enum RowBytes<'v> {
-    New(&'v [f32]),
-    Old(&'v [u8]),
+    /// Takes what a compaction wrote in the place of what it was made from, without what was deleted meanwhile.
+    fn adopt(
+        &self,
+        manifest: &mut Manifest,
+        places: &mut [Place],
+        of: &[u64],
+        written: Written,
+    ) -> Result<(), VectorError> {
+        let damaged = || VectorError::Damaged { path: self.dir.join("manifest") };
+        let mut new = Some(written.entry).filter(|new| new.rows() > 0);
+        let mut dead: RoaringBitmap = (0..new.as_ref().map_or(0, SegmentEntry::rows)).collect();
+        let mut segments = Vec::with_capacity(manifest.segments.len());
+        // Where each segment is now; None for those that are replaced.
+        let mut moved = Vec::with_capacity(manifest.segments.len());
+        let mut at_new = 0;
+        for entry in manifest.segments.drain(..) {
+            let replaced = of.contains(&entry.number);
+            moved.push((!replaced).then_some(segments.len() as u32));
+            if !replaced {
+                segments.push(entry);
+            } else if let Some(new) = new.take() {
+                at_new = segments.len();
+                segments.push(new);
+            }
+        }
+        for place in places {
+            match moved.get(place.segment as usize).ok_or_else(damaged)? {
+                Some(segment) => place.segment = *segment,
+                None => {
+                    let row = written.chunks.binary_search(&place.chunk).map_err(|_| damaged())? as u32;
+                    dead.remove(row);
+                    (place.segment, place.row) = (at_new as u32, row);
+                }
+            }
+        }
+        if let Some(new) = segments.get_mut(at_new).filter(|new| new.number == written.number) {
+            new.set_dead(&dead).map_err(|source| VectorError::Io { path: self.dir.clone(), source })?;
+        }
+        manifest.segments = segments;
+        Ok(())
+    }
+
+    /// Begins to write anew what is worth it.
+    fn compact(&mut self) {
+        let segments = &self.manifest.segments;
+        let mut live = vec![0u32; segments.len()];
+        for place in &self.snapshot.places {
+            if let Some(live) = live.get_mut(place.segment as usize) {
+                *live += 1;
+            }
+        }
+        let of = compaction::worth_it(segments, &live, self.sizes);
+        if of.is_empty() {
+            return;
+        }
+        let rows = self.snapshot.places.iter().filter(|place| of.contains(&(place.segment as usize)));
+        let rows = rows.copied().collect();
+        let of = of.iter().filter_map(|at| segments.get(*at).cloned()).collect();
+        let number = self.manifest.next;
+        self.manifest.next += 1;
+        self.compaction = Some(Compaction::begin(&self.dir, number, of, Arc::clone(&self.snapshot), rows));
+    }
 }
 
 impl VectorIndex for FlatIndex {
@@ -174,21 +259,15 @@ impl VectorIndex for FlatIndex {
         let mut manifest = self.manifest.clone();
         manifest.position = position;
         let mut places = self.bury(&mut manifest)?;
-        let rows = manifest.segments.iter().map(|s| u64::from(s.rows())).sum::<u64>();
-        let dead = rows.saturating_sub(places.len() as u64);
-        let compact = dead >= COMPACT_FROM && dead * 2 > rows;
-        let new = self.pending.iter().filter_map(|(c, v)| v.as_deref().map(|v| (*c, RowBytes::New(v))));
-        if compact {
-            manifest.segments.clear();
-            // A row that cannot be read would be lost here: that is damage, never a smaller index.
-            if places.iter().any(|place| self.snapshot.row(*place).is_none()) {
-                return Err(VectorError::Damaged { path: self.dir.join("manifest") });
-            }
-            let old = places.iter().filter_map(|p| Some((p.chunk, RowBytes::Old(self.snapshot.row(*p)?))));
-            places = self.write(&mut manifest, old.chain(new))?;
-        } else {
-            places.extend(self.write(&mut manifest, new)?);
+        let over = self.compaction.take_if(|compaction| compaction.is_over());
+        let of = over.as_ref().map(|compaction| compaction.of.clone()).unwrap_or_default();
+        let written = over.and_then(Compaction::end);
+        let compacted = written.is_some();
+        if let Some(written) = written {
+            self.adopt(&mut manifest, &mut places, &of, written)?;
         }
+        let new = self.pending.iter().filter_map(|(chunk, vector)| Some((*chunk, vector.as_deref()?)));
+        places.extend(self.write(&mut manifest, new)?);
         places.sort_by_key(|place| place.chunk);
         let mut segments = Vec::with_capacity(manifest.segments.len());
         for entry in &manifest.segments {
@@ -201,7 +280,7 @@ impl VectorIndex for FlatIndex {
             });
         }
         for (entry, segment) in manifest.segments.iter_mut().zip(&segments) {
-            let full = entry.rows() >= SEGMENT_ROWS && entry.batches.len() > 1;
+            let full = entry.rows() >= self.sizes.segment && entry.batches.len() > 1;
             if full || entry.batches.len() > MOST_BATCHES {
                 entry.batches = vec![segment::whole(&self.dir, entry, segment, manifest.dimension)?];
             }
@@ -211,8 +290,11 @@ impl VectorIndex for FlatIndex {
         self.snapshot = Arc::new(FlatSnapshot { dimension: manifest.dimension, segments, places });
         self.manifest = manifest;
         self.pending.clear();
-        if compact {
+        if compacted {
             remove_unnamed(&self.dir, &self.manifest)?;
+        }
+        if self.compaction.is_none() {
+            self.compact();
         }
         Ok(())
     }
@@ -232,7 +314,11 @@ impl FlatSnapshot {
         &self.places
     }
 
-    fn row(&self, place: Place) -> Option<&[u8]> {
+    pub(super) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    pub(super) fn row(&self, place: Place) -> Option<&[u8]> {
         self.segments.get(place.segment as usize)?.row(place.row)
     }
 
@@ -260,7 +346,7 @@ impl VectorSnapshot for FlatSnapshot {
         &self,
         query: &[f32],
         visible: VisibleChunks<'_>,
-        accept: &dyn Fn(ChunkNo) -> bool,
+        accept: &Accept<'_>,
         depth: usize,
         ties: &dyn TieOrder,
     ) -> Result<Vec<Scored>, VectorError> {
@@ -273,7 +359,7 @@ impl VectorSnapshot for FlatSnapshot {
             }
             return Ok(top.finish().into_iter().filter(|c| visible.contains(c.chunk)).collect());
         }
-        nearest(self, &visible, &Wanted { query: &query, accept, depth, ties })
+        nearest(self, &visible, &Wanted { query: &query, accept, depth, ties }, threads(visible.len()))
     }
 
     fn len(&self) -> usize {
@@ -291,7 +377,7 @@ fn named(space: &EmbeddingSpace) -> String {
 }
 
 /// The vector at unit length; as it is, to the bit, if it has that already.
-fn unit(vector: &[f32], dimension: usize) -> Result<Vec<f32>, VectorError> {
+pub(super) fn unit(vector: &[f32], dimension: usize) -> Result<Vec<f32>, VectorError> {
     if vector.len() != dimension {
         return Err(VectorError::Dimension { expected: dimension, got: vector.len() });
     }

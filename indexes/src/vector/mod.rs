@@ -2,9 +2,10 @@
 //! quantiser: a hidden vector can change nothing.
 //!
 //! [`VectorIndex`] and [`VectorSnapshot`] are the seam; [`open_flat`] is the embedded engine:
-//! `flat` (the writer) over `segment` files named by a `manifest`, read through `map`; `nearest` (the search) bounds
+//! `flat` (the writer) over `segment` files named by a `manifest`, read through `map` and made anew by `compaction`; `nearest` (the search) bounds
 //! every visible row in whole numbers (`int8`) and scores in f32 what those cannot rule out, by the loops in `scan`.
 
+mod compaction;
 #[cfg(test)]
 mod conformance;
 mod flat;
@@ -68,6 +69,9 @@ pub enum VectorError {
     Zero,
 }
 
+/// Which chunks are asked for: typed filters, before any cut. It may be called on several threads.
+pub type Accept<'a> = dyn Fn(ChunkNo) -> bool + Sync + 'a;
+
 /// One writer over an engine.
 pub trait VectorIndex: Send {
     /// Adds vectors; a chunk that is there already is replaced. Vectors should have unit length; others
@@ -102,7 +106,7 @@ pub trait VectorSnapshot: Send + Sync {
         &self,
         query: &[f32],
         visible: VisibleChunks<'_>,
-        accept: &dyn Fn(ChunkNo) -> bool,
+        accept: &Accept<'_>,
         depth: usize,
         ties: &dyn TieOrder,
     ) -> Result<Vec<Scored>, VectorError>;
@@ -121,7 +125,7 @@ pub trait VectorSnapshot: Send + Sync {
 /// # Errors
 /// [`VectorError`].
 pub fn open_flat(dir: &Path, dimension: usize) -> Result<Box<dyn VectorIndex>, VectorError> {
-    Ok(Box::new(flat::FlatIndex::open(dir, dimension, None)?))
+    Ok(Box::new(flat::FlatIndex::open(dir, dimension, None, flat::Sizes::default())?))
 }
 
 /// Opens the embedded engine for vectors of an embedding space, which the index keeps: from then on it opens for
@@ -130,7 +134,7 @@ pub fn open_flat(dir: &Path, dimension: usize) -> Result<Box<dyn VectorIndex>, V
 /// # Errors
 /// [`VectorError`]; [`VectorError::Space`] for an index of another space.
 pub fn open_flat_of(dir: &Path, space: &EmbeddingSpace) -> Result<Box<dyn VectorIndex>, VectorError> {
-    Ok(Box::new(flat::FlatIndex::open(dir, space.dimension, Some(space))?))
+    Ok(Box::new(flat::FlatIndex::open(dir, space.dimension, Some(space), flat::Sizes::default())?))
 }
 
 /// Reads every byte of the embedded engine's files and checks it against its checksum. Opening

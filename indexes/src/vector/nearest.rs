@@ -2,10 +2,10 @@
 //! decides what comes out, so the answer is, to the bit, that of scoring every visible row in f32; where a row lies,
 //! and what lies beside it, is in no score and no order. Rows that are not visible must never be touched.
 
-use super::VectorError;
 use super::flat::{FlatSnapshot, Place};
 use super::int8::{self, Query};
 use super::scan::sums;
+use super::{Accept, VectorError};
 use crate::order::Top;
 use crate::places::skip_to;
 use crate::{Scored, TieOrder};
@@ -19,36 +19,53 @@ const BLOCK: usize = 64;
 pub(super) struct Wanted<'a> {
     /// A vector of unit length.
     pub query: &'a [f32],
-    pub accept: &'a dyn Fn(ChunkNo) -> bool,
+    pub accept: &'a Accept<'a>,
     pub depth: usize,
     pub ties: &'a dyn TieOrder,
 }
 
-/// The best visible rows.
+/// Visible rows from which on a further thread is worth its start: some milliseconds' work.
+const ROWS_OF_A_THREAD: u64 = 131_072;
+/// Most threads of one search; others are under way.
+const MOST_THREADS: usize = 4;
+
+/// How many threads look through so many visible rows.
+pub(super) fn threads(visible: u64) -> usize {
+    let worth = usize::try_from(visible / ROWS_OF_A_THREAD).unwrap_or(MOST_THREADS);
+    let there = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    worth.min(there).clamp(1, MOST_THREADS)
+}
+
+/// The best visible rows, whatever the number of threads.
 pub(super) fn nearest(
     snapshot: &FlatSnapshot,
     visible: &VisibleChunks<'_>,
     wanted: &Wanted<'_>,
+    threads: usize,
 ) -> Result<Vec<Scored>, VectorError> {
     let mut top = Top::new(wanted.depth, wanted.ties);
-    let places = seen(snapshot.places(), visible);
     // Bounds rule nothing out where nearly everything is wanted.
     if visible.len() <= (wanted.depth as u64).saturating_mul(2) {
-        for place in places.filter(|place| (wanted.accept)(ChunkNo(place.chunk))) {
+        for place in seen(snapshot.places(), visible).filter(|place| (wanted.accept)(ChunkNo(place.chunk))) {
             top.push(snapshot.score(wanted.query, place)?);
         }
         return Ok(top.finish());
     }
-    for place in possible(snapshot, places, wanted)? {
+    for place in possible(snapshot, visible, wanted, threads)? {
         top.push(snapshot.score(wanted.query, place)?);
     }
     Ok(top.finish())
 }
 
-/// The places of the visible chunks. Chunk numbers grow as rows do, so this order is nearly that of storage: memory is
+/// The visible ones of some places. Chunk numbers grow as rows do, so this order is nearly that of storage: memory is
 /// read forwards.
 fn seen<'a>(mut places: &'a [Place], visible: &'a VisibleChunks<'_>) -> impl Iterator<Item = Place> + 'a {
-    visible.iter().filter_map(move |chunk| {
+    let range = match places {
+        [first, .., last] => first.chunk..=last.chunk,
+        [only] => only.chunk..=only.chunk,
+        [] => 0..=0,
+    };
+    visible.within(range).filter_map(move |chunk| {
         places = skip_to(places, chunk.0, |place| place.chunk);
         places.first().copied().filter(|place| place.chunk == chunk.0)
     })
@@ -57,10 +74,33 @@ fn seen<'a>(mut places: &'a [Place], visible: &'a VisibleChunks<'_>) -> impl Ite
 /// The rows that can be among the best: all that reach, at most, what so many others reach at least.
 fn possible(
     snapshot: &FlatSnapshot,
-    mut places: impl Iterator<Item = Place>,
+    visible: &VisibleChunks<'_>,
     wanted: &Wanted<'_>,
+    threads: usize,
 ) -> Result<impl Iterator<Item = Place>, VectorError> {
     let query = Query::new(wanted.query);
+    let mut parts = snapshot.places().chunks(snapshot.places().len().div_ceil(threads.max(1)).max(1));
+    let race = |part: &[Place]| run(snapshot, seen(part, visible), wanted, &query);
+    let first = parts.next().unwrap_or_default();
+    let all = std::thread::scope(|scope| {
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || race(part))).collect();
+        let mut all = race(first)?;
+        for other in others {
+            // A thread that panicked has told why; here that is a search which failed.
+            all.join(other.join().map_err(|_| FlatSnapshot::damaged())??);
+        }
+        Ok::<_, VectorError>(all)
+    });
+    Ok(all?.finish())
+}
+
+/// Lets rows race.
+fn run(
+    snapshot: &FlatSnapshot,
+    mut places: impl Iterator<Item = Place>,
+    wanted: &Wanted<'_>,
+    query: &Query,
+) -> Result<Race, VectorError> {
     let mut race = Race::new(wanted.depth);
     let (mut block, mut rows) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
     let mut products = [0i64; BLOCK];
@@ -74,7 +114,7 @@ fn possible(
             rows.push(numbers);
         }
         if block.is_empty() {
-            return Ok(race.finish());
+            return Ok(race);
         }
         sums(&query.numbers, &rows, &mut products);
         for ((place, step, loss), sum) in block.iter().zip(products) {
@@ -118,6 +158,13 @@ impl Race {
         self.floor = floor;
         self.least.truncate(self.depth);
         self.running.retain(|(_, most)| *most >= floor);
+    }
+
+    /// With those of another part.
+    fn join(&mut self, other: Self) {
+        self.least.extend(other.least);
+        self.running.extend(other.running);
+        self.cut();
     }
 
     fn finish(mut self) -> impl Iterator<Item = Place> {

@@ -1,16 +1,27 @@
 //! The embedded engine: the suite that all run, and what happens to its files.
 
 use super::conformance::{self, Numbers};
-use super::{VectorError, VectorIndex, open_flat, open_flat_of, verify_flat};
+use super::flat::{FlatIndex, Sizes, unit};
+use super::nearest::{Wanted, nearest};
+use super::{VectorError, VectorIndex, VectorSnapshot as _, open_flat, open_flat_of, verify_flat};
 use crate::embedding::EmbeddingSpace;
 use crate::testing::{ByHash, bits, folder, seeing};
 use kenward_access::ids::ChunkNo;
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 #[test]
 fn flat_conforms() {
     conformance::run(&open_flat);
+}
+
+/// With segments of a few rows, so that they are written anew while others are deleted, replaced and appended.
+#[test]
+fn flat_conforms_while_it_compacts() {
+    let sizes = Sizes { segment: 16, waste: 2 };
+    conformance::run(&move |dir, dimension| Ok(Box::new(FlatIndex::open(dir, dimension, None, sizes)?)));
 }
 
 const DIMENSION: usize = 8;
@@ -68,7 +79,7 @@ fn whole_numbers_decide_nothing() {
     for (dimension, values) in [(1, 2), (3, 1000), (16, 3), (37, 5), (384, 1000), (385, 2)] {
         let folder = folder();
         let mut numbers = Numbers(dimension as u64);
-        let mut index = open_flat(folder.path(), dimension).unwrap();
+        let mut index = FlatIndex::open(folder.path(), dimension, None, Sizes::default()).unwrap();
         let vector = |numbers: &mut Numbers| {
             let mut of = || (numbers.next() % values) as f32 / values as f32 - 0.3;
             (0..dimension).map(|_| of()).collect::<Vec<f32>>()
@@ -79,7 +90,7 @@ fn whole_numbers_decide_nothing() {
         }
         index.append(&rows).unwrap();
         index.commit(1).unwrap();
-        let snapshot = index.snapshot();
+        let snapshot = index.flat_snapshot();
         for round in 0..20 {
             let query = if round < 10 { vector(&mut numbers) } else { rows[round * 7].1.clone() };
             let seen: Vec<u32> = (0..1200).filter(|n| round % 4 == 0 || n % 3 != 1).collect();
@@ -89,9 +100,20 @@ fn whole_numbers_decide_nothing() {
                     bits(&snapshot.search(&query, visible, &accept, depth, &ByHash).unwrap())
                 })
             };
+            let by = |threads| {
+                seeing(seen.iter().copied(), [], |visible| {
+                    let accept = |chunk: ChunkNo| round % 5 != 0 || chunk.0 % 7 != 2;
+                    let query = &unit(&query, dimension).unwrap();
+                    let wanted = Wanted { query, accept: &accept, depth: 10, ties: &ByHash };
+                    bits(&nearest(&snapshot, &visible, &wanted, threads).unwrap())
+                })
+            };
             let all = of(usize::MAX);
             for depth in [0, 1, 2, 10, 100, 399] {
                 assert_eq!(of(depth), all[..depth.min(all.len())], "{dimension} {round} {depth}");
+            }
+            for threads in 1..6 {
+                assert_eq!(by(threads), of(10), "{dimension} {round}: {threads} threads");
             }
         }
     }
@@ -200,12 +222,45 @@ fn compaction_reclaims_space_and_changes_no_answer() {
     let dead: Vec<_> = (0..4000).filter(|n| n % 4 != 0).map(ChunkNo).collect();
     index.delete(&dead).unwrap();
     index.commit(2).unwrap();
-    assert!(size(folder.path()) < full / 3, "{} of {full} bytes are left", size(folder.path()));
+    assert_eq!(of(index.snapshot().as_ref()), expected);
+    // It goes on beside, and a later commit takes it.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while size(folder.path()) >= full / 3 {
+        assert!(Instant::now() < deadline, "{} of {full} bytes are left", size(folder.path()));
+        std::thread::sleep(Duration::from_millis(5));
+        index.commit(2).unwrap();
+    }
     assert_eq!(of(index.snapshot().as_ref()), expected);
     assert_eq!(of(before.as_ref()), expected, "a snapshot outlives the files it maps");
     drop(index);
     verify_flat(folder.path(), DIMENSION).unwrap();
     assert_eq!(of(open_flat(folder.path(), DIMENSION).unwrap().snapshot().as_ref()), expected);
+}
+
+#[test]
+fn a_compaction_that_finds_damage_copies_none_of_it() {
+    let folder = folder();
+    let sizes = Sizes { segment: 100, waste: 10 };
+    let open = || FlatIndex::open(folder.path(), DIMENSION, None, sizes).unwrap();
+    let mut index = open();
+    let mut numbers = Numbers(11);
+    let rows: Vec<_> = (0..220).map(|n| (ChunkNo(n), numbers.vector(DIMENSION))).collect();
+    index.append(&rows).unwrap();
+    index.commit(1).unwrap();
+    // A flipped bit in a row of the first segment, which opening does not look at.
+    let path = folder.path().join("00000001.f32");
+    let at = 16 + 99 * 4 * DIMENSION;
+    let flipped = fs::read(&path).unwrap()[at] ^ 1;
+    fs::OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&[flipped], at as u64).unwrap();
+    index.delete(&(0..99).map(ChunkNo).collect::<Vec<_>>()).unwrap();
+    for position in 2..12 {
+        index.commit(position).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(index);
+    assert!(path.exists());
+    let verified = verify_flat(folder.path(), DIMENSION);
+    assert!(matches!(verified, Err(VectorError::Damaged { .. })), "{verified:?}");
 }
 
 #[test]

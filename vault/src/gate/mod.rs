@@ -25,7 +25,7 @@ use kenward_access::ids::{ChunkNo, ClassId, DocNo, Timestamp};
 use kenward_access::scope::{AccessFilter, AccessScope};
 use kenward_access::untrusted::{UntrustedText, expose_to_gate};
 use kenward_access::visible::{Grant, OfDocument, Visible};
-use std::cell::RefCell;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ pub(crate) struct Gate<'a> {
     /// By index of the pinned image's sources: whether anything of it may be seen through this agent.
     sources: Vec<bool>,
     pub(crate) record: RecordId,
-    leaving: RefCell<Leaving>,
+    leaving: Mutex<Leaving>,
 }
 
 /// A part of a document's text.
@@ -143,7 +143,7 @@ impl<'a> Gate<'a> {
         let filter = scope.filter(&pin.rights.classes);
         let sources = pin.published.image.sources.iter().map(|source| scope.sources().holds(&source.name));
         let sources = sources.collect();
-        Self { core, caller, pin, scope, filter, sources, record, leaving: RefCell::default() }
+        Self { core, caller, pin, scope, filter, sources, record, leaving: Mutex::default() }
     }
 
     /// Resolves what a proven caller holds under these rights; `None` if the person was disabled, or
@@ -181,7 +181,7 @@ impl<'a> Gate<'a> {
         #[expect(clippy::disallowed_methods, reason = "the gate is the one place that opens documents")]
         let (decision, grant) = self.scope.check(document, class, &rights.classes);
         let grant = grant.ok_or(Stop::Again)?;
-        let mut leaving = self.leaving.borrow_mut();
+        let mut leaving = self.leaving.lock();
         leaving
             .decisions
             .entry(class.0)
@@ -215,12 +215,12 @@ impl<'a> Gate<'a> {
 
     /// Notes for the record that this is going to leave.
     pub(crate) fn leaves(&self, returned: Returned) {
-        self.leaving.borrow_mut().returned.push(returned);
+        self.leaving.lock().returned.push(returned);
     }
 
     /// Notes for the record that its caller is told that this document, which they saw, is gone.
     pub(crate) fn told_gone(&self, document: String) {
-        self.leaving.borrow_mut().gone.push(document);
+        self.leaving.lock().gone.push(document);
     }
 }
 

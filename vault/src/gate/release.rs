@@ -44,7 +44,7 @@ impl Gate<'_> {
         attempt: u32,
         between: &dyn Fn(),
     ) -> Result<Released, VaultError> {
-        let leaving = self.leaving.take();
+        let leaving = std::mem::take(&mut *self.leaving.lock());
         let answer = record(&self, leaving, asked, attempt, code, &bytes);
         let id = self.record.text();
         // INVARIANT (I6): durable before anything is handed over; an error here is no answer.
