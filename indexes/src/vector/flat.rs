@@ -30,6 +30,9 @@ impl Default for Sizes {
     }
 }
 
+/// Commits after a compaction that failed: a disk that is full, or damage, is so for a while.
+const REST: u32 = 100;
+
 /// Batches of a segment after which they are summed up as one, so that the manifest stays small.
 const MOST_BATCHES: usize = 128;
 
@@ -50,6 +53,8 @@ pub(super) struct FlatIndex {
     snapshot: Arc<FlatSnapshot>,
     sizes: Sizes,
     compaction: Option<Compaction>,
+    /// Commits until one may begin again, after one that failed.
+    rest: u32,
 }
 
 /// One commit of the engine.
@@ -114,6 +119,7 @@ impl FlatIndex {
             snapshot,
             sizes,
             compaction: None,
+            rest: 0,
         })
     }
 
@@ -261,7 +267,10 @@ impl VectorIndex for FlatIndex {
         let mut places = self.bury(&mut manifest)?;
         let over = self.compaction.take_if(|compaction| compaction.is_over());
         let of = over.as_ref().map(|compaction| compaction.of.clone()).unwrap_or_default();
-        let written = over.and_then(Compaction::end);
+        let (failed, written) = match over.map(Compaction::end) {
+            None => (false, None),
+            Some(written) => (written.is_none(), written),
+        };
         let compacted = written.is_some();
         if let Some(written) = written {
             self.adopt(&mut manifest, &mut places, &of, written)?;
@@ -293,7 +302,8 @@ impl VectorIndex for FlatIndex {
         if compacted {
             remove_unnamed(&self.dir, &self.manifest)?;
         }
-        if self.compaction.is_none() {
+        self.rest = if failed { REST } else { self.rest.saturating_sub(1) };
+        if self.compaction.is_none() && self.rest == 0 {
             self.compact();
         }
         Ok(())

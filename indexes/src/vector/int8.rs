@@ -3,9 +3,10 @@
 //! bounds between which the score lies.
 //!
 //! A vector x becomes s·i (s = the largest |x|/127, i whole numbers) and its loss ‖x − s·i‖; a query y becomes t·j with 14
-//! bits a number. By the inequality of Cauchy and Schwarz, y·x differs from (t·j)·(s·i) by at most
-//! ‖y − t·j‖ ‖s·i‖ + ‖y‖ ‖x − s·i‖. To that comes what the f32 of [`dot`](super::scan::dot) rounds away (Higham, Accuracy
-//! and Stability of Numerical Algorithms, section 3.1).
+//! bits a number. y·x differs from (t·j)·(s·i) by at most ‖y − t·j‖ ‖s·i‖ + |y·(x − s·i)|, and the latter is at most
+//! ‖y‖ ‖x − s·i‖ (Cauchy and Schwarz), and at most Σ|y| s/2 (Hölder), which is less where a query has few numbers. To that
+//! comes what the f32 of [`dot`](super::scan::dot) rounds away (Higham, Accuracy and Stability of Numerical Algorithms,
+//! section 3.1).
 
 use super::scan::{LANES, WIDTH};
 
@@ -48,9 +49,12 @@ pub(super) fn parts(row: &[u8]) -> Option<(f64, f64, &[u8])> {
 pub(super) struct Query {
     pub(super) numbers: Vec<i16>,
     step: f64,
-    /// How much of a row's loss is in its bounds, and what is in all of them.
-    slope: f64,
-    base: f64,
+    /// The length of what that loses.
+    loss: f64,
+    /// How many steps of a row its numbers can be off at most, all together.
+    steps: f64,
+    /// What f32 rounds away.
+    rounded: f64,
 }
 
 impl Query {
@@ -67,15 +71,17 @@ impl Query {
         let loss = loss.sum::<f64>().sqrt() * (1.0 + 1e-9);
         // Each lane adds so many products one after the other, each of which and each sum of which is rounded.
         let roundings = (query.len() / LANES + 3) as f64;
-        let rounded = roundings * f64::from(f32::EPSILON) * UNIT * UNIT;
-        Self { numbers, step, slope: UNIT + loss, base: loss * UNIT + rounded + 1e-12 }
+        let rounded = roundings * f64::from(f32::EPSILON) * UNIT * UNIT + 1e-12;
+        // A number is half a step off at most, and what its division by the step in f32 rounds away.
+        let steps = query.iter().map(|number| f64::from(number.abs())).sum::<f64>() * 0.50002;
+        Self { numbers, step, loss, steps, rounded }
     }
 
     /// Between what the score of a row lies, given the sum of products of its numbers with the query's; `None` if the
     /// row cannot be one that was written.
     pub(super) fn bounds(&self, sum: i64, step: f64, loss: f64) -> Option<(f64, f64)> {
         let about = self.step * step * sum as f64;
-        let off = self.slope * loss + self.base;
+        let off = self.loss * (UNIT + loss) + (UNIT * loss).min(self.steps * step) + self.rounded;
         (about.is_finite() && off.is_finite() && off >= 0.0).then_some((about - off, about + off))
     }
 }
@@ -97,6 +103,21 @@ mod tests {
 
     fn number() -> impl Strategy<Value = f32> {
         prop_oneof![-1.0f32..1.0, Just(0.0), Just(1.0), -1e-6f32..1e-6]
+    }
+
+    #[test]
+    fn a_query_of_few_numbers_is_bounded_nearly() {
+        let y = unit(&(0..384).map(|at| if at % 80 == 3 { 1.0 } else { 0.0 }).collect::<Vec<_>>());
+        let x = unit(&(0..384).map(|at| ((at * 37) % 101) as f32 - 50.0).collect::<Vec<_>>());
+        let mut row = Vec::new();
+        encode(&bytes(&x), &mut row);
+        let (step, loss, numbers) = parts(&row).unwrap();
+        let query = Query::new(&y);
+        let mut sum = [0];
+        sums(&query.numbers, &[numbers], &mut sum);
+        let (least, most) = query.bounds(sum[0], step, loss).unwrap();
+        let score = dot(&y, &bytes(&x));
+        assert!(least <= score && score <= most && most - least < loss, "{least} {score} {most} {loss}");
     }
 
     proptest! {
