@@ -210,7 +210,11 @@ impl Vault {
                 tracing::warn!("the lexical index is built anew from catalog and text");
                 engines.restart_lexical(&self.core.catalog, &self.core.text)?;
             }
-            if found.vectors.damaged.is_some() {
+            let surviving = match found.vectors.damaged {
+                Some(_) => engines.surviving_vectors()?,
+                None => RoaringBitmap::new(),
+            };
+            if found.vectors.damaged.is_some() && surviving.is_empty() {
                 tracing::warn!(
                     "the vectors are damaged and begin anew; ingest the sources again to embed them"
                 );
@@ -221,6 +225,17 @@ impl Vault {
                     crate::catalog::content::forget_embeddings(tx).map(drop)
                 })?;
                 engines.empty_vectors(applied)?;
+            } else if found.vectors.damaged.is_some() {
+                let lost = check::expected(&self.core.catalog)?.vectors - &surviving;
+                tracing::warn!(
+                    passages = lost.len(),
+                    "some vectors are damaged; ingest the sources again to embed those passages"
+                );
+                // The catalog first, as above.
+                let mut catalog = self.catalog.lock();
+                catalog.transaction("forgetting damaged vectors", |tx| check::forget_vectors(tx, &lost))?;
+                engines.salvage_vectors()?;
+                engines.drop_vectors(stray)?;
             } else {
                 let mut catalog = self.catalog.lock();
                 catalog.transaction("forgetting lost vectors", |tx| check::forget_vectors(tx, missing))?;

@@ -434,3 +434,60 @@ pub(super) fn verify(dir: &Path, dimension: usize) -> Result<(), VectorError> {
     }
     Ok(())
 }
+
+/// The live chunks whose vectors are what was written.
+pub(super) fn surviving(dir: &Path, dimension: usize) -> Result<Vec<ChunkNo>, VectorError> {
+    let Some(manifest) = Manifest::load(dir)? else { return Ok(Vec::new()) };
+    let mut surviving = Vec::new();
+    for entry in &manifest.segments {
+        let survey = segment::survey(dir, entry, dimension)?;
+        let Some(dead) = lost_rows(entry, &survey) else { continue };
+        let rows = (0u32..).zip(survey.chunks.unwrap_or_default());
+        surviving.extend(rows.filter(|(row, _)| !dead.contains(*row)).map(|(_, chunk)| ChunkNo(chunk)));
+    }
+    surviving.sort_unstable();
+    Ok(surviving)
+}
+
+/// The rows of a segment that are deleted or lost; `None` if all are.
+fn lost_rows(entry: &SegmentEntry, survey: &segment::Survey) -> Option<RoaringBitmap> {
+    survey.chunks.as_ref()?;
+    let mut dead = entry.dead()?;
+    let mut from = 0u32;
+    for (at, batch) in entry.batches.iter().enumerate() {
+        let next = from.saturating_add(batch.rows);
+        if survey.lost.contains(&at) {
+            dead.insert_range(from..next);
+        }
+        from = next;
+    }
+    Some(dead)
+}
+
+/// Lets go of what is damaged: its rows count as deleted, and its whole numbers are made again at the next opening.
+pub(super) fn salvage(dir: &Path, dimension: usize) -> Result<(), VectorError> {
+    let Some(mut manifest) = Manifest::load(dir)? else { return Ok(()) };
+    let io = |source| VectorError::Io { path: dir.to_owned(), source };
+    let mut kept = Vec::with_capacity(manifest.segments.len());
+    for mut entry in std::mem::take(&mut manifest.segments) {
+        let survey = segment::survey(dir, &entry, dimension)?;
+        let Some(dead) = lost_rows(&entry, &survey) else { continue };
+        entry.set_dead(&dead).map_err(io)?;
+        let (mut from, before) = (0u32, entry.clone());
+        for (at, batch) in entry.batches.iter_mut().enumerate() {
+            if survey.lost.contains(&at) {
+                batch.vectors = segment::sum_again(dir, &before, dimension, from, batch.rows)?;
+            }
+            from = from.saturating_add(batch.rows);
+        }
+        if !survey.coarse || !survey.lost.is_empty() {
+            match std::fs::remove_file(coarse_path(dir, entry.number)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+                _ => {}
+            }
+        }
+        kept.push(entry);
+    }
+    manifest.segments = kept;
+    manifest.store(dir)
+}

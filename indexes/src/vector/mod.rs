@@ -145,3 +145,19 @@ pub fn open_flat_of(dir: &Path, space: &EmbeddingSpace) -> Result<Box<dyn Vector
 pub fn verify_flat(dir: &Path, dimension: usize) -> Result<(), VectorError> {
     flat::verify(dir, dimension)
 }
+
+/// The chunks of the embedded engine whose vectors are what was written. Reads every byte, and changes nothing.
+///
+/// # Errors
+/// [`VectorError::Damaged`] if its list of segments is lost: then nothing is known of any.
+pub fn surviving_flat(dir: &Path, dimension: usize) -> Result<Vec<ChunkNo>, VectorError> {
+    flat::surviving(dir, dimension)
+}
+
+/// Lets go of what is damaged of a closed engine, and of nothing else: it opens again with what survives.
+///
+/// # Errors
+/// As for [`surviving_flat`].
+pub fn salvage_flat(dir: &Path, dimension: usize) -> Result<(), VectorError> {
+    flat::salvage(dir, dimension)
+}

@@ -151,20 +151,70 @@ pub(super) fn recover(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Res
 
 /// Checks every byte without changing anything. Whole numbers that are missing are made when the index is opened.
 pub(super) fn inspect(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result<(), VectorError> {
-    chunk_numbers(dir, entry, dimension, Tail::Leave)?;
+    let survey = survey(dir, entry, dimension)?;
+    match survey.damaged {
+        None => Ok(()),
+        Some(path) => Err(VectorError::Damaged { path }),
+    }
+}
+
+/// What of a segment is what was written.
+pub(super) struct Survey {
+    /// The first file that is not.
+    pub damaged: Option<PathBuf>,
+    /// Chunk numbers by row; `None` if they, or the lengths of the files, are lost.
+    pub chunks: Option<Vec<u32>>,
+    /// Batches, by their places, whose vectors are lost.
+    pub lost: Vec<usize>,
+    /// Whether the whole numbers are those of the vectors, or missing.
+    pub coarse: bool,
+}
+
+/// Reads every byte of a segment.
+pub(super) fn survey(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result<Survey, VectorError> {
+    let gone = |path| Survey { damaged: Some(path), chunks: None, lost: Vec::new(), coarse: true };
+    let chunks = match chunk_numbers(dir, entry, dimension, Tail::Leave) {
+        Ok(chunks) => chunks,
+        Err(VectorError::Damaged { path }) => return Ok(gone(path)),
+        Err(error) => return Err(error),
+    };
     let path = vectors_path(dir, entry.number);
     let vectors = Rows::map(&path, entry, dimension * WIDTH)?;
-    check_vectors(&vectors, &path, 0, &entry.batches)?;
+    let (mut from, mut lost) = (0u32, Vec::new());
+    for (at, batch) in entry.batches.iter().enumerate() {
+        if check_vectors(&vectors, &path, from, std::slice::from_ref(batch)).is_err() {
+            lost.push(at);
+        }
+        from = from.saturating_add(batch.rows);
+    }
+    let mut damaged = (!lost.is_empty()).then_some(path);
     let path = coarse_path(dir, entry.number);
+    let mut coarse = true;
     if path.exists() {
         let stride = int8::row_length(dimension);
         let length = HEADER as u64 + u64::from(entry.rows()) * stride as u64;
-        drop(settle(&path, MAGIC_COARSE, dimension, length, Tail::Leave)?);
-        if !coarse_is_right(&vectors, &Rows::map(&path, entry, stride)?, 0, entry.rows()) {
-            return Err(VectorError::Damaged { path });
+        coarse = match settle(&path, MAGIC_COARSE, dimension, length, Tail::Leave) {
+            Ok(_) => coarse_is_right(&vectors, &Rows::map(&path, entry, stride)?, 0, entry.rows()),
+            Err(VectorError::Damaged { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        if !coarse {
+            damaged = damaged.or(Some(path));
         }
     }
-    Ok(())
+    Ok(Survey { damaged, chunks: Some(chunks), lost, coarse })
+}
+
+/// The sum of a batch's vectors as they are now; `from` is its first row.
+pub(super) fn sum_again(
+    dir: &Path,
+    entry: &SegmentEntry,
+    dimension: usize,
+    from: u32,
+    rows: u32,
+) -> Result<String, VectorError> {
+    let vectors = Rows::map(&vectors_path(dir, entry.number), entry, dimension * WIDTH)?;
+    Ok(checksum(vectors.get(from, rows).unwrap_or_default()))
 }
 
 /// The batches of a segment as one: their bytes are checked, then summed again as a whole.

@@ -3,7 +3,10 @@
 use super::conformance::{self, Numbers};
 use super::flat::{FlatIndex, Sizes, unit};
 use super::nearest::{Wanted, nearest};
-use super::{VectorError, VectorIndex, VectorSnapshot as _, open_flat, open_flat_of, verify_flat};
+use super::{
+    VectorError, VectorIndex, VectorSnapshot as _, open_flat, open_flat_of, salvage_flat, surviving_flat,
+    verify_flat,
+};
 use crate::embedding::EmbeddingSpace;
 use crate::testing::{ByHash, bits, folder, seeing};
 use kenward_access::ids::ChunkNo;
@@ -169,6 +172,42 @@ fn every_flipped_byte_is_found() {
         fs::write(&file, &whole).unwrap();
     }
     verify_flat(folder.path(), DIMENSION).unwrap();
+}
+
+/// Wherever a byte is another one, what is let go of is its batch, and the rest answers as before.
+#[test]
+fn what_is_not_damaged_is_saved() {
+    let folder = folder();
+    let all = answers(filled(folder.path()).as_ref());
+    let batch = |chunk: u32| chunk / 100;
+    for file in files(folder.path()).into_iter().filter(|file| file.extension().is_some()) {
+        for at in [3, 20, 16 + 50 * 4 * DIMENSION + 5] {
+            let whole: Vec<(PathBuf, Vec<u8>)> =
+                files(folder.path()).into_iter().map(|f| (f.clone(), fs::read(f).unwrap())).collect();
+            let mut damaged = fs::read(&file).unwrap();
+            let at = at.min(damaged.len() - 1);
+            damaged[at] ^= 1;
+            fs::write(&file, &damaged).unwrap();
+            let survived = surviving_flat(folder.path(), DIMENSION).unwrap();
+            salvage_flat(folder.path(), DIMENSION).unwrap();
+            verify_flat(folder.path(), DIMENSION).unwrap();
+            let left = answers(open_flat(folder.path(), DIMENSION).unwrap().as_ref());
+            let named: Vec<u32> = survived.iter().map(|chunk| chunk.0).collect();
+            let expected: Vec<_> = all.iter().copied().filter(|(chunk, _)| named.contains(chunk)).collect();
+            assert_eq!(left, expected, "byte {at} of {}", file.display());
+            let batches: std::collections::BTreeSet<u32> = named.iter().copied().map(batch).collect();
+            let saved = match file.extension().unwrap().to_str().unwrap() {
+                "i8" => 3,
+                "f32" if at >= 16 => 2,
+                _ => 0,
+            };
+            assert_eq!(batches.len(), saved, "byte {at} of {}", file.display());
+            assert_eq!(named.len(), saved * 50);
+            for (path, bytes) in whole {
+                fs::write(path, bytes).unwrap();
+            }
+        }
+    }
 }
 
 #[test]

@@ -111,6 +111,36 @@ fn vectors_whose_bytes_changed_begin_anew() {
 }
 
 #[test]
+fn of_damaged_vectors_those_alone_are_embedded_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = filled(dir.path());
+    // Vectors of another commit.
+    let mut run = open_run(&vault);
+    for n in 0..4 {
+        run.unchanged(&format!("{n}.txt"), ".", Timestamp(0)).unwrap();
+    }
+    run.put(document("late.txt", ".", "harbor berth number9\n")).unwrap();
+    run.finish().unwrap();
+    drop(vault);
+    let of_kind = |kind: &str| {
+        let all = files(&dir.path().join("vectors"));
+        all.into_iter().find(|p| p.extension().is_some_and(|e| e == kind)).unwrap()
+    };
+    for (kind, lost) in [("i8", 0), ("f32", 4)] {
+        let vault = open(dir.path());
+        flip(&of_kind(kind), 30);
+        let found = vault.verify(false).unwrap();
+        assert!(found.vectors.damaged.is_some() && found.problems() == 1, "{kind}: {found:?}");
+        vault.verify(true).unwrap();
+        let found = vault.verify(false).unwrap();
+        assert_eq!((found.problems(), found.vectors.passages), (0, 9 - 2 * lost), "{kind}: {found:?}");
+        let again = vault.read_again().unwrap();
+        assert_eq!(again.first().map_or(0, |source| source.not_embedded), lost, "{kind}");
+        assert_eq!(finds(&vault, "number9"), paths(&["late.txt"]));
+    }
+}
+
+#[test]
 fn a_changed_log_or_ledger_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let vault = filled(dir.path());

@@ -10,7 +10,9 @@ use kenward_access::ids::{ChunkNo, DocNo};
 use kenward_access::untrusted::{UntrustedText, expose_for_indexing};
 use kenward_indexes::embedding::{Embedder, EmbeddingSpace, Sizer};
 use kenward_indexes::lexical::{ChunkText, LexicalIndex};
-use kenward_indexes::vector::{VectorError, VectorIndex, open_flat_of, verify_flat};
+use kenward_indexes::vector::{
+    VectorError, VectorIndex, open_flat_of, salvage_flat, surviving_flat, verify_flat,
+};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -205,6 +207,27 @@ impl Engines {
             Err(error @ VectorError::Damaged { .. }) => Ok(Some(error.to_string())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The passages whose vectors are what was written; none where not even that can be said.
+    pub(crate) fn surviving_vectors(&self) -> Result<roaring::RoaringBitmap, VaultError> {
+        let Some(dimension) = self.space.as_ref().map(|space| space.dimension) else {
+            return Ok(roaring::RoaringBitmap::new());
+        };
+        match surviving_flat(&self.vectors_dir, dimension) {
+            Ok(chunks) => Ok(chunks.into_iter().map(|chunk| chunk.0).collect()),
+            Err(VectorError::Damaged { .. }) => Ok(roaring::RoaringBitmap::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets go of vectors that are damaged, and of no others.
+    pub(crate) fn salvage_vectors(&mut self) -> Result<(), VaultError> {
+        let Some(dimension) = self.space.as_ref().map(|space| space.dimension) else { return Ok(()) };
+        self.vectors = None;
+        let salvaged = salvage_flat(&self.vectors_dir, dimension);
+        self.reopen()?;
+        Ok(salvaged?)
     }
 
     /// Loses passages from both engines.
