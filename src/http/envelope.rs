@@ -157,6 +157,12 @@ async fn named(response: Response, id: &str) -> Response {
             "this version of the protocol is not spoken here",
             "send a version of `supported`",
         ),
+        RpcCode::INVALID_PARAMS => (
+            Some("params"),
+            "the parameters are not those of this version of the protocol",
+            "in version 2026-07-28 every request has `params._meta` with `io.modelcontextprotocol/protocolVersion` and \
+             `io.modelcontextprotocol/clientCapabilities` (an object, `{}` will do); version 2025-11-25 needs neither",
+        ),
         _ => (None, "the request cannot be served", "send it as the Model Context Protocol says"),
     };
     // The specification's own, of which the library knows more than we do.

@@ -152,6 +152,15 @@ async fn nobody_gets_in_without_a_token_from_another_host_or_a_foreign_page() {
         assert_eq!((&body["id"], &body["error"]["code"]), (&json!(7), &json!(code)), "{method}: {body}");
         assert!(body["error"]["data"]["request_id"].as_str().unwrap().starts_with("r_"), "{method}: {body}");
     }
+    // What every request of the newest version says of itself is named where it is missing.
+    for meta in [json!({}), json!({ "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } })] {
+        let body = json!({ "jsonrpc": "2.0", "id": 8, "method": "tools/list", "params": meta }).to_string();
+        let request =
+            post(&served).header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/list");
+        let bare: Value = request.body(body).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
+        assert_eq!((&bare["id"], &bare["error"]["code"]), (&json!(8), &json!(-32602)), "{bare}");
+        assert!(bare["error"]["data"]["try"].as_str().unwrap().contains("clientCapabilities"), "{bare}");
+    }
     for (method, params, code, try_this) in [
         ("grep", json!({}), -32601, "capabilities"),
         (
