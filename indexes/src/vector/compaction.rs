@@ -17,6 +17,10 @@ const PART: usize = 4_096;
 /// Small segments that are worth one instead.
 const MANY: usize = 4;
 
+/// While a test holds it, compactions that have begun wait.
+#[cfg(test)]
+pub(super) static HELD: parking_lot::RwLock<()> = parking_lot::RwLock::new(());
+
 /// One that is under way.
 pub(super) struct Compaction {
     /// Numbers of the segments that it is to replace. Nothing is appended to them any more.
@@ -48,6 +52,8 @@ impl Compaction {
         let (numbers, folder, stopped) =
             (of.iter().map(|entry| entry.number).collect(), dir.to_owned(), Arc::clone(&stop));
         let thread = std::thread::Builder::new().name("vector compaction".to_owned()).spawn(move || {
+            #[cfg(test)]
+            drop(HELD.read());
             let dimension = snapshot.dimension();
             for entry in &of {
                 segment::inspect(&folder, entry, dimension)?;

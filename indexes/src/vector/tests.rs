@@ -1,5 +1,6 @@
 //! The embedded engine: the suite that all run, and what happens to its files.
 
+use super::compaction::HELD;
 use super::conformance::{self, Numbers};
 use super::flat::{FlatIndex, Sizes, unit};
 use super::nearest::{Wanted, nearest};
@@ -274,6 +275,49 @@ fn compaction_reclaims_space_and_changes_no_answer() {
     drop(index);
     verify_flat(folder.path(), DIMENSION).unwrap();
     assert_eq!(of(open_flat(folder.path(), DIMENSION).unwrap().snapshot().as_ref()), expected);
+}
+
+/// Rows are appended, replaced and deleted while the one segment that there is is being written anew.
+#[test]
+fn what_is_committed_while_a_compaction_runs_stays() {
+    let (folder, plain) = (folder(), folder());
+    let sizes = Sizes { segment: 100, waste: 10 };
+    let mut index = FlatIndex::open(folder.path(), DIMENSION, None, sizes).unwrap();
+    let mut beside = open_flat(plain.path(), DIMENSION).unwrap();
+    let mut numbers = Numbers(5);
+    let mut position = 0;
+    let mut both = |index: &mut FlatIndex, append: &[u32], delete: &[u32]| {
+        let rows: Vec<_> = append.iter().map(|n| (ChunkNo(*n), numbers.vector(DIMENSION))).collect();
+        let gone: Vec<_> = delete.iter().copied().map(ChunkNo).collect();
+        position += 1;
+        for index in [index as &mut dyn VectorIndex, beside.as_mut()] {
+            index.append(&rows).unwrap();
+            index.delete(&gone).unwrap();
+            index.commit(position).unwrap();
+        }
+        assert_eq!(answers(index), answers(beside.as_ref()));
+    };
+    both(&mut index, &(0..50).collect::<Vec<_>>(), &[]);
+    let first = folder.path().join("00000001.f32");
+    {
+        let _held = HELD.write();
+        both(&mut index, &[], &(0..40).collect::<Vec<_>>());
+        both(&mut index, &(60..90).collect::<Vec<_>>(), &[41]);
+        both(&mut index, &[42, 3], &[61]);
+        assert!(first.exists());
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while first.exists() {
+        assert!(Instant::now() < deadline, "it was never taken");
+        std::thread::sleep(Duration::from_millis(5));
+        both(&mut index, &[], &[]);
+    }
+    both(&mut index, &[95], &[43]);
+    let expected = answers(&index);
+    drop(index);
+    verify_flat(folder.path(), DIMENSION).unwrap();
+    let again = FlatIndex::open(folder.path(), DIMENSION, None, sizes).unwrap();
+    assert_eq!(answers(&again), expected);
 }
 
 #[test]
