@@ -3,8 +3,15 @@
 
 /// The rest of the places, which ascend by `chunk_of`, from `chunk` on: doubling steps, then halving ones, so
 /// that a pass costs little where few places are asked for, and no more than their number where most are.
+#[inline]
 pub(crate) fn skip_to<T>(places: &[T], chunk: u32, chunk_of: impl Fn(&T) -> u32) -> &[T] {
     let before = |place: &T| chunk_of(place) < chunk;
+    // Where most are asked for it is this one or the next.
+    match places {
+        [first, ..] if !before(first) => return places,
+        [_, rest @ ..] if rest.first().is_some_and(|second| !before(second)) => return rest,
+        _ => {}
+    }
     let mut step = 1;
     while places.get(step).is_some_and(before) {
         step *= 2;

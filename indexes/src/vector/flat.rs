@@ -105,7 +105,8 @@ impl FlatIndex {
             let chunks = segment::recover(dir, entry, dimension)?;
             let live = (0u32..).zip(&chunks).filter(|(row, _)| !dead.contains(*row));
             places.extend(live.map(|(row, chunk)| Place { chunk: *chunk, segment: number, row }));
-            segments.push(Arc::new(segment::open(dir, entry, dimension)?));
+            let last = number as usize + 1 == manifest.segments.len();
+            segments.push(Arc::new(segment::open(dir, entry, dimension, last)?));
         }
         places.sort_by_key(|place| place.chunk);
         if places.windows(2).any(|pair| matches!(pair, [a, b] if a.chunk == b.chunk)) {

@@ -38,11 +38,12 @@ pub(super) fn encode(vector: &[u8], rows: &mut Vec<u8>) {
     rows.extend(numbers().map(|number| (whole(number) as i8).to_le_bytes()[0]));
 }
 
-/// A row's step and loss, and its numbers.
-pub(super) fn parts(row: &[u8]) -> Option<(f64, f64, &[u8])> {
+/// A row's step and loss.
+#[inline]
+pub(super) fn header(row: &[u8]) -> Option<(f64, f64)> {
     let (step, rest) = row.split_first_chunk::<WIDTH>()?;
-    let (loss, numbers) = rest.split_first_chunk::<WIDTH>()?;
-    Some((f64::from(f32::from_le_bytes(*step)), f64::from(f32::from_le_bytes(*loss)), numbers))
+    let loss = rest.first_chunk::<WIDTH>()?;
+    Some((f64::from(f32::from_le_bytes(*step)), f64::from(f32::from_le_bytes(*loss))))
 }
 
 /// A query in whole numbers.
@@ -88,7 +89,8 @@ impl Query {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scan::{dot, sums};
+    use super::super::kernel::sums;
+    use super::super::scan::dot;
     use super::*;
     use proptest::prelude::*;
 
@@ -111,10 +113,10 @@ mod tests {
         let x = unit(&(0..384).map(|at| ((at * 37) % 101) as f32 - 50.0).collect::<Vec<_>>());
         let mut row = Vec::new();
         encode(&bytes(&x), &mut row);
-        let (step, loss, numbers) = parts(&row).unwrap();
+        let (step, loss) = header(&row).unwrap();
         let query = Query::new(&y);
         let mut sum = [0];
-        sums(&query.numbers, &[numbers], &mut sum);
+        sums(&query.numbers, &[&row], &mut sum);
         let (least, most) = query.bounds(sum[0], step, loss).unwrap();
         let score = dot(&y, &bytes(&x));
         assert!(least <= score && score <= most && most - least < loss, "{least} {score} {most} {loss}");
@@ -129,10 +131,10 @@ mod tests {
             let mut row = Vec::new();
             encode(&x, &mut row);
             prop_assert_eq!(row.len(), row_length(y.len()));
-            let (step, loss, numbers) = parts(&row).unwrap();
+            let (step, loss) = header(&row).unwrap();
             let query = Query::new(&y);
             let mut sum = [0];
-            sums(&query.numbers, &[numbers], &mut sum);
+            sums(&query.numbers, &[&row], &mut sum);
             let (least, most) = query.bounds(sum[0], step, loss).unwrap();
             let score = dot(&y, &x);
             prop_assert!(least <= score && score <= most, "{least} {score} {most}");

@@ -1,4 +1,4 @@
-//! Memory maps of segment files: the one place with `unsafe` in this package. It must only map files
+//! Memory maps of segment files. It must only map files
 //! that nothing truncates or rewrites while a map of them lives.
 
 use memmap2::{Mmap, MmapOptions};

@@ -3,13 +3,14 @@
 //!
 //! [`VectorIndex`] and [`VectorSnapshot`] are the seam; [`open_flat`] is the embedded engine:
 //! `flat` (the writer) over `segment` files named by a `manifest`, read through `map` and made anew by `compaction`; `nearest` (the search) bounds
-//! every visible row in whole numbers (`int8`) and scores in f32 what those cannot rule out, by the loops in `scan`.
+//! every visible row in whole numbers (`int8`, the loop in `kernel`) and scores in f32 what those cannot rule out (`scan`).
 
 mod compaction;
 #[cfg(test)]
 mod conformance;
 mod flat;
 mod int8;
+mod kernel;
 mod manifest;
 mod map;
 mod nearest;

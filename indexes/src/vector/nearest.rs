@@ -4,7 +4,8 @@
 
 use super::flat::{FlatSnapshot, Place};
 use super::int8::{self, Query};
-use super::scan::sums;
+use super::kernel::{self, fetch, sums};
+use super::scan::{self, dots};
 use super::{Accept, VectorError};
 use crate::order::Top;
 use crate::places::skip_to;
@@ -46,15 +47,46 @@ pub(super) fn nearest(
     let mut top = Top::new(wanted.depth, wanted.ties);
     // Bounds rule nothing out where nearly everything is wanted.
     if visible.len() <= (wanted.depth as u64).saturating_mul(2) {
-        for place in seen(snapshot.places(), visible).filter(|place| (wanted.accept)(ChunkNo(place.chunk))) {
-            top.push(snapshot.score(wanted.query, place)?);
-        }
-        return Ok(top.finish());
-    }
-    for place in possible(snapshot, visible, wanted, threads)? {
-        top.push(snapshot.score(wanted.query, place)?);
+        let asked = |place: &Place| (wanted.accept)(ChunkNo(place.chunk));
+        score(snapshot, seen(snapshot.places(), visible).filter(asked), wanted.query, &mut top)?;
+    } else {
+        score(snapshot, possible(snapshot, visible, wanted, threads)?, wanted.query, &mut top)?;
     }
     Ok(top.finish())
+}
+
+/// Scores rows in f32.
+fn score(
+    snapshot: &FlatSnapshot,
+    mut places: impl Iterator<Item = Place>,
+    query: &[f32],
+    top: &mut Top<'_>,
+) -> Result<(), VectorError> {
+    let (mut block, mut rows) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
+    let mut scores = [0.0; BLOCK];
+    loop {
+        block.clear();
+        rows.clear();
+        for place in places.by_ref().take(BLOCK) {
+            let row = snapshot.row(place).ok_or_else(FlatSnapshot::damaged)?;
+            if rows.len() < scan::AHEAD {
+                fetch(row);
+            }
+            block.push(place);
+            rows.push(row);
+        }
+        if block.is_empty() {
+            return Ok(());
+        }
+        dots(query, &rows, &mut scores);
+        for (place, score) in block.iter().zip(scores) {
+            // Only finite vectors are written, so anything else is damage.
+            if !score.is_finite() {
+                return Err(FlatSnapshot::damaged());
+            }
+            top.push(Scored { chunk: ChunkNo(place.chunk), score });
+        }
+    }
 }
 
 /// The visible ones of some places. Chunk numbers grow as rows do, so this order is nearly that of storage: memory is
@@ -108,17 +140,21 @@ fn run(
         block.clear();
         rows.clear();
         for place in places.by_ref().take(BLOCK) {
-            let row = snapshot.coarse(place).and_then(int8::parts).ok_or_else(FlatSnapshot::damaged)?;
-            let (step, loss, numbers) = row;
-            block.push((place, step, loss));
-            rows.push(numbers);
+            // The row itself is not looked at yet: it is on its way into the cache.
+            let row = snapshot.coarse(place).ok_or_else(FlatSnapshot::damaged)?;
+            if rows.len() < kernel::AHEAD {
+                fetch(row);
+            }
+            block.push(place);
+            rows.push(row);
         }
         if block.is_empty() {
             return Ok(race);
         }
         sums(&query.numbers, &rows, &mut products);
-        for ((place, step, loss), sum) in block.iter().zip(products) {
-            let (least, most) = query.bounds(sum, *step, *loss).ok_or_else(FlatSnapshot::damaged)?;
+        for ((place, row), sum) in block.iter().zip(&rows).zip(products) {
+            let bounds = int8::header(row).and_then(|(step, loss)| query.bounds(sum, step, loss));
+            let (least, most) = bounds.ok_or_else(FlatSnapshot::damaged)?;
             let chunk = ChunkNo(place.chunk);
             // What is not published, or not asked for, must not take a place from what is.
             if most >= race.floor && (wanted.accept)(chunk) && wanted.ties.tie(chunk).is_some() {

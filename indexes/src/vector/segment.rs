@@ -77,9 +77,14 @@ impl Segment {
     }
 }
 
-/// Opens a segment whose lengths are in order: checks the rows of its last commit, and makes whole numbers again that
-/// are missing or are not those of their vectors.
-pub(super) fn open(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result<Segment, VectorError> {
+/// Opens a segment whose lengths are in order, and makes whole numbers again that are missing. Of the `last` segment, to
+/// which the last commit wrote, the rows of that commit are checked, too; more would make opening as slow as reading.
+pub(super) fn open(
+    dir: &Path,
+    entry: &SegmentEntry,
+    dimension: usize,
+    last: bool,
+) -> Result<Segment, VectorError> {
     let coarse = coarse_path(dir, entry.number);
     let length = HEADER as u64 + u64::from(entry.rows()) * int8::row_length(dimension) as u64;
     match settle(&coarse, MAGIC_COARSE, dimension, length, Tail::Cut) {
@@ -87,7 +92,7 @@ pub(super) fn open(dir: &Path, entry: &SegmentEntry, dimension: usize) -> Result
         other => drop(other?),
     }
     let mut segment = Segment::map(dir, entry, dimension)?;
-    if let Some((last, before)) = entry.batches.split_last() {
+    if let Some((last, before)) = entry.batches.split_last().filter(|_| last) {
         let from = before.iter().fold(0, |sum, batch| sum + batch.rows);
         let path = vectors_path(dir, entry.number);
         check_vectors(&segment.vectors, &path, from, std::slice::from_ref(last))?;
