@@ -96,6 +96,26 @@ fn main() {
     std::fs::write(support::results().join("hybrid.svg"), svg).unwrap();
     if std::env::var_os("KENWARD_SWEEP").is_some() {
         sweep(&collections);
+        bands(&collections, "both", |collection, lists, query| {
+            both(collection, lists, query, Weights::default())
+        });
+        bands(&collections, "vectors", |_, lists, query| lists.vector[query].clone());
+    }
+}
+
+/// How many of the ten best are relevant, by their value: what the bands of `relevance` are drawn by.
+fn bands(collections: &[(Collection, Lists)], name: &str, way: Way) {
+    let mut buckets = [(0u32, 0u32); 20];
+    for (collection, lists) in collections.iter().filter(|(collection, _)| collection.is_english()) {
+        for (value, relevant) in collection.judged(&mut |query, _| way(collection, lists, query)) {
+            let bucket = &mut buckets[((value * 20.0) as usize).min(19)];
+            bucket.0 += u32::from(relevant);
+            bucket.1 += 1;
+        }
+    }
+    println!("\n{name}: value | of the ten best | relevant");
+    for (at, (relevant, all)) in buckets.iter().enumerate().filter(|(_, (_, all))| *all > 0) {
+        println!("{:.2} | {all} | {:.3}", at as f64 / 20.0, f64::from(*relevant) / f64::from(*all));
     }
 }
 
@@ -105,8 +125,8 @@ fn both(collection: &Collection, lists: &Lists, query: usize, weights: Weights) 
 
 fn sweep(collections: &[(Collection, Lists)]) {
     println!("\nwords | {} | mean", collections.iter().map(|(c, _)| c.name).collect::<Vec<_>>().join(" | "));
-    for tenths in 0..=10 {
-        let lexical = f64::from(tenths) / 10.0;
+    for step in 0..=25 {
+        let lexical = f64::from(step) / 25.0;
         let weights = Weights { lexical, vector: 1.0 - lexical };
         let all: Vec<f64> = collections
             .iter()
@@ -116,7 +136,7 @@ fn sweep(collections: &[(Collection, Lists)]) {
             .collect();
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         let all: Vec<String> = all.iter().map(|v| format!("{v:.4}")).collect();
-        println!("{lexical:.1} | {} | {mean:.4}", all.join(" | "));
+        println!("{lexical:.2} | {} | {mean:.4}", all.join(" | "));
     }
 }
 

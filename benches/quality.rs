@@ -1,7 +1,7 @@
 //! Which question it answers: does plain BM25, with our analyzer and these numbers, rank as it should?
 //! On the development collections only: nDCG@10 and recall per collection, and, with
 //! `KENWARD_SWEEP=1`, a sweep over the numbers of the formula (`K1`, `B`, `B_SHORT`, `TITLE`,
-//! `HEADINGS`: lists with commas).
+//! `HEADINGS`, `IDENTIFIER`: lists with commas).
 //!
 //! `cargo bench --workspace --bench quality`; writes `target/bench/quality.json`.
 
@@ -51,7 +51,7 @@ fn main() {
 fn sweep(eval: &Path, collections: &[Collection], k8s: &Collection) {
     let names: Vec<&str> = collections.iter().map(|c| c.name).collect();
     println!(
-        "\nk1 | b body | b title, headings | w title | w headings | {} | permitted | mean",
+        "\nk1 | b body | b title, headings | w title | w headings | w identifier | {} | permitted | mean",
         names.join(" | ")
     );
     let choices = |name: &str, default: &[f64]| -> Vec<f64> {
@@ -66,15 +66,18 @@ fn sweep(eval: &Path, collections: &[Collection], k8s: &Collection) {
                 for title in choices("TITLE", &[1.0, 2.0, 3.0]) {
                     for headings in choices("HEADINGS", &[0.5, 1.0, 2.0]) {
                         let weight = [title, headings, 1.0];
-                        let parameters = Parameters { k1, b: [b_short, b_short, b], weight };
-                        let all: Vec<f64> = collections.iter().map(|c| measure(c, parameters).0).collect();
-                        let mean = all.iter().sum::<f64>() / all.len() as f64;
-                        let all: Vec<String> = all.iter().map(|v| format!("{v:.4}")).collect();
-                        let (reached, _) = permitted(k8s, eval, parameters);
-                        let all = all.join(" | ");
-                        println!(
-                            "{k1} | {b} | {b_short} | {title} | {headings} | {all} | {reached} | {mean:.4}"
-                        );
+                        for identifier in choices("IDENTIFIER", &[1.0]) {
+                            let parameters = Parameters { k1, b: [b_short, b_short, b], weight, identifier };
+                            let all: Vec<f64> =
+                                collections.iter().map(|c| measure(c, parameters).0).collect();
+                            let mean = all.iter().sum::<f64>() / all.len() as f64;
+                            let all: Vec<String> = all.iter().map(|v| format!("{v:.4}")).collect();
+                            let (reached, _) = permitted(k8s, eval, parameters);
+                            let all = all.join(" | ");
+                            println!(
+                                "{k1} | {b} | {b_short} | {title} | {headings} | {identifier} | {all} | {reached} | {mean:.4}"
+                            );
+                        }
                     }
                 }
             }

@@ -171,7 +171,7 @@ fn build(folder: &std::path::Path, size: usize) -> (Vec<String>, usize) {
     let generated = corpus::generated(size - real, pages, &words);
     for (number, chunk) in (0u32..).zip(chunks.into_iter().chain(generated)) {
         let corpus::Chunk { title, headings, body, .. } = &chunk;
-        index.add(ChunkText { chunk: ChunkNo(number), title, headings, body }).unwrap();
+        index.add(ChunkText { chunk: ChunkNo(number), language: None, title, headings, body }).unwrap();
     }
     index.commit(1).unwrap();
     (queries, real)
@@ -180,7 +180,7 @@ fn build(folder: &std::path::Path, size: usize) -> (Vec<String>, usize) {
 /// The same terms in the same fields, as tantivy takes them.
 fn disjunction(query: &str, fields: &[Field]) -> BooleanQuery {
     let mut terms = BTreeSet::new();
-    lexical::terms(query, |term| {
+    lexical::terms(query, None, |term| {
         terms.insert(term.to_owned());
     });
     let one = |field: Field, term: &str| {

@@ -1,7 +1,7 @@
 //! The caller: who is asking, as the authenticator has proven it.
 //! It must never be made from anything that a request says about itself.
 
-use crate::agent::AgentLimits;
+use crate::agent::{AgentLimits, Only};
 use crate::ids::{AgentId, InvalidId, TenantId, Timestamp, UserId};
 use std::collections::BTreeSet;
 
@@ -121,6 +121,19 @@ impl Caller {
     #[must_use]
     pub fn with_limits(self, limits: AgentLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same caller, who sees nothing.
+    #[must_use]
+    pub fn seeing_nothing(&self) -> Self {
+        Self {
+            tenant: self.tenant.clone(),
+            subject: self.subject.clone(),
+            agent: self.agent.clone(),
+            credential: self.credential.clone(),
+            membership: self.membership.clone(),
+            limits: AgentLimits { sources: Only::These(BTreeSet::new()), ..self.limits.clone() },
+        }
     }
 
     /// What the agent may do at most.

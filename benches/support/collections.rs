@@ -62,7 +62,15 @@ fn load(name: &'static str, folder: &Path, split: &str, size: Option<usize>) -> 
     let mut index = LexicalIndex::open(place.path()).unwrap();
     for (number, chunk) in (0u32..).zip(&chunks) {
         let Chunk { title, headings, body, .. } = chunk;
-        index.add(ChunkText { chunk: ChunkNo(number), title, headings, body }).unwrap();
+        index
+            .add(ChunkText {
+                chunk: ChunkNo(number),
+                language: name.strip_prefix("xquad-"),
+                title,
+                headings,
+                body,
+            })
+            .unwrap();
     }
     index.commit(1).unwrap();
     let mut relevant: HashMap<String, HashMap<String, u32>> = HashMap::new();
@@ -130,6 +138,24 @@ impl Collection {
             count += 1.0;
         }
         (ndcg / count, recall / count)
+    }
+
+    /// Whether it is in English.
+    pub fn is_english(&self) -> bool {
+        !["xquad-de", "xquad-ru", "xquad-zh"].contains(&self.name)
+    }
+
+    /// The value of each of the ten best of each judged query, and whether its page is relevant.
+    pub fn judged(&self, rank: &mut dyn FnMut(usize, &str) -> Vec<Scored>) -> Vec<(f64, bool)> {
+        let mut judged = Vec::new();
+        for (number, query) in self.queries.iter().enumerate() {
+            let Some(relevant) = self.relevant.get(&query.id) else { continue };
+            for found in rank(number, &query.text).iter().take(10) {
+                let page = &self.pages[self.chunks[found.chunk.0 as usize]];
+                judged.push((found.score, relevant.get(page).is_some_and(|grade| *grade > 0)));
+            }
+        }
+        judged
     }
 
     /// Pages by their best chunk.

@@ -37,7 +37,9 @@ mod tests {
         for n in numbers {
             // Hidden ones have the rare word; the visible ones come in pairs of equals.
             let body = if n % 2 == 0 { "ward night ".repeat(1 + n as usize / 4) } else { "ward ".repeat(40) };
-            lexical.add(ChunkText { chunk: ChunkNo(n), title: "", headings: "", body: &body }).unwrap();
+            lexical
+                .add(ChunkText { chunk: ChunkNo(n), language: None, title: "", headings: "", body: &body })
+                .unwrap();
             vector.append(&[(ChunkNo(n), vec![1.0, if n % 2 == 0 { 0.5 } else { 0.0 }])]).unwrap();
         }
         lexical.commit(1).unwrap();

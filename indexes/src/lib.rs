@@ -22,6 +22,7 @@ mod testing;
 pub mod vector;
 
 use kenward_access::ids::{ChunkNo, TieKey};
+pub use order::top;
 
 /// A candidate: a chunk and its score (higher is better; comparable within one list only).
 #[derive(Debug, Clone, Copy, PartialEq)]

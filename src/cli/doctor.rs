@@ -278,6 +278,13 @@ async fn owner(context: &Context, args: &Args) -> Vec<Check> {
     let reply = backend.ask(Op::Health).await;
     let users = backend.ask(Op::Users).await;
     let (sources, open) = sources(&backend).await;
+    let agents = match backend.ask(Op::Sources).await {
+        Ok(Reply::Sources(specs)) => {
+            let names: Vec<String> = specs.into_iter().map(|spec| spec.name).collect();
+            super::agents::checks(&context.config.agents, &names)
+        }
+        _ => Vec::new(),
+    };
     let deep = if args.deep { looked_at(&backend, args.repair).await } else { Vec::new() };
     backend.close().await;
     match reply {
@@ -292,6 +299,7 @@ async fn owner(context: &Context, args: &Args) -> Vec<Check> {
             }
             checks.extend(another.map(|(what, hint)| wrong("configuration", State::Warning, what, hint)));
             checks.extend(sources);
+            checks.extend(agents);
             checks.extend(deep);
             checks.extend(accepted);
             checks

@@ -2,6 +2,7 @@
 //! renders; it must never decide who may see what. Standard output is data, standard error the rest.
 
 mod access;
+mod agents;
 mod backup;
 mod checks;
 mod connect;

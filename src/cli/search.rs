@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// The question; several words need no quotes
     #[arg(required = true, value_name = "WORDS")]
     query: Vec<String>,
+    /// The same question in other words; up to 4 times
+    #[arg(long, value_name = "WORDS")]
+    also: Vec<String>,
     /// Ask as this person, by handle (needs the operator role, and a reason) [default: yourself]
     #[arg(long = "as", value_name = "USER")]
     act_as: Option<String>,
@@ -51,6 +54,7 @@ enum How {
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let request = SearchRequest {
         query: args.query.join(" "),
+        also: args.also,
         limit: args.limit,
         cursor: None,
         filters: Filters { source: args.source, path: args.path, ..Filters::default() },
@@ -89,6 +93,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
 fn hint(field: Option<&str>) -> Option<&'static str> {
     match field? {
         "query" => Some("for example: `kenward search \"how do I book leave\"`"),
+        "also" => Some("give `--also \"other words\"` at most 4 times, and none of them empty"),
         "limit" => Some("give `--limit` from 1 to 40"),
         _ => None,
     }

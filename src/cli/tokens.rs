@@ -4,6 +4,7 @@
 use super::fail::want;
 use super::users::change_directory;
 use super::{Context, Outcome, out};
+use crate::config::agents::Agents;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use clap::Subcommand;
@@ -52,15 +53,16 @@ enum Verb {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let backend = context.backend().await?;
-    let outcome = act(args.verb, &backend).await;
+    let outcome = act(args.verb, &backend, &context.config.agents).await;
     backend.close().await;
     outcome
 }
 
-async fn act(verb: Verb, backend: &Backend) -> anyhow::Result<Outcome> {
+async fn act(verb: Verb, backend: &Backend, agents: &Agents) -> anyhow::Result<Outcome> {
     match verb {
         Verb::List { json } => list(json, backend).await?,
         Verb::Create { user, agent, label, days, json } => {
+            let unnamed = super::agents::of_token(agents, agent.as_deref());
             let made = create(backend, user.clone(), agent, label, days).await?;
             let (id, ends) = (&made.token.id, out::time(made.token.expires));
             if json {
@@ -69,6 +71,9 @@ async fn act(verb: Verb, backend: &Backend) -> anyhow::Result<Outcome> {
                 out::print(&format!("{}\n", made.secret))?;
             }
             out::say(&format!("token {id} of `{user}`, until {ends}; it is not shown again"));
+            if let Some(unnamed) = unnamed {
+                out::say(&unnamed);
+            }
             out::hint(&format!("end it with `kenward tokens revoke {id}`"));
         }
         Verb::Revoke { id } => {

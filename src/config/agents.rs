@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub type Agents = BTreeMap<AgentId, AgentLimits>;
 
 /// The client id that stands for all others.
-const OTHERS: &str = "*";
+pub const OTHERS: &str = "*";
 
 /// What an agent may do, or a token that names none.
 #[must_use]

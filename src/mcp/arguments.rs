@@ -13,6 +13,7 @@ const ECHO_CHARS: usize = 40;
 
 /// What an argument must be, in errors.
 const TEXT: &str = "a text in quotes";
+const TEXTS: &str = "a list of texts in quotes";
 const NUMBER: &str = "a whole number";
 
 /// Names that agents use for ours, from other tools' habits.
@@ -26,6 +27,9 @@ const HABITS: &[(&str, &str)] = &[
     ("words", "quote"),
     ("search", "query"),
     ("keywords", "query"),
+    ("queries", "also"),
+    ("alternatives", "also"),
+    ("variants", "also"),
     ("k", "limit"),
     ("top_k", "limit"),
     ("topk", "limit"),
@@ -181,6 +185,24 @@ impl<'a> Arguments<'a> {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => Err(self.wrong_type(name, TEXT, other)),
         }
+    }
+
+    /// Texts. One alone is a list of one: some clients unwrap short lists.
+    ///
+    /// # Errors
+    /// It is no list, or something in it is no text.
+    pub fn texts(&self, name: &'static str) -> Result<Vec<String>, AnswerError> {
+        let all = match self.present(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::String(text)) => return Ok(vec![text.clone()]),
+            Some(Value::Array(all)) => all,
+            Some(other) => return Err(self.wrong_type(name, TEXTS, other)),
+        };
+        let text = |value: &Value| match value {
+            Value::String(text) => Ok(text.clone()),
+            other => Err(self.wrong_type(name, TEXTS, other)),
+        };
+        all.iter().map(text).collect()
     }
 
     /// A whole number; its range is checked where its meaning is known.

@@ -234,6 +234,19 @@ fn searches(
         request.limit = *dice.pick(&[None, None, Some(1), Some(2), Some(3), Some(40)]);
         requests.push(Request::Search(request));
     }
+    // Phrasings, phrases and beginnings, of what is hidden, too.
+    for place in hidden.iter().take(2).chain(seen.iter().take(2)) {
+        let mut request =
+            search(format!("\"{} {}\" {}", words::word(dice), words::word(dice), words::word(dice)));
+        request.also = (0..=dice.below(3)).map(|_| words::word(dice).to_owned()).collect();
+        request.also.push(canary(place));
+        request.limit = *dice.pick(&[None, Some(2)]);
+        requests.push(Request::Search(request));
+        let beginning = |word: &str| word.chars().take(3).collect::<String>();
+        let mut request = search(format!("{}* {}*", beginning(&canary(place)), beginning(words::word(dice))));
+        request.mode = Mode::Lexical;
+        requests.push(Request::Search(request));
+    }
     for place in hidden.iter().take(3).chain(seen.iter().take(2)) {
         let mut request = search(format!("{} {}", canary(place), words::word(dice)));
         request.mode = *dice.pick(&modes);

@@ -53,6 +53,9 @@ pub fn arguments(request: &Request) -> Map<String, Value> {
     match request {
         Request::Search(search) => {
             put("query", json!(search.query));
+            if !search.also.is_empty() {
+                put("also", json!(search.also));
+            }
             put("limit", json!(search.limit));
             put("cursor", json!(search.cursor));
             if search.filters != Filters::default() {

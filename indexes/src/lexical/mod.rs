@@ -1,20 +1,29 @@
 //! Lexical search: BM25 over tantivy's postings, with every statistic taken over the caller's
 //! visible chunks only. tantivy's own scorers, which read global statistics, are never used.
 //!
-//! [`LexicalIndex`] is the one writer; `analysis` makes the terms of documents and queries alike.
+//! [`LexicalIndex`] is the one writer; `analysis` makes the terms of documents and queries alike, of `words` by the rules
+//! of a `language`; `query` makes groups of them (words, identifiers, phrases, beginnings).
 //! [`LexicalSearcher`] is one snapshot: it turns the caller's visible chunks into a [`LexicalView`]
 //! (a bitset per segment, count and lengths), and scores with `scorer`. The index holds chunk
 //! numbers and terms, no text and nothing about rights; it can always be built again.
 
 mod analysis;
+mod beginning;
 mod bits;
+mod highlight;
+mod language;
+mod phrase;
+mod query;
 mod scorer;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod wording;
+mod words;
 mod writer;
 
 pub use analysis::terms;
+pub use highlight::highlights;
 pub use scorer::Parameters;
 pub use snapshot::{LexicalSearcher, LexicalView};
 pub use writer::LexicalIndex;
@@ -40,6 +49,8 @@ pub enum LexicalError {
 pub struct ChunkText<'a> {
     /// Its number.
     pub chunk: ChunkNo,
+    /// Language of its document (ISO 639-1), if it could be told.
+    pub language: Option<&'a str>,
     /// Title of its document.
     pub title: &'a str,
     /// Heading path, joined by newlines.

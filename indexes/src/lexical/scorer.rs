@@ -1,21 +1,22 @@
-//! The scorer: one pass over the postings of each query term, in f64, terms and fields in one fixed
-//! order. It must never read a statistic that tantivy keeps (they count hidden and deleted chunks),
+//! The scorer: one pass over the postings of each group of terms, in f64, groups, terms and fields in one
+//! fixed order. It must never read a statistic that tantivy keeps (they count hidden and deleted chunks),
 //! and never skip a posting because of a score.
 //!
 //! The formula is BM25F (Robertson, Zaragoza, Taylor, CIKM 2004): a term's frequencies in the
 //! fields are added up, each divided by its field's length norm and multiplied by its weight, before
-//! they saturate; document frequency counts chunks that have the term in any field. A chunk's score
+//! they saturate; document frequency counts chunks that have the term in any field. A group of terms (a word in several
+//! languages, the visible terms that begin alike, a phrase, an identifier as a whole) is one term to the formula. A chunk's score
 //! therefore depends on the chunk, the query, and the count, lengths and document frequencies of the
 //! visible chunks: segments, merges and hidden chunks are not in it.
 
-use super::analysis;
 use super::bits::Bits;
+use super::query::{Group, groups};
 use super::snapshot::{LexicalView, Segment};
 use super::writer::Fields;
+use super::{beginning, phrase};
 use crate::order::Top;
 use crate::{Scored, TieOrder};
 use kenward_access::ids::ChunkNo;
-use std::collections::BTreeMap;
 use std::io;
 use tantivy::Term;
 use tantivy::fieldnorm::FieldNormReader;
@@ -31,17 +32,16 @@ pub struct Parameters {
     pub b: [f64; 3],
     /// What each field's occurrences weigh.
     pub weight: [f64; 3],
+    /// What an identifier as a whole weighs, wherever it stands; lengths do not matter to it.
+    pub identifier: f64,
 }
 
 impl Default for Parameters {
     /// As measured; the sweep is in `benches/README.md`.
     fn default() -> Self {
-        Self { k1: 0.9, b: [0.6, 0.6, 0.6], weight: [2.0, 1.0, 1.0] }
+        Self { k1: 1.2, b: [0.6, 0.6, 0.6], weight: [3.0, 2.0, 1.0], identifier: 1.0 }
     }
 }
-
-/// Distinct terms of a query that are looked at; the first ones, whatever is stored.
-pub(super) const MOST_TERMS: usize = 1024;
 
 /// What one occurrence in a field weighs, by the field's stored length (one byte).
 pub(super) type Norms = [[f64; 256]; 3];
@@ -67,37 +67,24 @@ pub(super) fn inverse_document_frequency(count: u64, frequency: u64) -> f64 {
     ((count - frequency + 0.5) / (frequency + 0.5)).ln_1p()
 }
 
-/// The distinct terms in the one order in which scores are summed, and how often each occurs.
-pub(super) fn query_terms(query: &str) -> BTreeMap<String, u32> {
-    let mut terms: BTreeMap<String, u32> = BTreeMap::new();
-    analysis::terms(query, |term| {
-        if let Some(occurrences) = terms.get_mut(term) {
-            *occurrences = occurrences.saturating_add(1);
-        } else if terms.len() < MOST_TERMS {
-            terms.insert(term.to_owned(), 1);
-        }
-    });
-    terms
-}
-
 /// Scores that are compared with the floor at once.
 const BLOCK: usize = 32;
 
 /// A visible chunk that has the term: its place among the visible ones, and its weighted frequency.
 #[derive(Clone, Copy)]
-struct Hit {
-    slot: u32,
-    frequency: f64,
+pub(super) struct Hit {
+    pub slot: u32,
+    pub frequency: f64,
 }
 
 /// One segment of the snapshot with what the view knows of it.
-struct Part<'a> {
-    segment: &'a Segment,
-    scored: &'a Bits,
+pub(super) struct Part<'a> {
+    pub segment: &'a Segment,
+    pub scored: &'a Bits,
     #[cfg(feature = "faults")]
     counted: Option<&'a Bits>,
     /// Slot of the segment's first visible chunk.
-    base: u32,
+    pub base: u32,
 }
 
 pub(super) fn search(
@@ -127,14 +114,46 @@ pub(super) fn search(
     let k1 = view.parameters.k1;
     let mut scores = vec![0.0f64; slots as usize];
     let mut gather = Gather::default();
-    for (term, occurrences) in query_terms(query) {
+    let identifier = [view.parameters.identifier; 256];
+    for (group, occurrences) in groups(query, view.languages) {
         gather.hits.clear();
+        let terms = match &group {
+            Group::Word(stems) => stems.clone(),
+            Group::Identifier(name) => vec![name.clone()],
+            Group::Beginning(beginning) => beginning::terms(&parts, fields, beginning, view.languages)?,
+            Group::Phrase(_) => Vec::new(),
+        };
         for part in &parts {
-            gather.term(part, fields, &term, &view.norms)?;
+            match &group {
+                Group::Word(_) | Group::Beginning(_) => gather.fields(&view.norms, |at, norm, found| {
+                    let Some((field, lengths)) = fields.text.get(at).zip(part.segment.lengths().get(at))
+                    else {
+                        return Ok(());
+                    };
+                    scan_all(part, *field, &terms, lengths, norm, found)
+                })?,
+                Group::Identifier(_) => {
+                    scan_all(part, fields.identifiers, &terms, &[], &identifier, &mut gather.hits)?;
+                }
+                Group::Phrase(words) => gather.fields(&view.norms, |at, norm, found| {
+                    let Some(field) = fields.text.get(at) else { return Ok(()) };
+                    let lengths = part.segment.lengths().get(at).map_or(&[][..], |lengths| lengths);
+                    phrase::scan(
+                        part,
+                        *field,
+                        words,
+                        |document, occurrences| Hit {
+                            slot: part.base + document.rank,
+                            frequency: weighed(lengths, norm, document.number, occurrences),
+                        },
+                        found,
+                    )
+                })?,
+            }
         }
         let frequency = gather.hits.len() as u64;
         #[cfg(feature = "faults")]
-        let frequency = faulty_frequency(&parts, fields, &term)?.unwrap_or(frequency);
+        let frequency = faulty_frequency(&parts, fields, &group, &terms)?.unwrap_or(frequency);
         let weight = f64::from(occurrences) * (k1 + 1.0) * inverse_document_frequency(view.count, frequency);
         for hit in &gather.hits {
             if let Some(score) = scores.get_mut(hit.slot as usize) {
@@ -184,16 +203,18 @@ struct Gather {
 }
 
 impl Gather {
-    /// Adds the hits of one segment. A chunk's frequency is (title + headings) + body, always: sums
-    /// of floats depend on their order.
-    fn term(&mut self, part: &Part<'_>, fields: Fields, term: &str, norms: &Norms) -> io::Result<()> {
-        let [in_title, in_headings, in_body] = fields.text;
-        let [title_lengths, headings_lengths, body_lengths] = part.segment.lengths();
+    /// Adds the hits of one segment, which `fill` finds in one field. A chunk's frequency is (title + headings) + body,
+    /// always: sums of floats depend on their order.
+    fn fields(
+        &mut self,
+        norms: &Norms,
+        mut fill: impl FnMut(usize, &[f64; 256], &mut Vec<Hit>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let [title_norm, headings_norm, body_norm] = norms;
         self.title.clear();
         self.headings.clear();
-        scan(part, in_title, term, title_lengths, title_norm, &mut self.title)?;
-        scan(part, in_headings, term, headings_lengths, headings_norm, &mut self.headings)?;
+        fill(0, title_norm, &mut self.title)?;
+        fill(1, headings_norm, &mut self.headings)?;
         let small = match (self.title.is_empty(), self.headings.is_empty()) {
             (_, true) => &self.title,
             (true, false) => &self.headings,
@@ -203,7 +224,7 @@ impl Gather {
             }
         };
         let start = self.hits.len();
-        scan(part, in_body, term, body_lengths, body_norm, &mut self.hits)?;
+        fill(2, body_norm, &mut self.hits)?;
         let end = self.hits.len();
         // The body's list is mostly the longest by far: look the others up in it.
         let mut from = start;
@@ -249,6 +270,42 @@ fn first_from(hits: &[Hit], slot: u32) -> usize {
     hits.get(..end).map_or(0, |head| head.partition_point(|hit| hit.slot < slot))
 }
 
+/// The hits of several terms in one field, ascending; the frequencies of a chunk that has several are added in their
+/// order.
+fn scan_all(
+    part: &Part<'_>,
+    field: Field,
+    terms: &[String],
+    lengths: &[u8],
+    norm: &[f64; 256],
+    found: &mut Vec<Hit>,
+) -> io::Result<()> {
+    let start = found.len();
+    let mut lists = 0;
+    for term in terms {
+        let before = found.len();
+        scan(part, field, term, lengths, norm, found)?;
+        lists += usize::from(found.len() > before);
+    }
+    if lists > 1 {
+        let mut own = found.split_off(start);
+        own.sort_by_key(|hit| hit.slot);
+        for hit in own {
+            match found.get_mut(start..).and_then(<[Hit]>::last_mut) {
+                Some(last) if last.slot == hit.slot => last.frequency += hit.frequency,
+                _ => found.push(hit),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What so many occurrences weigh in a field of the document's length.
+fn weighed(lengths: &[u8], norm: &[f64; 256], document: u32, occurrences: u32) -> f64 {
+    let length = lengths.get(document as usize).copied().unwrap_or(0);
+    norm.get(usize::from(length)).copied().unwrap_or(0.0) * f64::from(occurrences)
+}
+
 fn postings(segment: &Segment, field: Field, term: &str) -> io::Result<Option<BlockSegmentPostings>> {
     let inverted = segment.reader.inverted_index(field).map_err(io::Error::other)?;
     inverted.read_block_postings(&Term::from_field_text(field, term), IndexRecordOption::WithFreqs)
@@ -264,10 +321,7 @@ fn scan(
     found: &mut Vec<Hit>,
 ) -> io::Result<()> {
     let Some(mut postings) = postings(part.segment, field, term)? else { return Ok(()) };
-    let frequency = |document: u32, occurrences: u32| {
-        let length = lengths.get(document as usize).copied().unwrap_or(0);
-        norm.get(usize::from(length)).copied().unwrap_or(0.0) * f64::from(occurrences)
-    };
+    let frequency = |document: u32, occurrences: u32| weighed(lengths, norm, document, occurrences);
     if part.scored.is_full() {
         while !postings.docs().is_empty() {
             found.extend(postings.docs().iter().zip(postings.freqs()).map(|(document, occurrences)| Hit {
@@ -297,12 +351,19 @@ fn scan(
 
 /// Document frequency over the counted documents, where a switch makes them others than the scored.
 #[cfg(feature = "faults")]
-fn faulty_frequency(parts: &[Part<'_>], fields: Fields, term: &str) -> io::Result<Option<u64>> {
+fn faulty_frequency(
+    parts: &[Part<'_>],
+    fields: Fields,
+    group: &Group,
+    terms: &[String],
+) -> io::Result<Option<u64>> {
     let mut total = None;
-    for part in parts {
+    let identifiers = [fields.identifiers];
+    let of = if matches!(group, Group::Identifier(_)) { &identifiers[..] } else { &fields.text[..] };
+    for part in parts.iter().filter(|_| !matches!(group, Group::Phrase(_))) {
         let Some(counted) = part.counted else { continue };
         let mut having = std::collections::BTreeSet::new();
-        for field in fields.text {
+        for (field, term) in of.iter().flat_map(|field| terms.iter().map(move |term| (*field, term))) {
             let Some(mut postings) = postings(part.segment, field, term)? else { continue };
             while !postings.docs().is_empty() {
                 having.extend(postings.docs().iter().filter(|d| counted.rank(**d).is_some()).copied());

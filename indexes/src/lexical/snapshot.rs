@@ -3,6 +3,7 @@
 
 use super::LexicalError;
 use super::bits::Bits;
+use super::language::Languages;
 use super::scorer::{self, Parameters};
 use super::writer::Fields;
 use crate::places::skip_to;
@@ -20,17 +21,27 @@ use tantivy::{Searcher, SegmentReader};
 pub(super) struct SegmentChunks {
     id: SegmentId,
     chunks: Box<[u32]>,
+    languages: Box<[u8]>,
+    wordings: Box<[(u64, u64)]>,
     lengths: [Box<[u8]>; 3],
 }
 
 impl SegmentChunks {
     fn read(reader: &SegmentReader, fields: Fields) -> tantivy::Result<Self> {
-        let column = reader.fast_fields().u64(Fields::CHUNK)?.first_or_default_col(u64::MAX);
-        let mut values = vec![0u64; reader.max_doc() as usize];
-        if !values.is_empty() {
-            column.get_range(0, &mut values);
-        }
-        let chunks = values.into_iter().map(|v| u32::try_from(v).unwrap_or(u32::MAX)).collect();
+        let column = |name: &str| -> tantivy::Result<Vec<u64>> {
+            let column = reader.fast_fields().u64(name)?.first_or_default_col(u64::MAX);
+            let mut values = vec![0u64; reader.max_doc() as usize];
+            if !values.is_empty() {
+                column.get_range(0, &mut values);
+            }
+            Ok(values)
+        };
+        let chunks =
+            column(Fields::CHUNK)?.into_iter().map(|v| u32::try_from(v).unwrap_or(u32::MAX)).collect();
+        let languages =
+            column(Fields::LANGUAGE)?.into_iter().map(|v| u8::try_from(v).unwrap_or(u8::MAX)).collect();
+        let [first, second] = Fields::WORDING;
+        let wordings = column(first)?.into_iter().zip(column(second)?).collect();
         let mut lengths = [const { Vec::new() }; 3];
         for (lengths, field) in lengths.iter_mut().zip(fields.text) {
             let stored = reader.get_fieldnorms_reader(field)?;
@@ -39,7 +50,8 @@ impl SegmentChunks {
             }
             *lengths = (0..reader.max_doc()).map(|document| stored.fieldnorm_id(document)).collect();
         }
-        Ok(Self { id: reader.segment_id(), chunks, lengths: lengths.map(Vec::into_boxed_slice) })
+        let lengths = lengths.map(Vec::into_boxed_slice);
+        Ok(Self { id: reader.segment_id(), chunks, languages, wordings, lengths })
     }
 }
 
@@ -88,7 +100,9 @@ pub struct LexicalView {
     pub(super) segments: Vec<(SegmentId, SegmentView)>,
     /// Visible live chunks.
     pub(super) count: u64,
-    /// Length norms that follow from it and from the visible chunks' lengths.
+    /// The languages that they are in.
+    pub(super) languages: Languages,
+    /// Length norms that follow from their count and from the visible chunks' lengths.
     pub(super) norms: Box<scorer::Norms>,
     pub(super) parameters: Parameters,
 }
@@ -155,6 +169,16 @@ impl LexicalSearcher {
         self.places().iter().map(|place| ChunkNo(place.chunk))
     }
 
+    /// The wording of a live chunk: equal for two that say the same, word for word. `None` for one without words.
+    #[must_use]
+    pub fn wording(&self, chunk: ChunkNo) -> Option<(u64, u64)> {
+        let places = self.places();
+        let at = places.binary_search_by_key(&chunk.0, |place| place.chunk).ok()?;
+        let place = places.get(at)?;
+        let wordings = &self.0.segments.get(place.segment as usize)?.chunks.wordings;
+        wordings.get(place.document as usize).copied().filter(|wording| *wording != (0, 0))
+    }
+
     /// Counts and lengths over the visible chunks: the caller's own statistics. Takes time for the
     /// visible chunks only.
     ///
@@ -190,6 +214,7 @@ impl LexicalSearcher {
     fn view_of(&self, seen: Vec<Vec<u32>>, parameters: Parameters) -> LexicalView {
         let mut known = Vec::with_capacity(self.0.segments.len());
         let (mut count, mut lengths) = (0, [0; 3]);
+        let mut languages = Languages::default();
         for (segment, documents) in self.0.segments.iter().zip(seen) {
             let scored = Bits::new(segment.reader.max_doc(), documents);
             #[cfg(not(feature = "faults"))]
@@ -198,6 +223,9 @@ impl LexicalSearcher {
             let of = faulty(segment, scored);
             let counted = of.counted();
             count += u64::from(counted.len());
+            for document in counted.iter() {
+                languages.insert(segment.chunks.languages.get(document as usize).copied().unwrap_or(u8::MAX));
+            }
             for (length, stored) in lengths.iter_mut().zip(segment.lengths()) {
                 let of = |document: u32| stored.get(document as usize).copied().unwrap_or(0);
                 let length_of = |document| u64::from(FieldNormReader::id_to_fieldnorm(of(document)));
@@ -206,7 +234,7 @@ impl LexicalSearcher {
             known.push((segment.reader.segment_id(), of));
         }
         let norms = scorer::norms(&parameters, count, lengths);
-        LexicalView { segments: known, count, norms, parameters }
+        LexicalView { segments: known, count, languages, norms, parameters }
     }
 
     /// The best `depth` visible chunks for `query`, among those that `accept` takes (typed filters;

@@ -1,8 +1,10 @@
 //! The scorer against a naive one: BM25F over a list of texts in memory that holds the visible chunks
 //! and nothing else. Results must be equal to the bit, however the index came to its state.
 
-use super::scorer::MOST_TERMS;
-use super::{ChunkText, LexicalError, LexicalIndex, Parameters, analysis};
+use super::language::{Language, Languages};
+use super::query::{Group, groups};
+use super::words::identifiers;
+use super::{ChunkText, LexicalError, LexicalIndex, Parameters, analysis, beginning};
 use crate::testing::{ByHash, bits, folder, seeing};
 use crate::{Scored, order};
 use kenward_access::ids::ChunkNo;
@@ -10,39 +12,79 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tantivy::fieldnorm::FieldNormReader;
 
-type Text = [String; 3];
+/// Title, headings, body, and the language.
+#[derive(Debug, Clone)]
+struct Text([String; 3], Option<&'static str>);
 
 /// The oracle. It is given the visible chunks and cannot know of others.
 fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, u64)> {
-    let Parameters { k1, b, weight } = Parameters::default();
-    let terms_of = |text: &str| {
-        let mut terms = Vec::new();
-        analysis::terms(text, |t| terms.push(t.to_owned()));
-        terms
-    };
+    let Parameters { k1, b, weight, identifier } = Parameters::default();
     let stored = |length: usize| {
         u64::from(FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(length as u32)))
     };
-    let fields: BTreeMap<u32, Vec<Vec<String>>> =
-        visible.iter().map(|(n, text)| (*n, text.iter().map(|t| terms_of(t)).collect())).collect();
+    let fields: BTreeMap<u32, Vec<Vec<String>>> = visible
+        .iter()
+        .map(|(n, Text(texts, language))| {
+            let of = |text: &String| {
+                let mut terms = Vec::new();
+                analysis::terms(text, *language, |t| terms.push(t.to_owned()));
+                terms
+            };
+            (*n, texts.iter().map(of).collect())
+        })
+        .collect();
+    let names: BTreeMap<u32, Vec<String>> = visible
+        .iter()
+        .map(|(n, Text(texts, _))| {
+            let mut names = Vec::new();
+            texts.iter().for_each(|text| identifiers(text, |name| names.push(name.to_owned())));
+            (*n, names)
+        })
+        .collect();
+    let mut languages = Languages::default();
+    visible.values().for_each(|Text(_, language)| languages.insert(Language::of(*language) as u8));
     let count = fields.len() as f64;
     let average: Vec<f64> =
         (0..3).map(|f| fields.values().map(|c| stored(c[f].len())).sum::<u64>() as f64 / count).collect();
-    let mut query_terms: BTreeMap<String, u32> = BTreeMap::new();
-    for term in terms_of(query) {
-        if query_terms.contains_key(&term) || query_terms.len() < MOST_TERMS {
-            *query_terms.entry(term).or_insert(0) += 1;
-        }
-    }
+    let norm = |f: usize, length: usize| weight[f] / (1.0 - b[f] + b[f] * stored(length) as f64 / average[f]);
     let mut scores: BTreeMap<u32, f64> = BTreeMap::new();
-    for (term, occurrences) in query_terms {
+    for (group, occurrences) in groups(query, languages) {
+        // What each chunk has of the group, in each field, summed as the formula says.
         let mut having: BTreeMap<u32, f64> = BTreeMap::new();
-        for (chunk, texts) in &fields {
-            for f in 0..3 {
-                let frequency = texts[f].iter().filter(|t| **t == term).count();
-                if frequency > 0 {
-                    let norm = weight[f] / (1.0 - b[f] + b[f] * stored(texts[f].len()) as f64 / average[f]);
-                    *having.entry(*chunk).or_insert(0.0) += norm * frequency as f64;
+        let mut count_in_fields = |times: &dyn Fn(&[String]) -> Vec<usize>| {
+            for (chunk, texts) in &fields {
+                for f in 0..3 {
+                    let times: Vec<usize> = times(&texts[f]).into_iter().filter(|n| *n > 0).collect();
+                    let weighed = times.iter().map(|n| norm(f, texts[f].len()) * *n as f64);
+                    if let Some(sum) = weighed.reduce(|sum, next| sum + next) {
+                        *having.entry(*chunk).or_insert(0.0) += sum;
+                    }
+                }
+            }
+        };
+        let each = |terms: &[String], text: &[String]| {
+            terms.iter().map(|term| text.iter().filter(|t| *t == term).count()).collect::<Vec<_>>()
+        };
+        match &group {
+            Group::Word(stems) => count_in_fields(&|text| each(stems, text)),
+            Group::Beginning(with) => {
+                let all: BTreeSet<&String> = fields.values().flatten().flatten().collect();
+                let begin = all.into_iter().filter(|term| term.starts_with(with)).take(beginning::MOST);
+                let mut terms: BTreeSet<String> = begin.cloned().collect();
+                terms.extend(beginning::stems(with, languages));
+                let terms: Vec<String> = terms.into_iter().collect();
+                count_in_fields(&|text| each(&terms, text));
+            }
+            Group::Phrase(words) => count_in_fields(&|text| {
+                let here = |at: &[String]| at.iter().zip(words).all(|(term, stems)| stems.contains(term));
+                vec![text.windows(words.len()).filter(|at| here(at)).count()]
+            }),
+            Group::Identifier(name) => {
+                for (chunk, names) in &names {
+                    let times = names.iter().filter(|n| *n == name).count();
+                    if times > 0 {
+                        having.insert(*chunk, identifier * times as f64);
+                    }
                 }
             }
         }
@@ -71,12 +113,13 @@ fn found(
 }
 
 fn add(index: &mut LexicalIndex, chunk: u32, text: &Text) {
-    let [title, headings, body] = text;
-    index.add(ChunkText { chunk: ChunkNo(chunk), title, headings, body }).unwrap();
+    let Text([title, headings, body], language) = text;
+    let language = *language;
+    index.add(ChunkText { chunk: ChunkNo(chunk), language, title, headings, body }).unwrap();
 }
 
 fn text(words: &str) -> Text {
-    ["Plan".to_owned(), "Plan\nNights".to_owned(), words.to_owned()]
+    Text(["Plan".to_owned(), "Plan\nNights".to_owned(), words.to_owned()], None)
 }
 
 #[derive(Debug, Clone)]
@@ -100,13 +143,30 @@ fn words(most: usize) -> impl Strategy<Value = String> {
         "ken",
         "東京都",
         "Café",
+        "Häuser",
+        "haus",
+        "values.yaml",
+        "INC-2041",
+        "/etc/ward/plan.conf",
+        "getWardPlan",
     ]);
     prop::collection::vec(word, 0..most).prop_map(|words| words.join(" "))
 }
 
+/// Words, phrases of two or three of them in quotation marks, and beginnings.
+fn query() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => words(4),
+        1 => words(4).prop_map(|words| format!("\"{words}\"")),
+        1 => prop::sample::select(vec!["nig*", "wards*", "haus*", "plan*", "getw*"]).prop_map(str::to_owned),
+    ];
+    prop::collection::vec(part, 1..4).prop_map(|parts| parts.join(" "))
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (0u32..40, words(3), words(4), words(60)).prop_map(|(n, a, b, c)| Step::Put(n, [a, b, c])),
+        12 => (0u32..40, words(3), words(4), words(60), prop::sample::select(vec![None, Some("de"), Some("fr")]))
+            .prop_map(|(n, a, b, c, language)| Step::Put(n, Text([a, b, c], language))),
         3 => (0u32..40).prop_map(Step::Delete),
         3 => Just(Step::Commit),
         1 => Just(Step::Merge),
@@ -119,7 +179,7 @@ proptest! {
     fn equal_to_the_naive_scorer_over_the_visible_however_the_index_came_about(
         steps in prop::collection::vec(step(), 1..60),
         seen in prop::collection::btree_set(0u32..40, 0..40),
-        queries in prop::collection::vec(words(7), 1..5),
+        queries in prop::collection::vec(query(), 1..5),
         depth in 1usize..20,
     ) {
         let folder = folder();
@@ -195,6 +255,43 @@ fn many_blocks_of_postings_are_read_right() {
 }
 
 #[test]
+fn phrases_beginnings_and_identifiers_find_what_they_say() {
+    let folder = folder();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    let all: BTreeMap<u32, Text> = [
+        "the night shift begins at ten",
+        "a shift of the night, and another shift",
+        "configuration of the roster",
+        "see values.yaml, and INC-2041",
+        "values of yaml, 2041",
+    ]
+    .into_iter()
+    .zip(0..)
+    .map(|(words, n)| (n, Text([String::new(), String::new(), words.to_owned()], None)))
+    .collect();
+    all.iter().for_each(|(n, t)| add(&mut index, *n, t));
+    index.commit(1).unwrap();
+    let best =
+        |query: &str| found(&index, 0..9, query, 9).into_iter().map(|(chunk, _)| chunk).collect::<Vec<_>>();
+    assert_eq!(best("\"night shift\""), [0, 1]);
+    assert_eq!(best("configurat*"), [2]);
+    assert_eq!(best("values.yaml")[0], 3);
+    assert_eq!(best("INC-2041")[0], 3);
+}
+
+#[test]
+fn terms_of_hidden_chunks_take_no_visible_ones_place_among_beginnings() {
+    let folder = folder();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    // All hidden terms come before the visible one, and there are more than may be taken.
+    (0..300).for_each(|n| add(&mut index, n, &text(&format!("tide{n:03}q"))));
+    add(&mut index, 300, &text("tidezz"));
+    index.commit(1).unwrap();
+    assert_eq!(found(&index, [300], "tide*", 9).len(), 1);
+    assert_eq!(found(&index, 0..301, "tide*", 400).len(), beginning::MOST);
+}
+
+#[test]
 fn filters_come_before_the_cut_and_change_no_statistic() {
     let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();
@@ -265,7 +362,9 @@ fn long_and_odd_queries_are_bounded_and_answered() {
     all.iter().for_each(|(n, t)| add(&mut index, *n, t));
     index.commit(1).unwrap();
     let long: String = (0..10_000).map(|n| format!("word{n} ")).collect();
-    for query in ["", " ", "the", "🙂", ".*[a-z]", "שלום עולם", "\u{0}\u{202e}ward", &long] {
+    for query in
+        ["", " ", "the", "🙂", ".*[a-z]", "שלום עולם", "\u{0}\u{202e}ward", "\"\" \"ward", "wor*", &long]
+    {
         assert_eq!(found(&index, 0..30, query, 10), naive(&all, query, 10));
     }
     assert!(found(&index, 0..30, &long, 10).len() == 10);

@@ -1,8 +1,9 @@
 //! The one writer of the lexical index. It must never store text: a chunk becomes its number and
 //! its terms.
 
+use super::language::Language;
 use super::snapshot::{LexicalSearcher, SegmentChunks};
-use super::{ChunkText, LexicalError, analysis};
+use super::{ChunkText, LexicalError, analysis, wording};
 use kenward_access::ids::ChunkNo;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -19,22 +20,37 @@ const HEAP: usize = 48_000_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields {
     pub chunk: Field,
+    pub language: Field,
     pub text: [Field; 3],
+    pub identifiers: Field,
+    /// The two halves of a wording.
+    pub wording: [Field; 2],
 }
 
 impl Fields {
     pub(super) const CHUNK: &'static str = "chunk";
+    pub(super) const LANGUAGE: &'static str = "language";
+    pub(super) const WORDING: [&'static str; 2] = ["wording", "wording_2"];
 
     fn schema() -> (Schema, Self) {
         let mut schema = Schema::builder();
         let chunk = schema.add_u64_field(Self::CHUNK, NumericOptions::default().set_fast().set_indexed());
         let indexing = TextFieldIndexing::default()
-            .set_tokenizer(analysis::NAME)
-            .set_index_option(IndexRecordOption::WithFreqs)
+            .set_tokenizer(analysis::WORDS)
+            .set_index_option(IndexRecordOption::WithFreqsAndPositions)
             .set_fieldnorms(true);
         let options = TextOptions::default().set_indexing_options(indexing);
         let text = ["title", "headings", "body"].map(|name| schema.add_text_field(name, options.clone()));
-        (schema.build(), Self { chunk, text })
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(analysis::IDENTIFIERS)
+            .set_index_option(IndexRecordOption::WithFreqs)
+            .set_fieldnorms(false);
+        let options = TextOptions::default().set_indexing_options(indexing);
+        let identifiers = schema.add_text_field("identifiers", options);
+        let language = schema.add_u64_field(Self::LANGUAGE, NumericOptions::default().set_fast());
+        let wording =
+            Self::WORDING.map(|name| schema.add_u64_field(name, NumericOptions::default().set_fast()));
+        (schema.build(), Self { chunk, language, text, identifiers, wording })
     }
 }
 
@@ -76,7 +92,8 @@ impl LexicalIndex {
         if index.schema() != schema {
             return Err(tantivy::TantivyError::SchemaError("the index was built by other rules".to_owned()));
         }
-        index.tokenizers().register(analysis::NAME, analysis::Analyzer);
+        index.tokenizers().register(analysis::WORDS, analysis::Words);
+        index.tokenizers().register(analysis::IDENTIFIERS, analysis::Identifiers);
         let position = match index.load_metas()?.payload {
             None => 0,
             Some(payload) => payload.parse().map_err(|_| {
@@ -121,8 +138,15 @@ impl LexicalIndex {
         let fields = self.fields;
         let mut document = TantivyDocument::default();
         document.add_u64(fields.chunk, u64::from(chunk.chunk.0));
+        let language = Language::of(chunk.language);
+        document.add_u64(fields.language, language as u64);
+        let (first, second) = wording::of(chunk.body);
+        for (field, half) in fields.wording.into_iter().zip([first, second]) {
+            document.add_u64(field, half);
+        }
         for (field, text) in fields.text.into_iter().zip([chunk.title, chunk.headings, chunk.body]) {
-            document.add_text(field, text);
+            document.add_text(field, analysis::marked(text, language));
+            document.add_text(fields.identifiers, text);
         }
         let added = self.writer().and_then(|writer| writer.add_document(document));
         if let Err(source) = added {

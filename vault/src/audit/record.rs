@@ -104,7 +104,7 @@ pub(crate) struct Policy {
     pub(crate) model: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Returned {
     pub(crate) document: String,
     #[serde(skip_serializing_if = "Option::is_none")]

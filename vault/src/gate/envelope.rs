@@ -29,8 +29,13 @@ pub(crate) struct Passage {
     pub(crate) title: String,
     pub(crate) url: String,
     pub(crate) text: String,
+    /// Where words of the query stand, in Unicode scalars of the text without boundary lines and marks.
+    pub(crate) highlights: Vec<(u32, u32)>,
     pub(crate) rank: u64,
     pub(crate) relevance: &'static str,
+    /// Cites of passages of other documents with the same words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) copies: Vec<String>,
     pub(crate) provenance: Provenance,
     pub(crate) trust: Trust,
     pub(crate) sensitivity: Option<String>,

@@ -3,6 +3,7 @@
 
 mod ask;
 mod budget;
+mod candidates;
 mod complete;
 mod errors;
 mod fetch;
@@ -135,13 +136,27 @@ impl KnowledgeBase {
     /// # Errors
     /// [`AnswerError`].
     pub fn answer_to(&self, caller: &Caller, question: &Question) -> Result<Disclosure, AnswerError> {
-        if !question.tools().iter().all(|tool| caller.limits().tools.holds(tool)) {
-            return Err(self.refuse(
-                caller,
-                &ask::Asking::of_another_tool(question),
-                errors::not_for_this_agent(),
-            ));
+        if question.tools().iter().all(|tool| caller.limits().tools.holds(tool)) {
+            return self.answered(caller, question);
         }
+        match question {
+            Question::Search(_)
+            | Question::Fetch(_)
+            | Question::ListSources(_)
+            | Question::ListDocuments(_)
+            | Question::VerifyQuote(_) => {
+                let asking = ask::Asking::of_another_tool(question);
+                Err(self.refuse(caller, &asking, errors::not_for_this_agent()))
+            }
+            // What is no tool is there for everybody, and holds nothing for who may not have it.
+            Question::ReadResource { .. }
+            | Question::ListResources { .. }
+            | Question::Complete { .. }
+            | Question::WhichDocument { .. } => self.answered(&caller.seeing_nothing(), question),
+        }
+    }
+
+    fn answered(&self, caller: &Caller, question: &Question) -> Result<Disclosure, AnswerError> {
         match question {
             Question::Search(request) => self.search(caller, request),
             Question::Fetch(request) => self.fetch(caller, request),

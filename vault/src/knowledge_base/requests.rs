@@ -49,6 +49,9 @@ pub enum Mode {
 pub struct SearchRequest {
     /// The question, 1 to 4,000 characters after trimming.
     pub query: String,
+    /// At most 4 other phrasings of it, each like it. A passage's place follows from the mean over all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// 1 to 40, default 8. Wide, so that a silly number is our error and not the parser's.
     pub limit: Option<i64>,
     /// From an earlier answer to the same request.

@@ -1,37 +1,35 @@
-//! Search: two lists of fixed depth over the caller's visible chunks, fused, at most two passages of a
-//! document, a page of them read under the gate. Nothing here looks at anything but visible chunks.
+//! Search: a page of the ordered [`candidates`], read under the gate and rendered. Nothing here looks at anything but
+//! visible chunks.
 
 use super::ask::{Asking, Attempt};
 use super::budget::{self, Budget};
+use super::candidates::{self, Candidate, Phrasing};
 use super::filters::{self, Parsed};
 use super::{KnowledgeBase, Mode, SearchRequest, errors};
 use crate::audit::Returned;
-use crate::error::{AnswerError, VaultError};
+use crate::error::AnswerError;
 use crate::gate::envelope::{Labels, Passage, SearchAnswer, links};
 use crate::gate::fence::Boundary;
 use crate::gate::{Disclosure, Shown, Stop};
-use crate::published::{ChunkMeta, ContentImage, DocMeta};
 use kenward_access::caller::Caller;
-use kenward_access::ids::{ChunkNo, DocNo, TieKey};
-use kenward_indexes::embedding::Embedder;
-use kenward_indexes::fusion::{Weights, fuse};
-use kenward_indexes::{Scored, TieOrder};
+use kenward_access::ids::TieKey;
+use kenward_indexes::lexical::highlights;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Depth of each list, whatever the limit: the order must not change between pages.
-const DEPTH: usize = 400;
 /// Most results over all pages.
 const MOST: u32 = 200;
 const DEFAULT_LIMIT: i64 = 8;
 const LONGEST_QUERY: usize = 4000;
-const PER_DOCUMENT: usize = 2;
+/// Other phrasings of a question, besides the first.
+const MOST_PHRASINGS: usize = 4;
+/// Stretches of a passage that are shown to be words of the query.
+const MOST_HIGHLIGHTS: usize = 16;
 /// What the notice says of a page that ends before its limit.
 const CUT: &str =
     " More would make this answer too long: go on with `next_cursor`, or read one document with `fetch`.";
 /// Bands of the fused value; the tool's description says them.
-const HIGH: f64 = 0.75;
+const HIGH: f64 = 0.7;
 const MEDIUM: f64 = 0.45;
 
 pub(super) fn search(
@@ -41,6 +39,9 @@ pub(super) fn search(
 ) -> Result<Disclosure, AnswerError> {
     let mut named = filters::named(&request.filters);
     named.insert("mode", format!("{:?}", request.mode).to_lowercase());
+    for (name, phrasing) in ["also", "also_2", "also_3", "also_4"].into_iter().zip(&request.also) {
+        named.insert(name, phrasing.trim().to_owned());
+    }
     let question = Asking {
         tool: "search",
         text: request.query.trim().to_owned(),
@@ -52,22 +53,12 @@ pub(super) fn search(
     kb.answer(caller, &question, |attempt| plan.run(attempt))
 }
 
-/// A valid search, its query embedded once for all attempts.
+/// A valid search, its phrasings embedded once for all attempts.
 struct Plan {
-    query: String,
+    phrasings: Vec<Phrasing>,
     limit: usize,
     filters: Parsed,
     lexical: bool,
-    vector: Option<(Vec<f32>, Arc<dyn Embedder>)>,
-}
-
-/// A candidate with its place in the order.
-struct Candidate<'a> {
-    chunk: ChunkNo,
-    meta: ChunkMeta,
-    document: &'a Arc<DocMeta>,
-    score: f64,
-    tie: TieKey,
 }
 
 /// A passage that was read.
@@ -75,6 +66,8 @@ struct Found<'a> {
     candidate: Candidate<'a>,
     labels: Labels,
     shown: Shown,
+    copies: Vec<String>,
+    highlights: Vec<(u32, u32)>,
 }
 
 /// A page of results.
@@ -91,21 +84,16 @@ struct Page<'a> {
 impl Plan {
     fn of(kb: &KnowledgeBase, request: &SearchRequest) -> Result<Self, AnswerError> {
         kb.not_before(request.not_before.as_deref())?;
-        let query = request.query.trim().to_owned();
-        if query.is_empty() {
+        let mut texts = vec![valid("query", &request.query)?];
+        if request.also.len() > MOST_PHRASINGS {
             return Err(errors::argument(
-                "query",
-                "`query` is empty",
-                "say what to look for, such as {\"query\": \"when are expense reports due?\"}",
+                "also",
+                format!("`also` holds {} phrasings; at most {MOST_PHRASINGS} are taken", request.also.len()),
+                "keep those that differ most from `query`",
             ));
         }
-        let length = query.chars().count();
-        if length > LONGEST_QUERY {
-            return Err(errors::argument(
-                "query",
-                format!("`query` has {length} characters; at most {LONGEST_QUERY} are taken"),
-                "ask for one thing in a sentence or a few words",
-            ));
+        for phrasing in &request.also {
+            texts.push(valid("also", phrasing)?);
         }
         let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
         let limit = usize::try_from(limit).ok().filter(|n| (1..=40).contains(n)).ok_or_else(|| {
@@ -117,8 +105,8 @@ impl Plan {
         })?;
         let filters = Parsed::of(&request.filters, "filters.")?;
         let embedder = kb.core.published.load().vectors.as_ref().map(|v| Arc::clone(&v.embedder));
-        let vector = match (request.mode, embedder) {
-            (Mode::Lexical, _) | (Mode::Hybrid, None) => None,
+        let embedder = match (request.mode, embedder) {
+            (Mode::Lexical, _) => None,
             (Mode::Semantic, None) => {
                 return Err(errors::argument(
                     "mode",
@@ -126,15 +114,15 @@ impl Plan {
                     "use `lexical`, or leave `mode` out",
                 ));
             }
-            (Mode::Hybrid | Mode::Semantic, Some(embedder)) => {
-                Some((embedded(&query, embedder.as_ref())?, embedder))
-            }
+            (Mode::Hybrid | Mode::Semantic, embedder) => embedder,
         };
-        Ok(Self { query, limit, filters, lexical: request.mode != Mode::Semantic, vector })
+        let phrasings = texts.into_iter().map(|text| Phrasing::of(text, embedder.as_ref()));
+        let phrasings = phrasings.collect::<Result<_, _>>()?;
+        Ok(Self { phrasings, limit, filters, lexical: request.mode != Mode::Semantic })
     }
 
     fn run(&self, attempt: &Attempt<'_>) -> Result<SearchAnswer, Stop> {
-        let image = &attempt.gate.pin.published.image;
+        let words = self.phrasings.iter().map(Phrasing::text).collect::<Vec<_>>().join("\n");
         let last = attempt.last()?;
         let (behind, given) = match last.as_deref() {
             None => (None, 0),
@@ -142,8 +130,7 @@ impl Plan {
                 Position::read(key).map(|p| (Some(p), p.given)).ok_or_else(|| Stop::Told(errors::cursor()))?
             }
         };
-        let fused = self.candidates(attempt)?;
-        let mut candidates = at_most_two(image, &fused);
+        let mut candidates = candidates::candidates(attempt, &self.phrasings, self.lexical, &self.filters)?;
         if let Some(behind) = behind {
             candidates.retain(|c| behind.before(c));
         }
@@ -156,7 +143,7 @@ impl Plan {
         while page.found.len() < take {
             let Some(candidate) = rest.peek() else { break };
             let rank = page.given + page.found.len() as u64 + 1;
-            let Some(read) = read(attempt, candidate)? else {
+            let Some(read) = read(attempt, candidate, &words)? else {
                 page.left_out += 1;
                 rest.next();
                 continue;
@@ -167,7 +154,9 @@ impl Plan {
             }
             note(attempt, candidate, &read, rank);
             let Some(candidate) = rest.next() else { break };
-            page.found.push(Found { candidate, labels: read.labels, shown: read.shown });
+            let copies = read.copies.into_iter().map(|(cite, _)| cite).collect();
+            let Read { labels, shown, highlights, .. } = read;
+            page.found.push(Found { candidate, labels, shown, copies, highlights });
         }
         let more = rest.next().is_some() && (room > take || page.cut);
         let next_cursor = match page.found.last() {
@@ -179,63 +168,28 @@ impl Plan {
         };
         Ok(render(attempt, page, next_cursor))
     }
+}
 
-    fn candidates(&self, attempt: &Attempt<'_>) -> Result<Vec<Scored>, Stop> {
-        let published = &attempt.gate.pin.published;
-        let image = &published.image;
-        let (visible, view) = attempt.gate.core.views.of(attempt.gate)?;
-        let document = |chunk: ChunkNo| image.documents.get(&image.chunks.get(&chunk)?.doc);
-        let accept = |chunk: ChunkNo| {
-            self.filters.is_empty() || document(chunk).is_some_and(|d| self.filters.takes(attempt.gate, d))
+/// A text to search by.
+fn valid(field: &'static str, text: &str) -> Result<String, AnswerError> {
+    let text = text.trim();
+    if text.is_empty() {
+        let hint = match field {
+            "query" => "say what to look for, such as {\"query\": \"when are expense reports due?\"}",
+            _ => "leave empty phrasings out",
         };
-        let lexical = if self.lexical {
-            let found = published.lexical.search(&self.query, visible.clone(), &view, &accept, DEPTH, image);
-            found.map_err(VaultError::from)?
-        } else {
-            Vec::new()
-        };
-        let (vector, weights) = match (&self.vector, &published.vectors) {
-            (Some((query, by)), Some(vectors)) => {
-                let weights =
-                    if self.lexical { Weights::default() } else { Weights { lexical: 0.0, vector: 1.0 } };
-                // INVARIANT: a query is held against vectors of its own space. Those that this attempt has pinned
-                // may be of another one than when the request came.
-                let again = (by.space() != vectors.embedder.space())
-                    .then(|| embedded(&self.query, vectors.embedder.as_ref()))
-                    .transpose()
-                    .map_err(Stop::Told)?;
-                let query = again.as_ref().unwrap_or(query);
-                let found = vectors.snapshot.search(query, visible, &accept, DEPTH, image);
-                (found.map_err(VaultError::from)?, weights)
-            }
-            _ => (Vec::new(), Weights { lexical: 1.0, vector: 0.0 }),
-        };
-        Ok(fuse(&lexical, &vector, weights, image))
+        let message = if field == "query" { "`query` is empty" } else { "a phrasing in `also` is empty" };
+        return Err(errors::argument(field, message, hint));
     }
-}
-
-/// The query's vector.
-fn embedded(query: &str, embedder: &dyn Embedder) -> Result<Vec<f32>, AnswerError> {
-    let embedded = embedder.embed(&[query]).map_err(|error| {
-        tracing::error!(%error, "a query could not be embedded");
-        errors::embedding_failed()
-    })?;
-    embedded.into_iter().next().ok_or_else(errors::embedding_failed)
-}
-
-/// The candidates in their order, without the third and further passages of a document.
-fn at_most_two<'a>(image: &'a ContentImage, fused: &[Scored]) -> Vec<Candidate<'a>> {
-    let mut of_document: HashMap<DocNo, usize> = HashMap::new();
-    let candidates = fused.iter().filter_map(|scored| {
-        let meta = *image.chunks.get(&scored.chunk)?;
-        let document = image.documents.get(&meta.doc)?;
-        let tie = image.tie(scored.chunk)?;
-        let n = of_document.entry(meta.doc).or_default();
-        *n += 1;
-        let keep = *n <= PER_DOCUMENT;
-        keep.then_some(Candidate { chunk: scored.chunk, meta, document, score: scored.score, tie })
-    });
-    candidates.collect()
+    let length = text.chars().count();
+    if length > LONGEST_QUERY {
+        return Err(errors::argument(
+            field,
+            format!("`{field}` has {length} characters; at most {LONGEST_QUERY} are taken"),
+            "ask for one thing in a sentence or a few words",
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// A passage that was opened and read.
@@ -243,16 +197,34 @@ struct Read {
     labels: Labels,
     shown: Shown,
     class: u32,
+    /// Cites of passages of other documents with the same words, and what is recorded of them.
+    copies: Vec<(String, Returned)>,
+    highlights: Vec<(u32, u32)>,
 }
 
 /// Opens and reads one passage; `None` if its text is lost or damaged.
-fn read(attempt: &Attempt<'_>, candidate: &Candidate<'_>) -> Result<Option<Read>, Stop> {
+fn read(attempt: &Attempt<'_>, candidate: &Candidate<'_>, words: &str) -> Result<Option<Read>, Stop> {
     let gate = attempt.gate;
     let opened = gate.open(candidate.document.no)?;
     let (start, end) = candidate.meta.span;
     let shown = gate.read(&opened, candidate.document, start..end, Some(candidate.chunk))?;
     let labels = Labels::of(gate, candidate.document);
-    Ok(shown.map(|shown| Read { labels, shown, class: opened.class.0 }))
+    let mut copies = Vec::with_capacity(candidate.copies.len());
+    for (meta, document) in &candidate.copies {
+        let class = gate.open(document.no)?.class.0;
+        let id = Labels::of(gate, document).id;
+        let cite = format!("{id}#{}@{}", meta.ordinal, document.version);
+        let version = document.version.to_string();
+        copies.push((
+            cite,
+            Returned { document: id, chunk: Some(meta.ordinal), version, rank: 0, class, span: None },
+        ));
+    }
+    Ok(shown.map(|shown| {
+        let language = candidate.document.language.as_deref();
+        let highlights = highlights(words, &shown.text, language, MOST_HIGHLIGHTS);
+        Read { labels, shown, class: opened.class.0, copies, highlights }
+    }))
 }
 
 /// Bytes that a result takes; a little more where its parts cannot be known yet.
@@ -263,6 +235,8 @@ fn size(read: &Read) -> usize {
         + budget::fenced(&read.shown.text)
         + budget::size(&lines)
         + budget::size(&read.shown.details.flags)
+        + budget::size(&read.highlights)
+        + read.copies.iter().map(|(cite, _)| cite.len() + 4).sum::<usize>()
         + budget::size(&links(&read.shown))
 }
 
@@ -276,6 +250,9 @@ fn note(attempt: &Attempt<'_>, candidate: &Candidate<'_>, read: &Read, rank: u64
         class: read.class,
         span: None,
     });
+    for (_, copy) in &read.copies {
+        attempt.gate.leaves(Returned { rank, ..copy.clone() });
+    }
 }
 
 fn render(attempt: &Attempt<'_>, page: Page<'_>, next_cursor: Option<String>) -> SearchAnswer {
@@ -309,28 +286,32 @@ fn render(attempt: &Attempt<'_>, page: Page<'_>, next_cursor: Option<String>) ->
         page.found.len(),
         boundary.text()
     );
-    let results = (page.given + 1..).zip(page.found).map(|(rank, Found { candidate, labels, shown })| {
-        let document = candidate.document;
-        let ordinal = candidate.meta.ordinal;
-        Passage {
-            cite: format!("{}#{ordinal}@{}", labels.id, document.version),
-            text: boundary.fence(&shown.text),
-            rank,
-            relevance: relevance(candidate.score),
-            provenance: labels.provenance(
-                document,
-                candidate.meta.span,
-                candidate.meta.page,
-                shown.headings.clone(),
-            ),
-            trust: labels.trust(&shown.details),
-            sensitivity: gate.core.sensitivity(&gate.pin.published, &gate.pin.rights, document),
-            links: links(&shown),
-            id: labels.id,
-            title: labels.title,
-            url: labels.url,
-        }
-    });
+    let results = (page.given + 1..).zip(page.found).map(
+        |(rank, Found { candidate, labels, shown, copies, highlights })| {
+            let document = candidate.document;
+            let ordinal = candidate.meta.ordinal;
+            Passage {
+                cite: format!("{}#{ordinal}@{}", labels.id, document.version),
+                text: boundary.fence(&shown.text),
+                highlights,
+                rank,
+                relevance: relevance(candidate.best),
+                copies,
+                provenance: labels.provenance(
+                    document,
+                    candidate.meta.span,
+                    candidate.meta.page,
+                    shown.headings.clone(),
+                ),
+                trust: labels.trust(&shown.details),
+                sensitivity: gate.core.sensitivity(&gate.pin.published, &gate.pin.rights, document),
+                links: links(&shown),
+                id: labels.id,
+                title: labels.title,
+                url: labels.url,
+            }
+        },
+    );
     SearchAnswer { notice, results: results.collect(), next_cursor, receipt }
 }
 

@@ -77,9 +77,14 @@ pub(super) fn watch(
         limit: None,
         cursor: None,
     };
-    if !watch.tools().all(|tool| caller.limits().tools.holds(tool)) {
-        return Err(kb.refuse(caller, &asking, errors::not_for_this_agent()));
-    }
+    // Whoever may not ask for it hears nothing of it, like of what is not there.
+    let nothing;
+    let caller = if watch.tools().all(|tool| caller.limits().tools.holds(tool)) {
+        caller
+    } else {
+        nothing = caller.seeing_nothing();
+        &nothing
+    };
     if watch.uris.len() > MOST_WATCHED || watch.uris.iter().any(|uri| uri.len() > LONGEST_WATCHED) {
         return Err(kb.refuse(caller, &asking, errors::too_many_watched()));
     }

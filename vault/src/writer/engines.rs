@@ -329,6 +329,7 @@ impl Engines {
             let Some(body) = whole(reader.span(chunk.span.0..chunk.span.1))? else { continue };
             let text = ChunkText {
                 chunk: chunk.no,
+                language: found.language.as_deref(),
                 title: &found.title,
                 headings: &chunk.headings.join("\n"),
                 body: expose_for_indexing(&body),

@@ -8,6 +8,8 @@ use rusqlite::OptionalExtension;
 /// What the lexical engine is told of a version.
 pub(crate) struct Indexable {
     pub(crate) title: String,
+    /// ISO 639-1, if it could be told.
+    pub(crate) language: Option<String>,
     pub(crate) text: String,
     pub(crate) chunks: Vec<IndexableChunk>,
 }
@@ -25,10 +27,12 @@ pub(crate) struct IndexableChunk {
 /// A version as the engines index it; `None` if it is retired or gone.
 pub(crate) fn indexable(readers: &Readers, row: i64) -> Result<Option<Indexable>, VaultError> {
     let found = readers.with("reading a version", |c| {
-        let Some((title, text)) = c
-            .query_row("SELECT title, text FROM versions WHERE no = ?1 AND state <> 2", [row], |r| {
-                Ok((r.get(0)?, r.get(1)?))
-            })
+        let Some((title, text, language)) = c
+            .query_row(
+                "SELECT title, text, language FROM versions WHERE no = ?1 AND state <> 2",
+                [row],
+                |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
+            )
             .optional()?
         else {
             return Ok(None);
@@ -37,9 +41,9 @@ pub(crate) fn indexable(readers: &Readers, row: i64) -> Result<Option<Indexable>
             .prepare("SELECT no, start, stop, body, headings FROM chunks WHERE version = ?1 ORDER BY no")?
             .query_map([row], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Some((title, text, chunks)))
+        Ok(Some((title, text, language, chunks)))
     })?;
-    let Some((title, text, rows)) = found else { return Ok(None) };
+    let Some((title, text, language, rows)) = found else { return Ok(None) };
     let chunks = rows
         .into_iter()
         .map(|(no, start, stop, body, headings)| {
@@ -47,7 +51,7 @@ pub(crate) fn indexable(readers: &Readers, row: i64) -> Result<Option<Indexable>
             Ok(IndexableChunk { no, span: (start, stop), body: body.max(start).min(stop), headings })
         })
         .collect::<Result<_, VaultError>>()?;
-    Ok(Some(Indexable { title, text, chunks }))
+    Ok(Some(Indexable { title, text, language, chunks }))
 }
 
 /// Rows of all versions that an engine knew before what the outbox holds, for building it anew:

@@ -16,6 +16,7 @@ fn an_answer_has_the_shape_that_was_promised_and_its_record() {
         "title",
         "url",
         "text",
+        "highlights",
         "rank",
         "relevance",
         "provenance",
@@ -24,6 +25,8 @@ fn an_answer_has_the_shape_that_was_promised_and_its_record() {
         "links",
     ];
     assert_eq!(keys, expected);
+    // "Harbor dues are paid on the fifth."
+    assert_eq!(first["highlights"], serde_json::json!([[0, 6], [7, 11], [12, 15], [16, 20]]));
     assert_eq!(first["rank"], 1);
     assert_eq!(first["relevance"], "high");
     assert_eq!(first["title"], "About dues.md");
@@ -58,17 +61,83 @@ fn an_answer_has_the_shape_that_was_promised_and_its_record() {
 
 #[test]
 fn no_document_takes_more_than_two_places_of_a_page() {
-    let long = "The quillfeather dues of the harbor.\n";
+    let lines: Vec<String> = (0..5).map(|n| format!("The quillfeather dues of harbor {n}.\n")).collect();
     let world = world(HANDBOOK);
     let source = world.vault.sources().unwrap()[0].0;
-    let text = long.repeat(5);
-    let spans = (0..5).map(|n| (n * long.len(), (n + 1) * long.len()));
+    let text = lines.concat();
+    let spans = (0..5).map(|n| (n * lines[0].len(), (n + 1) * lines[0].len()));
     let mut run = world.vault.begin_run(&by(), source).unwrap();
     run.put(document_of("long.md", "everyone", &text, spans)).unwrap();
     run.publish().unwrap();
     let answer = world.search("omar", "quillfeather dues");
     let titles = answer["results"].as_array().unwrap().iter().map(|result| &result["title"]);
     assert_eq!(titles.filter(|title| **title == "About long.md").count(), 2, "{answer}");
+}
+
+#[test]
+fn copies_of_one_wording_take_one_place_and_are_named() {
+    let same = "The quillfeather dues are paid twice a year.";
+    let other = "The quillfeather dues are not paid twice a year.";
+    let world = world(&[
+        ("one.md", "everyone", same),
+        ("two.md", "everyone", &same.to_uppercase()),
+        ("secret.md", "user:dana", same),
+        ("other.md", "everyone", other),
+    ]);
+    let told = |handle: &str| {
+        let answer = world.search(handle, "quillfeather dues");
+        let results = answer["results"].as_array().unwrap().clone();
+        assert_eq!(results.len(), 2, "{answer}");
+        let cites = |result: &Value| -> Vec<String> {
+            let copies = result["copies"].as_array().cloned().unwrap_or_default();
+            copies.iter().chain([&result["cite"]]).map(|cite| cite.as_str().unwrap().to_owned()).collect()
+        };
+        let mut all: Vec<String> = results.iter().flat_map(cites).collect();
+        all.sort();
+        let seen = |path: &str| {
+            let id = world.uri(path).replace("kb://document/", "");
+            all.iter().any(|cite| cite.starts_with(&id))
+        };
+        ["one.md", "two.md", "secret.md", "other.md"].map(seen)
+    };
+    assert_eq!(told("dana"), [true; 4]);
+    assert_eq!(
+        told("omar"),
+        [true, true, false, true],
+        "a copy that omar may not see is in nothing that he gets"
+    );
+}
+
+#[test]
+fn further_phrasings_count_as_much_as_the_first() {
+    let world = world(&[
+        ("fee.md", "everyone", "The berth fee of the quay."),
+        ("rent.md", "everyone", "What a mooring costs by night."),
+        ("both.md", "everyone", "The berth fee and what a mooring costs."),
+    ]);
+    let ask = |query: &str, also: &[&str]| {
+        let also = also.iter().map(|text| (*text).to_owned()).collect();
+        let request = SearchRequest { also, mode: Mode::Lexical, ..asking(query) };
+        world.put(&Question::Search(request), "omar")
+    };
+    let first = |answer: &Value| answer["results"][0]["title"].as_str().unwrap().to_owned();
+    assert_eq!(first(&ask("berth fee quay", &[]).unwrap()), "About fee.md");
+    assert_eq!(first(&ask("mooring night", &[]).unwrap()), "About rent.md");
+    let both = ask("berth fee", &["mooring costs"]).unwrap();
+    assert_eq!(first(&both), "About both.md");
+    let reversed = ask("mooring costs", &["berth fee"]).unwrap();
+    let titles = |answer: &Value| {
+        let results = answer["results"].as_array().unwrap();
+        results.iter().map(|result| result["title"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(&both), titles(&reversed));
+    for (also, message) in [
+        (vec!["a", "b", "c", "d", "e"], "`also` holds 5 phrasings; at most 4 are taken"),
+        (vec![" "], "a phrasing in `also` is empty"),
+    ] {
+        let error = ask("fee", &also).unwrap_err();
+        assert_eq!((error.field.as_deref(), error.message.as_str()), (Some("also"), message));
+    }
 }
 
 #[test]

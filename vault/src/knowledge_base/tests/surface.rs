@@ -5,11 +5,11 @@ use super::*;
 use crate::knowledge_base::{Completed, Seen, VerifyQuoteRequest, Watch};
 
 impl World {
-    fn put(&self, question: &Question, handle: &str) -> Result<Value, AnswerError> {
+    pub(super) fn put(&self, question: &Question, handle: &str) -> Result<Value, AnswerError> {
         self.vault.knowledge_base().answer_to(&self.caller(handle), question).map(json)
     }
 
-    fn uri(&self, path: &str) -> String {
+    pub(super) fn uri(&self, path: &str) -> String {
         let request = ListDocumentsRequest { path: Some(path.to_owned()), ..ListDocumentsRequest::default() };
         let rows = self.put(&Question::ListDocuments(request), "dana").unwrap();
         rows["documents"][0]["uri"].as_str().unwrap().to_owned()
@@ -90,7 +90,8 @@ fn a_quote_is_found_wherever_it_stands_in_a_long_document() {
 #[test]
 fn an_answer_stays_short_and_says_how_to_go_on() {
     let long = "港口的规则很多。".repeat(6_000);
-    let texts: Vec<String> = (0..60).map(|n| format!("harbor {n} {}\n", "rule ".repeat(500))).collect();
+    let texts: Vec<String> =
+        (0..60).map(|n| format!("harbor {n} {}\n", format!("rule {n} ").repeat(320))).collect();
     let names: Vec<String> = (0..60).map(|n| format!("d{n}.md")).collect();
     let mut documents: Vec<(&str, &str, &str)> = vec![("long.md", "everyone", &long)];
     documents.extend(names.iter().zip(&texts).map(|(name, text)| (name.as_str(), "everyone", text.as_str())));
@@ -215,9 +216,11 @@ fn only_what_changed_for_the_watcher_is_told_and_recorded() {
     let (omar, told) = look("omar", None);
     assert!(told.is_none(), "the first look tells nothing");
     let (dana, _) = look("dana", None);
-    let records = world.log().len();
+    // The log may say that time went on; what is counted is answers.
+    let answers = || world.log().iter().filter(|record| record["kind"] == "answer").count();
+    let records = answers();
     assert!(look("omar", Some(&omar)).1.is_none());
-    assert_eq!(world.log().len(), records, "nothing left, nothing is recorded");
+    assert_eq!(answers(), records, "nothing left, nothing is recorded");
 
     // A hidden document changes, for omar; for dana it is one of hers.
     let mut changed = HANDBOOK.to_vec();
