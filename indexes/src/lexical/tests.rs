@@ -292,6 +292,26 @@ fn terms_of_hidden_chunks_take_no_visible_ones_place_among_beginnings() {
 }
 
 #[test]
+fn a_query_is_read_in_the_languages_of_visible_chunks_alone() {
+    let folder = folder();
+    let mut index = LexicalIndex::open(folder.path()).unwrap();
+    for (n, language) in (0..).zip([None, Some("de"), Some("fr"), Some("tlh")]) {
+        add(&mut index, n, &Text([String::new(), String::new(), "Häuser".to_owned()], language));
+    }
+    index.commit(1).unwrap();
+    let searcher = index.searcher().unwrap();
+    let of = |seen: &[u32]| {
+        seeing(seen.iter().copied(), [], |visible| searcher.view(&visible).unwrap().languages)
+            .iter()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[]), [Language::English]);
+    assert_eq!(of(&[0, 3]), [Language::English]);
+    assert_eq!(of(&[0, 1]), [Language::English, Language::German]);
+    assert_eq!(of(&[0, 1, 2]), [Language::English, Language::German, Language::French]);
+}
+
+#[test]
 fn filters_come_before_the_cut_and_change_no_statistic() {
     let folder = folder();
     let mut index = LexicalIndex::open(folder.path()).unwrap();

@@ -35,6 +35,8 @@ mod tests {
         ] {
             assert_ne!(one, of(other), "{other}");
         }
+        assert_ne!(of("set up"), of("setup"));
+        assert_ne!(of("one two"), of("two one"));
         assert_eq!(of(" … "), (0, 0));
     }
 }
