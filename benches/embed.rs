@@ -2,7 +2,7 @@
 //! fastembed with its defaults, on the same texts in the same run?
 //!
 //! `cargo bench --workspace --bench embed`; writes `target/bench/embed.json` and `.svg`. Needs both models in the cache
-//! (`kenward models pull`); `KENWARD_PYTHON` names a python3 that has `fastembed` for the peer. `KENWARD_TEXTS`
+//! (`kenward models pull`); the peer is what `benches/peers/setup.sh` made, or `KENWARD_PYTHON`. `KENWARD_TEXTS`
 //! changes the number of texts (2,000).
 
 #![allow(
@@ -18,7 +18,6 @@
 mod support;
 
 use kenward_indexes::embedding::{self, Embedder, Sizer};
-use kenward_indexes::models::{self, Artifact};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -41,12 +40,7 @@ fn main() {
         eprintln!("no evaluation folder: nothing is measured (set KENWARD_EVAL)");
         return;
     };
-    let cache = models::cache_dir();
-    let here = |artifact| models::installed(&cache, artifact);
-    let (Some(model), Some(library)) = (here(Artifact::MiniLm), here(Artifact::OnnxRuntime)) else {
-        eprintln!("no model: nothing is measured (run `kenward models pull`)");
-        return;
-    };
+    let Some((model, library)) = support::model::installed() else { return };
     let engines = [embedding::fastembed(&model, &library).unwrap(), embedding::builtin(&model).unwrap()];
     let texts = texts(&eval, &engines[1]);
     let tokens: usize = texts.iter().map(|text| engines[1].count_tokens(text).min(256)).sum();
@@ -154,19 +148,11 @@ fn lowest(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
 /// Python's fastembed as its users have it: its own batches, threads and ONNX Runtime, on the same graph and weights.
 /// It agrees or not over those texts that are `short`.
 fn python(model: &Path, texts: &[String], reference: &[Vec<f32>], short: &[bool]) -> Vec<Measured> {
-    let Some(python) = std::env::var_os("KENWARD_PYTHON") else {
-        eprintln!("no peer: KENWARD_PYTHON names no python3 with fastembed");
-        return Vec::new();
-    };
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("model.onnx"), embedding::onnx_graph(model).unwrap()).unwrap();
-    for file in std::fs::read_dir(model).unwrap() {
-        let path = file.unwrap().path();
-        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
-    }
+    let Some(python) = support::peer::python() else { return Vec::new() };
+    let folder = support::model::for_python(model);
     let list = folder.path().join("texts.json");
     std::fs::write(&list, serde_json::to_string(texts).unwrap()).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/fastembed_peer.py");
+    let script = support::peer::script("fastembed_peer.py");
     let mut measured = Vec::new();
     for cores in [1, 2] {
         let output = Command::new(&python)

@@ -22,7 +22,6 @@ use kenward_indexes::Scored;
 use kenward_indexes::embedding::{self, Embedder, Sizer};
 use kenward_indexes::fusion::{Weights, fuse};
 use kenward_indexes::lexical::Parameters;
-use kenward_indexes::models::{self, Artifact};
 use kenward_indexes::vector::open_flat;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,12 +47,7 @@ fn main() {
         eprintln!("no evaluation folder: nothing is measured (set KENWARD_EVAL)");
         return;
     };
-    let cache = models::cache_dir();
-    let here = |artifact| models::installed(&cache, artifact);
-    let (Some(model), Some(library)) = (here(Artifact::MiniLm), here(Artifact::OnnxRuntime)) else {
-        eprintln!("no model: nothing is measured (run `kenward models pull`)");
-        return;
-    };
+    let Some((model, library)) = support::model::installed() else { return };
     let embedder = embedding::fastembed(&model, &library).unwrap();
     let collections: Vec<(Collection, Lists)> = collections::all(&eval)
         .into_iter()
@@ -91,8 +85,12 @@ fn main() {
     let json = serde_json::json!({ "bench": "hybrid", "depth": DEPTH, "collections": json });
     std::fs::write(support::results().join("hybrid.json"), serde_json::to_string_pretty(&json).unwrap())
         .unwrap();
-    let svg =
-        bars::draw("What ranks best", "nDCG@10 on the development collections; higher is better", &drawn);
+    let svg = bars::draw_linear(
+        "What ranks best",
+        "nDCG@10 on the development collections; higher is better",
+        1.0,
+        &drawn,
+    );
     std::fs::write(support::results().join("hybrid.svg"), svg).unwrap();
     if std::env::var_os("KENWARD_SWEEP").is_some() {
         sweep(&collections);

@@ -15,13 +15,14 @@
     reason = "a bench: it stops loudly and prints what it measured"
 )]
 
+#[path = "support/reading.rs"]
+mod reading;
 mod support;
 
 use kenward_access::ids::ChunkNo;
 use kenward_indexes::TieOrder as _;
 use kenward_indexes::vector::{VectorSnapshot, open_flat};
 use multiversion::multiversion;
-use std::hint::black_box;
 use std::time::Instant;
 use support::chart::{self, Line};
 use support::{Numbers, Ties, percentile, seeing};
@@ -56,7 +57,7 @@ fn main() {
     let opened = began.elapsed().as_secs_f64() * 1e3;
     let snapshot = index.snapshot();
     let ties = Ties::new(size);
-    let read = read_limit(&rows);
+    let read = reading::limit(&rows);
     println!(
         "{size} vectors of {DIMENSION}, {cores} cores, written in {built:.1} s, opened in {opened:.0} ms; the machine \
          reads {read:.1} GB/s with one thread"
@@ -156,26 +157,6 @@ fn dot(query: &[f32], row: &[f32]) -> f32 {
         }
     }
     lanes.iter().sum()
-}
-
-/// What one thread reads at most, in GB/s: the sum of all there is, the best of five.
-fn read_limit(rows: &[f32]) -> f64 {
-    #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-    fn sum(rows: &[f32]) -> u32 {
-        let mut lanes = [0u32; 64];
-        for block in rows.as_chunks::<64>().0 {
-            for (lane, number) in lanes.iter_mut().zip(block) {
-                *lane = lane.wrapping_add(number.to_bits());
-            }
-        }
-        lanes.iter().fold(0, |sum, lane| sum.wrapping_add(*lane))
-    }
-    let one = || {
-        let began = Instant::now();
-        black_box(sum(black_box(rows)));
-        size_of_val(rows) as f64 / began.elapsed().as_secs_f64() / 1e9
-    };
-    (0..5).map(|_| one()).fold(0.0, f64::max)
 }
 
 fn median_ms(mut once: impl FnMut(&mut Instant) -> f64) -> f64 {

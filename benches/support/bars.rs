@@ -1,4 +1,4 @@
-//! Horizontal bars on a logarithmic axis as an SVG that reads well on light and on dark ground.
+//! Horizontal bars on a logarithmic axis, or on one from 0, as an SVG that reads well on light and on dark ground.
 
 use std::fmt::Write;
 
@@ -18,11 +18,26 @@ const STEP: f64 = 28.0;
 
 /// Draws the bars. The axis begins at a power of ten below the least value.
 pub fn draw(title: &str, under: &str, bars: &[Bar]) -> String {
-    let height = TOP + STEP * bars.len() as f64 + 34.0;
     let values = || bars.iter().map(|bar| bar.value);
     let least = 10f64.powf(values().fold(f64::INFINITY, f64::min).log10().floor());
     let most = 10f64.powf(values().fold(0.0, f64::max).log10().ceil()).max(least * 10.0);
-    let x = |value: f64| LEFT + (value / least).ln() / (most / least).ln() * (WIDTH - LEFT - RIGHT);
+    let ticks: Vec<f64> = std::iter::successors(Some(least), |decade| Some(decade * 10.0))
+        .take_while(|decade| *decade <= most * 1.0001)
+        .collect();
+    let place = |value: f64| (value / least).ln() / (most / least).ln();
+    on_axis(title, &format!("{under}; logarithmic axis"), bars, &ticks, &place)
+}
+
+/// Draws the bars on an axis from 0 to `most`.
+pub fn draw_linear(title: &str, under: &str, most: f64, bars: &[Bar]) -> String {
+    let ticks: Vec<f64> = (0..=5).map(|fifth| most * f64::from(fifth) / 5.0).collect();
+    on_axis(title, under, bars, &ticks, &|value| value / most)
+}
+
+/// `place` says where from 0 to 1 a value lies.
+fn on_axis(title: &str, under: &str, bars: &[Bar], ticks: &[f64], place: &dyn Fn(f64) -> f64) -> String {
+    let height = TOP + STEP * bars.len() as f64 + 34.0;
+    let x = |value: f64| LEFT + place(value) * (WIDTH - LEFT - RIGHT);
     let mut s = String::new();
     let _ = write!(
         s,
@@ -38,20 +53,18 @@ pub fn draw(title: &str, under: &str, bars: &[Bar]) -> String {
 </style>
 <rect class="ground" width="{WIDTH}" height="{height}" rx="8"/>
 <text class="head" x="20" y="28">{title}</text>
-<text class="small" x="20" y="47">{under}; logarithmic axis</text>
+<text class="small" x="20" y="47">{under}</text>
 "##
     );
     let bottom = TOP + STEP * bars.len() as f64;
-    let mut decade = least;
-    while decade <= most * 1.0001 {
-        let at = x(decade);
+    for tick in ticks {
+        let at = x(*tick);
         let _ = writeln!(s, r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom}"/>"#);
         let _ = writeln!(
             s,
-            r#"<text class="small" x="{at:.1}" y="{:.1}" text-anchor="middle">{decade}</text>"#,
+            r#"<text class="small" x="{at:.1}" y="{:.1}" text-anchor="middle">{tick}</text>"#,
             bottom + 18.0
         );
-        decade *= 10.0;
     }
     for (at, bar) in bars.iter().enumerate() {
         let (y, end) = (TOP + STEP * at as f64, x(bar.value));

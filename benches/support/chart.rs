@@ -16,8 +16,24 @@ const RIGHT: f64 = 30.0;
 const TOP: f64 = 62.0;
 const BOTTOM: f64 = 108.0;
 
-/// Draws the lines. `xs` are the places on the x axis, the largest at the left.
+/// What is written at a point, given the numbers of its line and its place there, and its value.
+pub type Note<'a> = dyn Fn(usize, usize, f64) -> String + 'a;
+
+/// Draws the lines, with their values. `xs` are the places on the x axis, the largest at the left.
 pub fn draw(title: &str, under: &str, x_label: &str, y_label: &str, xs: &[f64], lines: &[Line]) -> String {
+    draw_with(title, under, x_label, y_label, xs, lines, &|_, _, value| format!("{value:.2}"))
+}
+
+/// Draws the lines, and at each point what `note` says.
+pub fn draw_with(
+    title: &str,
+    under: &str,
+    x_label: &str,
+    y_label: &str,
+    xs: &[f64],
+    lines: &[Line],
+    note: &Note<'_>,
+) -> String {
     let all = || lines.iter().flat_map(|line| &line.points).map(|p| p.1);
     let least = 10f64.powf((all().fold(f64::INFINITY, f64::min) * 0.8).log10().floor());
     let most = 10f64.powf((all().fold(0.0, f64::max) * 1.1).log10().ceil());
@@ -35,13 +51,13 @@ pub fn draw(title: &str, under: &str, x_label: &str, y_label: &str, xs: &[f64], 
 <style>
   .ground {{ fill: #ffffff }} text {{ fill: #1f2328; font: 13px system-ui, sans-serif }} .head {{ font-size: 16px; font-weight: 600 }}
   .small {{ font-size: 12px; fill: #57606a }} .grid {{ stroke: #d0d7de; stroke-width: 1 }} .minor {{ stroke: #eaeef2; stroke-width: 1 }}
-  .line {{ fill: none; stroke-width: 2.5 }} .value {{ font-size: 12px }}
-  .ours {{ stroke: #0969da; --c: #0969da }} .filter {{ stroke: #bc4c00; stroke-dasharray: 7 4; --c: #bc4c00 }} .stock {{ stroke: #6e7781; stroke-dasharray: 2 4; --c: #6e7781 }}
-  .dot {{ stroke-width: 0 }} .dot.ours, .value.ours {{ fill: #0969da; stroke: none }} .dot.filter, .value.filter {{ fill: #bc4c00; stroke: none }} .dot.stock, .value.stock {{ fill: #6e7781; stroke: none }}
+  .line {{ fill: none; stroke-width: 2.5 }} .dot {{ stroke: none }} .value {{ font-size: 12px; stroke: #ffffff; stroke-width: 3px; paint-order: stroke }}
+  .ours {{ stroke: #0969da }} .filter {{ stroke: #bc4c00; stroke-dasharray: 7 4 }} .stock {{ stroke: #6e7781; stroke-dasharray: 2 4 }}
+  .fill-ours {{ fill: #0969da }} .fill-filter {{ fill: #bc4c00 }} .fill-stock {{ fill: #6e7781 }}
   @media (prefers-color-scheme: dark) {{
     .ground {{ fill: #0d1117 }} text {{ fill: #e6edf3 }} .small {{ fill: #9198a1 }} .grid {{ stroke: #3d444d }} .minor {{ stroke: #21262d }}
-    .ours {{ stroke: #4493f8 }} .filter {{ stroke: #f0883e }} .stock {{ stroke: #9198a1 }}
-    .dot.ours, .value.ours {{ fill: #4493f8 }} .dot.filter, .value.filter {{ fill: #f0883e }} .dot.stock, .value.stock {{ fill: #9198a1 }}
+    .value {{ stroke: #0d1117 }} .ours {{ stroke: #4493f8 }} .filter {{ stroke: #f0883e }} .stock {{ stroke: #9198a1 }}
+    .fill-ours {{ fill: #4493f8 }} .fill-filter {{ fill: #f0883e }} .fill-stock {{ fill: #9198a1 }}
   }}
 </style>
 <rect class="ground" width="{WIDTH}" height="{HEIGHT}" rx="8"/>
@@ -84,27 +100,34 @@ pub fn draw(title: &str, under: &str, x_label: &str, y_label: &str, xs: &[f64], 
         s,
         r#"<text x="20" y="{up}" text-anchor="middle" transform="rotate(-90 20 {up})">{y_label}</text>"#
     );
+    let mut legend = LEFT - 40.0;
     for (number, line) in lines.iter().enumerate() {
         let class = line.class;
         let points: Vec<String> =
             line.points.iter().map(|p| format!("{:.1},{:.1}", x(p.0), y(p.1))).collect();
         let _ = writeln!(s, r#"<polyline class="line {class}" points="{}"/>"#, points.join(" "));
-        for p in &line.points {
-            // Values stand above the upper and below the lower of neighbouring lines.
+        for (place, p) in line.points.iter().enumerate() {
+            // What is written stands above the upper, below the lower and beside the middle one of neighbouring lines.
+            let (x, y) = (x(p.0), y(p.1));
             let higher = lines.iter().flat_map(|l| &l.points).filter(|o| o.0 == p.0 && o.1 > p.1).count();
             let lowest = higher + 1 == lines.iter().filter(|l| l.points.iter().any(|o| o.0 == p.0)).count();
-            let offset = if lowest { 19.0 } else { -9.0 };
-            let _ =
-                writeln!(s, r#"<circle class="dot {class}" cx="{:.1}" cy="{:.1}" r="4"/>"#, x(p.0), y(p.1));
+            let (right, down, anchor) = match (higher, lowest) {
+                (0, _) => (0.0, -9.0, "middle"),
+                (_, true) => (0.0, 19.0, "middle"),
+                _ => (9.0, 4.0, "start"),
+            };
+            let _ = writeln!(s, r#"<circle class="dot fill-{class}" cx="{x:.1}" cy="{y:.1}" r="4"/>"#);
             let _ = writeln!(
                 s,
-                r#"<text class="value {class}" x="{:.1}" y="{:.1}" text-anchor="middle">{:.2}</text>"#,
-                x(p.0),
-                y(p.1) + offset,
-                p.1
+                r#"<text class="value fill-{class}" x="{:.1}" y="{:.1}" text-anchor="{anchor}">{}</text>"#,
+                x + right,
+                y + down,
+                note(number, place, p.1)
             );
         }
-        let at = LEFT + number as f64 * 222.0;
+        let at = legend;
+        // About as wide as its letters are.
+        legend += 38.0 + (7.0 * line.name.len() as f64).max(150.0) + 22.0;
         let low = HEIGHT - 26.0;
         let _ =
             writeln!(s, r#"<line class="line {class}" x1="{at}" x2="{}" y1="{low}" y2="{low}"/>"#, at + 30.0);

@@ -8,7 +8,7 @@ use kenward_indexes::lexical::{ChunkText, LexicalIndex, LexicalSearcher, Paramet
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A collection: its chunks in an index, its queries and what is relevant.
 pub struct Collection {
@@ -24,23 +24,32 @@ pub struct Collection {
     pub ties: Ties,
 }
 
+/// Names, folders, which judgements, and at how many characters pages are cut.
+const ALL: [(&str, &str, &str, Option<usize>); 10] = [
+    ("scifact (train)", "ir/scifact", "train", None),
+    ("cacm", "ir/cacm", "test", None),
+    ("cranfield", "ir/cranfield", "test", None),
+    ("xquad-en", "ir/xquad-en", "test", None),
+    ("xquad-de", "ir/xquad-de", "test", None),
+    ("xquad-ru", "ir/xquad-ru", "test", None),
+    ("xquad-zh", "ir/xquad-zh", "test", None),
+    ("k8s-community", "kb/k8s-community", "test", Some(1000)),
+    ("sourcegraph-handbook", "kb/sourcegraph-handbook", "test", Some(1000)),
+    ("govuk-developer-docs", "kb/govuk-developer-docs", "test", Some(1000)),
+];
+
 /// All of them.
 pub fn all(eval: &Path) -> Vec<Collection> {
-    [
-        ("scifact (train)", "ir/scifact", "train", None),
-        ("cacm", "ir/cacm", "test", None),
-        ("cranfield", "ir/cranfield", "test", None),
-        ("xquad-en", "ir/xquad-en", "test", None),
-        ("xquad-de", "ir/xquad-de", "test", None),
-        ("xquad-ru", "ir/xquad-ru", "test", None),
-        ("xquad-zh", "ir/xquad-zh", "test", None),
-        ("k8s-community", "kb/k8s-community", "test", Some(1000)),
-        ("sourcegraph-handbook", "kb/sourcegraph-handbook", "test", Some(1000)),
-        ("govuk-developer-docs", "kb/govuk-developer-docs", "test", Some(1000)),
-    ]
-    .into_iter()
-    .map(|(name, folder, split, cut)| load(name, &eval.join(folder), split, cut))
-    .collect()
+    ALL.into_iter().map(|(name, folder, split, cut)| load(name, &eval.join(folder), split, cut)).collect()
+}
+
+/// Those of these names, with their folders, one at a time.
+pub fn some<'a>(eval: &'a Path, names: &'a [&str]) -> impl Iterator<Item = (Collection, PathBuf)> + 'a {
+    let wanted = ALL.into_iter().filter(|(name, ..)| names.contains(name));
+    wanted.map(|(name, folder, split, cut)| {
+        let folder = eval.join(folder);
+        (load(name, &folder, split, cut), folder)
+    })
 }
 
 fn load(name: &'static str, folder: &Path, split: &str, size: Option<usize>) -> Collection {

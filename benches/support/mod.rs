@@ -17,8 +17,11 @@ pub mod bars;
 pub mod chart;
 pub mod collections;
 pub mod corpus;
+pub mod model;
 pub mod panels;
+pub mod peer;
 pub mod process;
+pub mod stacks;
 
 use kenward_access::acl::{Ace, Acl, AclLayer, Clearance, Effect, Window};
 use kenward_access::acl_class::ClassTable;

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+/// Cargo's target folder.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| super::repository().join("target"), PathBuf::from)
+}
+
 /// The program that is measured: `KENWARD_PROGRAM`, or the one in `target/release`.
 pub fn program() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| super::repository().join("target"), PathBuf::from);
-    std::env::var_os("KENWARD_PROGRAM").map_or_else(|| target.join("release/kenward"), PathBuf::from)
+    std::env::var_os("KENWARD_PROGRAM").map_or_else(|| target().join("release/kenward"), PathBuf::from)
 }
 
 /// A figure of a process's memory, in MiB.
