@@ -53,9 +53,9 @@ fn naive(visible: &BTreeMap<u32, Text>, query: &str, depth: usize) -> Vec<(u32, 
         let mut having: BTreeMap<u32, f64> = BTreeMap::new();
         let mut count_in_fields = |times: &dyn Fn(&[String]) -> Vec<usize>| {
             for (chunk, texts) in &fields {
-                for f in 0..3 {
-                    let times: Vec<usize> = times(&texts[f]).into_iter().filter(|n| *n > 0).collect();
-                    let weighed = times.iter().map(|n| norm(f, texts[f].len()) * *n as f64);
+                for (f, text) in texts.iter().enumerate() {
+                    let times: Vec<usize> = times(text).into_iter().filter(|n| *n > 0).collect();
+                    let weighed = times.iter().map(|n| norm(f, text.len()) * *n as f64);
                     if let Some(sum) = weighed.reduce(|sum, next| sum + next) {
                         *having.entry(*chunk).or_insert(0.0) += sum;
                     }
