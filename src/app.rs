@@ -13,8 +13,10 @@ use crate::owner::ops::EmbeddingState;
 use crate::owner::{BackendError, Live};
 use kenward_indexes::embedding::Embedder;
 use kenward_indexes::models::{self, Artifact};
+use kenward_indexes::vector::Engine;
+use kenward_indexes::vector::qdrant::Cluster;
 use kenward_vault::seams::{SystemClock, SystemEntropy};
-use kenward_vault::{OpenOptions, Vault};
+use kenward_vault::{OpenOptions, Vault, VaultError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -72,7 +74,11 @@ impl Opened {
 pub fn open(config: &Config) -> Result<Opened, BackendError> {
     let recorded = kenward_vault::recorded_space(&config.data_dir);
     let embedder::Chosen { embedder, state: embedding, lacking } = embedder::choose(config, recorded)?;
-    let vault = Vault::open(options(config, embedder))?;
+    let vectors = match &config.vectors {
+        None => Engine::Flat,
+        Some(cluster) => Engine::Qdrant(Arc::new(Cluster::new(cluster.clone()).map_err(VaultError::from)?)),
+    };
+    let vault = Vault::open(OpenOptions { vectors, ..options(config, embedder) })?;
     Ok(Opened {
         vault,
         embedding: Mutex::new(embedding),
@@ -84,7 +90,7 @@ pub fn open(config: &Config) -> Result<Opened, BackendError> {
     })
 }
 
-/// How the data is opened.
+/// How the data is opened; with the embedded vectors alone.
 #[must_use]
 pub fn options(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> OpenOptions {
     OpenOptions {
@@ -95,6 +101,7 @@ pub fn options(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> OpenOpti
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         ledger: config.ledger.clone(),
+        vectors: Engine::Flat,
     }
 }
 

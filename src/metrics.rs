@@ -119,6 +119,22 @@ impl Metrics {
         gauge("documents", "Published documents", s.documents);
         gauge("passages", "Published passages", s.chunks);
         gauge("vectors", "Vectors", s.vectors);
+        if let Some(cluster) = &status.vectors {
+            gauge("cluster_vectors", "Vectors that the cluster has", cluster.there);
+            gauge(
+                "cluster_waiting",
+                "Vectors that are still to be brought there, or to get another class",
+                cluster.waiting,
+            );
+            let well = cluster.condition == kenward_indexes::vector::qdrant::Condition::Well;
+            gauge("cluster_usable", "1 where the cluster can be asked", u64::from(well));
+            gauge("cluster_answered", "Questions that the cluster answered", cluster.answered);
+            gauge(
+                "cluster_fell_back",
+                "Questions that it was asked, and that were answered here",
+                cluster.fell_back,
+            );
+        }
         gauge("failed_documents", "Documents whose last reading failed", s.failures);
         gauge("hidden_documents", "Documents that are hidden from everybody", s.hidden);
         gauge(

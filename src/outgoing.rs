@@ -2,6 +2,9 @@
 //! nothing else: what a place points on to must be in the list, too. No document, query or token ever goes through
 //! it; today it fetches model files, and the public keys of issuers.
 //!
+//! Beside it stands what is switched on by name: a vector cluster, which the vector index calls itself over gRPC, and which
+//! gets vectors of passages and of queries, and numbers. It is in the list, too.
+//!
 //! (Besides it, pip is started to fetch wheels, and calls whatever its own settings say.)
 
 use crate::config::{Config, Engine};
@@ -75,6 +78,8 @@ pub struct Outgoing {
     hub: Option<Url>,
     places: Arc<[Place]>,
     issuers: Arc<[Place]>,
+    /// The vector cluster, which the index calls itself, at these addresses and no others.
+    cluster: Arc<[String]>,
 }
 
 impl Outgoing {
@@ -86,7 +91,8 @@ impl Outgoing {
             let own = Url::parse(&issuer.url).ok();
             own.into_iter().chain(issuer.jwks_uri.clone()).map(Place::Origin)
         });
-        Self { issuers: issuers.collect(), ..Self::to_hub(config.hub.clone().filter(|_| wanted)) }
+        let cluster = config.vectors.iter().flat_map(|options| options.urls.clone()).collect();
+        Self { issuers: issuers.collect(), cluster, ..Self::to_hub(config.hub.clone().filter(|_| wanted)) }
     }
 
     fn to_hub(hub: Option<Url>) -> Self {
@@ -94,7 +100,7 @@ impl Outgoing {
         if hub.as_ref().and_then(Url::host_str) == Some("huggingface.co") {
             places.extend(KEPT_BY_HUGGING_FACE.map(Place::Below));
         }
-        Self { hub, places: places.into(), issuers: Arc::default() }
+        Self { hub, places: places.into(), issuers: Arc::default(), cluster: Arc::default() }
     }
 
     /// The list, for people.
@@ -102,7 +108,9 @@ impl Outgoing {
     pub fn places(&self) -> Vec<String> {
         let mut origins: Vec<String> = self.issuers.iter().filter_map(Place::origin).collect();
         origins.dedup();
-        let issuers = origins.iter().map(|origin| format!("{origin} (an issuer's keys)"));
+        let cluster = (!self.cluster.is_empty())
+            .then(|| format!("{} (the vector cluster: vectors, under numbers)", self.cluster.join(", ")));
+        let issuers = origins.iter().map(|origin| format!("{origin} (an issuer's keys)")).chain(cluster);
         let Some(hub) = &self.hub else { return issuers.collect() };
         let below = self.places.iter().filter_map(|place| match place {
             Place::Origin(_) => None,

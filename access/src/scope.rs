@@ -247,6 +247,7 @@ impl<'scope> AccessFilter<'scope> {
         }
         let set = ChunkSet {
             bits,
+            classes: Arc::clone(&self.visible),
             right_set: self.right_set,
             epoch: self.epoch,
             made: self.made,
@@ -278,6 +279,7 @@ impl<'scope> AccessFilter<'scope> {
 #[derive(Debug)]
 pub struct ChunkSet {
     bits: RoaringBitmap,
+    classes: Arc<RoaringBitmap>,
     right_set: RightSet,
     epoch: RightsEpoch,
     made: Timestamp,
@@ -319,6 +321,35 @@ impl VisibleChunks<'_> {
     /// The visible ones of a range, ascending.
     pub fn within(&self, range: std::ops::RangeInclusive<u32>) -> impl Iterator<Item = ChunkNo> + '_ {
         self.set.bits.range(range).map(ChunkNo)
+    }
+
+    /// Whether things of this class may be seen, whether any is published or not. An engine may ask by it for what is
+    /// worth looking at; what comes back is decided by [`VisibleChunks::contains`] alone.
+    #[must_use]
+    pub fn sees(&self, class: ClassId) -> bool {
+        self.set.classes.contains(class.0)
+    }
+
+    /// The visible ones of some chunks.
+    #[must_use]
+    pub fn among(&self, chunks: &RoaringBitmap) -> RoaringBitmap {
+        &self.set.bits & chunks
+    }
+
+    /// The visible ones without these.
+    #[must_use]
+    pub fn without(&self, chunks: &RoaringBitmap) -> Self {
+        let set = ChunkSet {
+            bits: &self.set.bits - chunks,
+            classes: Arc::clone(&self.set.classes),
+            right_set: self.set.right_set,
+            epoch: self.set.epoch,
+            made: self.set.made,
+            void_from: self.set.void_from,
+            // INVARIANT: no content has this number, so a cache never gives a part for the whole.
+            generation: u64::MAX,
+        };
+        Self { set: Arc::new(set), scope: PhantomData }
     }
 
     /// For a cache: the set behind it, and the key it goes under.

@@ -124,3 +124,24 @@ fn a_service_is_not_the_person_of_its_name() {
     assert!(!scope.filter(&table).sees(person));
     assert!(scope.filter(&table).sees(own));
 }
+
+#[test]
+fn a_part_of_what_is_visible_never_goes_for_the_whole() {
+    let mut table = ClassTable::default();
+    let open = table.intern(allow(Principal::Everyone));
+    let closed = table.intern(Acl::nobody());
+    let dana = caller("harbor", "u_dana", None);
+    let scope = scope_of(&dana, groups().closure(&UserId::new("u_dana").unwrap()));
+    let filter = scope.filter(&table);
+    let chunks = (0..10).map(|n| (ChunkNo(n), if n < 7 { open } else { closed }));
+    let whole = filter.chunks(3, chunks);
+    assert!(whole.sees(open) && !whole.sees(closed) && !whole.sees(ClassId(99)));
+    assert_eq!(whole.among(&(5..20).collect()), (5..7).collect());
+    let part = whole.without(&(0..3).chain(8..9).collect());
+    assert_eq!(part.iter().map(|chunk| chunk.0).collect::<Vec<_>>(), [3, 4, 5, 6]);
+    let (_, _, generation, set) = part.cacheable();
+    assert_ne!(generation, 3);
+    assert!(filter.reuse(3, Timestamp(0), set).is_none());
+    let (_, _, generation, set) = whole.cacheable();
+    assert_eq!(filter.reuse(generation, Timestamp(0), set).unwrap().len(), 7);
+}

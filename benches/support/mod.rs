@@ -27,7 +27,7 @@ use kenward_access::acl::{Ace, Acl, AclLayer, Clearance, Effect, Window};
 use kenward_access::acl_class::ClassTable;
 use kenward_access::caller::{Caller, Credential, Subject};
 use kenward_access::groups::Memberships;
-use kenward_access::ids::{ChunkNo, RightsEpoch, TenantId, TieKey, Timestamp, UserId};
+use kenward_access::ids::{ChunkNo, ClassId, RightsEpoch, TenantId, TieKey, Timestamp, UserId};
 use kenward_access::principal::Principal;
 use kenward_access::scope::{AccessScope, VisibleChunks};
 use kenward_indexes::TieOrder;
@@ -55,6 +55,32 @@ pub fn seeing<T>(seen: impl IntoIterator<Item = u32>, then: impl FnOnce(VisibleC
     let open = classes.intern(Acl::new(vec![AclLayer::FirstMatch(vec![entry])]));
     let filter = scope.filter(&classes);
     then(filter.chunks(1, seen.into_iter().map(|n| (ChunkNo(n), open))))
+}
+
+/// Runs `then` as a caller who sees these (ascending) of so many classes, over chunks of given classes.
+#[expect(clippy::disallowed_methods, reason = "a bench's caller needs no proof")]
+pub fn seeing_classes<T>(
+    seen: &[u32],
+    classes: u32,
+    chunks: impl IntoIterator<Item = (u32, u32)>,
+    then: impl FnOnce(VisibleChunks<'_>) -> T,
+) -> T {
+    let dana = UserId::new("u_dana").unwrap();
+    let tenant = TenantId::new("bench").unwrap();
+    let caller =
+        Caller::authenticated(tenant, Subject::User(dana.clone()), None, Credential::Peer { uid: 1 });
+    let (none, clearance) = (Memberships::none(), Clearance::default());
+    let scope = AccessScope::resolve(&caller, none, clearance, RightsEpoch(1), Timestamp(0));
+    let mut table = ClassTable::default();
+    let entry =
+        |user| Ace { effect: Effect::Allow, principal: Principal::User(user), window: Window::ALWAYS };
+    for class in 0..classes {
+        let mut entries = vec![entry(UserId::new(format!("u_{class}")).unwrap())];
+        entries.extend(seen.binary_search(&class).is_ok().then(|| entry(dana.clone())));
+        assert_eq!(table.intern(Acl::new(vec![AclLayer::FirstMatch(entries)])), ClassId(class));
+    }
+    let filter = scope.filter(&table);
+    then(filter.chunks(1, chunks.into_iter().map(|(chunk, class)| (ChunkNo(chunk), ClassId(class)))))
 }
 
 /// The order of equals, unlike any order of storage.

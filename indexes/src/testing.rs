@@ -5,7 +5,7 @@ use kenward_access::acl::{Ace, Acl, AclLayer, Clearance, Effect, Window};
 use kenward_access::acl_class::ClassTable;
 use kenward_access::caller::{Caller, Credential, Subject};
 use kenward_access::groups::Memberships;
-use kenward_access::ids::{ChunkNo, RightsEpoch, TenantId, TieKey, Timestamp, UserId};
+use kenward_access::ids::{ChunkNo, ClassId, RightsEpoch, TenantId, TieKey, Timestamp, UserId};
 use kenward_access::principal::Principal;
 use kenward_access::scope::{AccessScope, VisibleChunks};
 
@@ -34,6 +34,34 @@ pub(crate) fn seeing<T>(
     let chunks = seen.into_iter().map(|n| (n, open)).chain(hidden.into_iter().map(|n| (n, shut)));
     let filter = scope.filter(&classes);
     then(filter.chunks(1, chunks.map(|(n, class)| (ChunkNo(n), class))))
+}
+
+/// Runs `then` as a caller who sees these of the first `classes` classes, over chunks of given classes.
+#[expect(clippy::disallowed_methods, reason = "a test's caller needs no proof")]
+pub(crate) fn seeing_classes<T>(
+    seen: &[u32],
+    classes: u32,
+    chunks: impl IntoIterator<Item = (u32, u32)>,
+    then: impl FnOnce(VisibleChunks<'_>) -> T,
+) -> T {
+    let dana = UserId::new("u_dana").unwrap();
+    let tenant = TenantId::new("test").unwrap();
+    let caller =
+        Caller::authenticated(tenant, Subject::User(dana.clone()), None, Credential::Peer { uid: 1 });
+    let (none, clearance) = (Memberships::none(), Clearance::default());
+    let scope = AccessScope::resolve(&caller, none, clearance, RightsEpoch(1), Timestamp(0));
+    let mut table = ClassTable::default();
+    for class in 0..classes {
+        let entry =
+            |user| Ace { effect: Effect::Allow, principal: Principal::User(user), window: Window::ALWAYS };
+        let mut entries = vec![entry(UserId::new(format!("u_{class}")).unwrap())];
+        if seen.contains(&class) {
+            entries.push(entry(dana.clone()));
+        }
+        assert_eq!(table.intern(Acl::new(vec![AclLayer::FirstMatch(entries)])), ClassId(class));
+    }
+    let filter = scope.filter(&table);
+    then(filter.chunks(1, chunks.into_iter().map(|(chunk, class)| (ChunkNo(chunk), ClassId(class)))))
 }
 
 /// Ties by a hash of the chunk number: unlike any order of storage.

@@ -5,6 +5,7 @@ use super::ingest::{how_to_fix, tried_again};
 use super::{out, words};
 use crate::owner::ops::{EmbeddingState, Health};
 use kenward_access::ids::Timestamp;
+use kenward_indexes::vector::qdrant::{Condition, Standing};
 use kenward_vault::lost::ReadAgain;
 use kenward_vault::sources::HiddenDocuments;
 use kenward_vault::writer::Failure;
@@ -85,6 +86,7 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
             },
         ));
     }
+    checks.extend(health.vectors.as_ref().map(cluster));
     if stats.outbox_waiting > 0 {
         let detail = format!("{} not published yet", words::are(stats.outbox_waiting, "change"));
         checks.push(wrong("publication", State::Warning, detail, "run `kenward ingest` again"));
@@ -121,6 +123,46 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// How the vector cluster is doing. Questions are answered whatever it does.
+fn cluster(standing: &Standing) -> Check {
+    let place = format!("`{}` at {}", standing.collection, standing.place);
+    let holds = format!("{} of {} there", standing.there, words::count(standing.of, "passage"));
+    match &standing.condition {
+        Condition::Well if !standing.asked => wrong(
+            "vectors",
+            State::Note,
+            format!("{place}: {holds}; questions are not put to it yet"),
+            "`kenward migrate --to qdrant` compares answers, and then puts them there",
+        ),
+        Condition::Well => ok(
+            "vectors",
+            format!(
+                "{place}: {holds}; it answered {}, and {} that it was asked were answered here",
+                words::count(standing.answered, "question"),
+                standing.fell_back
+            ),
+        ),
+        Condition::Starting => wrong(
+            "vectors",
+            State::Warning,
+            format!("{place}: not looked at yet"),
+            "run it again in a moment; questions are answered here meanwhile",
+        ),
+        Condition::Down { what } => wrong(
+            "vectors",
+            State::Warning,
+            format!("{place}: {what}; {holds}, and questions are answered here, all of them, only slower"),
+            "see whether its nodes run and can be reached from here (`vectors.url`); it is tried again by itself. To rebuild it, drop              that collection there: it is made and filled again, nothing is embedded anew",
+        ),
+        Condition::Refused { what, hint } => wrong(
+            "vectors",
+            State::Failed,
+            format!("{place}: {what}; questions are answered here, all of them"),
+            hint.clone(),
+        ),
+    }
 }
 
 /// What nobody sees of a source, why, and what brings it back.

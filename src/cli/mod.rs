@@ -16,6 +16,7 @@ mod hosted;
 mod ingest;
 mod init;
 mod keys;
+mod migrate;
 mod models;
 mod out;
 mod restore;
@@ -112,6 +113,8 @@ enum Verb {
     Restore(restore::Args),
     /// The keys that ids, cursors, receipts and the ledger hang on
     Keys(keys::Args),
+    /// Where questions for what is near are put: to the vectors here, or to a cluster beside them
+    Migrate(migrate::Args),
     /// How it is doing, on one screen
     Status(status::Args),
     /// Checks everything and says how to fix it
@@ -189,6 +192,7 @@ impl Verb {
                 | Self::Runs(_)
                 | Self::Backup(_)
                 | Self::Keys(_)
+                | Self::Migrate(_)
         );
         let data = &context.config.data_dir;
         // What stands there and is no folder of data is told when it is opened.
@@ -225,6 +229,7 @@ impl Verb {
             Self::Backup(args) => backup::run(args, context).await,
             Self::Restore(args) => restore::run(args, context).await,
             Self::Keys(args) => keys::run(args, context).await,
+            Self::Migrate(args) => migrate::run(args, context).await,
             Self::Sources(args) => sources::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
             // Dealt with before there is a configuration.

@@ -5,6 +5,7 @@ use super::sources::{ask, other};
 use super::{Context, Outcome, out, words};
 use crate::owner::ops::{EmbeddingState, Operate, Operated, SourceStatus, Status};
 use kenward_access::ids::Timestamp;
+use kenward_indexes::vector::qdrant::Condition;
 use kenward_vault::runs::RunState;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -84,6 +85,15 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         format!("backup    {backup}"),
         format!("verified  {verify}"),
     ];
+    if let Some(cluster) = &status.vectors {
+        let usable = match &cluster.condition {
+            Condition::Well if cluster.asked => "asked",
+            Condition::Well => "not asked yet",
+            Condition::Starting => "being looked at",
+            Condition::Down { .. } | Condition::Refused { .. } => "NOT USED: see `kenward doctor`",
+        };
+        lines.push(format!("cluster   {} of {} vectors there, {usable}", cluster.there, cluster.of));
+    }
     if let Some(anew) = &s.anew {
         lines.push(format!("re-embed  {}", words::anew(anew)));
     }

@@ -12,6 +12,7 @@ pub mod schema;
 pub mod template;
 pub mod tenants;
 mod validate;
+mod vectors;
 
 pub use error::{ConfigError, Place};
 pub use issuers::{Algorithm, Groups, IssuerConfig};
@@ -209,6 +210,8 @@ pub struct Config {
     pub operations: Option<SocketAddr>,
     /// Where traces are sent by OTLP, `http://…`; `None` = nowhere.
     pub traces: Option<String>,
+    /// The cluster beside the embedded vectors; `None` = there is none.
+    pub vectors: Option<kenward_indexes::vector::qdrant::Options>,
     /// Configured sources.
     pub sources: Vec<ConfiguredSource>,
     /// The program that is started for parsers; this very binary, unless a test says otherwise.

@@ -58,6 +58,28 @@ labels = ["public", "internal", "confidential", "restricted"]
 # Where models are kept.
 #models_dir = "~/.cache/kenward/models"
 
+[vectors]
+# flat: kept here. qdrant: kept here, and in a Qdrant cluster (1.19 or newer), too, which is asked what is near; answers are
+# the same. A cluster beside documents that are there already is asked after `kenward migrate --to qdrant`.
+#engine = "flat"
+# Addresses of its nodes' gRPC port: https, or http on this machine.
+#url = ["https://qdrant-1.example.com:6334", "https://qdrant-2.example.com:6334"]
+# Its collection: this data's alone. Without it, kenward- and the tenant's name.
+#collection = "kenward-local"
+# Where its API key is: env:NAME or file:PATH. Certificates (PEM) that its own must lead to, if not the system's.
+#api_key = "env:QDRANT_API_KEY"
+#ca = "/etc/kenward/qdrant-ca.pem"
+# Of a new collection: shards (0: the cluster's choice), and replicas of each.
+#shards = 0
+#replicas = 1
+# How many replicas must agree on what is read: majority, quorum or all.
+#read_consistency = "majority"
+# How long a question may take there until it is answered here, and from how many passages on it goes there at all.
+#timeout_ms = 2000
+#ask_from = 50000
+# How often what is there is counted.
+#count_every_seconds = 600
+
 [ingest]
 # The longest text that one document may have.
 #max_text_mb = 200

@@ -33,10 +33,12 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
     }
     let issuers = super::issuers::read(&raw.issuers)?;
     let (http_addr, http) = super::reach::read(values, !issuers.is_empty(), !raw.tenants.is_empty(), &base)?;
+    let tenant = tenant(values)?;
     Ok(Config {
         file: file.map(Path::to_owned),
+        vectors: super::vectors::read(values, &base, &data_dir, &tenant)?,
         data_dir,
-        tenant: tenant(values)?,
+        tenant,
         operators: operators(raw.operators.as_ref(), file.is_some())?,
         http_addr,
         http,

@@ -5,11 +5,13 @@
 
 use super::operations::{Operate, Operated};
 use super::operations::{SourceFiles, Verification};
-use super::ops::Reply;
+use super::ops::{Claim, Reply};
 use super::perform::{self, Asked, failed};
 use super::{apart, status};
+use kenward_access::caller::Caller;
 use kenward_ingest::pipeline::{Stop, plan};
 use kenward_vault::VaultError;
+use kenward_vault::mirrored::Comparison;
 use kenward_vault::vault::Operator;
 
 /// Performs one of them.
@@ -41,6 +43,9 @@ pub(super) fn operate(asked: &Asked<'_>, operate: Operate) -> Result<Reply, Repl
             Operated::Metrics(asked.metrics.text(&status).unwrap_or_default())
         }),
         Operate::AcceptClock => vault.accept_clock(&by).map(|()| Operated::Done),
+        Operate::VectorsElsewhere => Ok(Operated::VectorsElsewhere(vault.vectors_elsewhere())),
+        Operate::AskElsewhere { asked: false } => vault.ask_elsewhere(&by, false).map(|()| Operated::Done),
+        Operate::AskElsewhere { asked: true } => elsewhere(asked, &by).map(Operated::AskedElsewhere),
         Operate::Ready => {
             let ledger = vault.ledger_standing().is_ok();
             Ok(Operated::Ready { audit: vault.audit_is_writable(), ledger })
@@ -48,6 +53,30 @@ pub(super) fn operate(asked: &Asked<'_>, operate: Operate) -> Result<Reply, Repl
         Operate::Status => status::status(asked).map(|status| Operated::Status(Box::new(status))),
     };
     done.map(|done| Reply::Operated(Box::new(done))).map_err(|error| failed(&error))
+}
+
+/// People as whom the two ways to an answer are compared, and passages whose like are looked for.
+const CALLERS: usize = 8;
+const LIKES: usize = 25;
+
+/// Puts questions elsewhere, if people of all over the directory get the same answers.
+fn elsewhere(asked: &Asked<'_>, by: &Operator) -> Result<Comparison, VaultError> {
+    let vault = &asked.opened.vault;
+    let people: Vec<String> =
+        vault.users()?.into_iter().filter(|user| !user.disabled).map(|user| user.handle).collect();
+    let step = people.len().div_ceil(CALLERS).max(1);
+    let reason = "comparing the answers of two vector engines";
+    let claims = people
+        .into_iter()
+        .step_by(step)
+        .map(|handle| Claim::Local { act_as: Some(handle), reason: Some(reason.to_owned()) });
+    let callers: Vec<Caller> =
+        claims.filter_map(|claim| perform::authenticated(asked, &claim).ok()).collect();
+    let comparison = vault.compare_elsewhere(&callers, LIKES)?;
+    if comparison.agrees() {
+        vault.ask_elsewhere(by, true)?;
+    }
+    Ok(comparison)
 }
 
 /// Looks at everything that is kept, then at the files of the sources that are named.

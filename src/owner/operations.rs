@@ -2,8 +2,10 @@
 //! each can be done twice (see [`super::ops`]); like all of administration, none is for anybody else.
 
 use super::ops::{EmbeddingState, Otherwise};
+use kenward_indexes::vector::qdrant::Standing;
 use kenward_vault::backup::{BackedUp, LastBackup};
 use kenward_vault::keys::{Exported, KeyInfo};
+use kenward_vault::mirrored::Comparison;
 use kenward_vault::runs::RunRow;
 use kenward_vault::sources::SourceInfo;
 use kenward_vault::vault::Stats;
@@ -72,6 +74,13 @@ pub enum Operate {
     Ready,
     /// The clock is right although it is behind what is recorded.
     AcceptClock,
+    /// How vectors that are elsewhere are doing.
+    VectorsElsewhere,
+    /// Puts questions elsewhere from now on, if the answers are the same; or no more.
+    AskElsewhere {
+        /// Whether.
+        asked: bool,
+    },
 }
 
 impl Operate {
@@ -92,6 +101,8 @@ impl Operate {
             Self::Metrics => "metrics",
             Self::Ready => "ready",
             Self::AcceptClock => "accept_clock",
+            Self::VectorsElsewhere => "vectors_elsewhere",
+            Self::AskElsewhere { .. } => "ask_elsewhere",
         }
     }
 }
@@ -118,6 +129,10 @@ pub enum Operated {
     Status(Box<Status>),
     /// Metrics in Prometheus' text form.
     Metrics(String),
+    /// How vectors that are elsewhere are doing; `None` = none are.
+    VectorsElsewhere(Option<Standing>),
+    /// What the comparison gave; questions are put there now if it agrees.
+    AskedElsewhere(Comparison),
     /// The data is open.
     Ready {
         /// Whether the audit log can be written.
@@ -183,6 +198,9 @@ pub struct Status {
     pub embedding: EmbeddingState,
     /// Counts.
     pub stats: Stats,
+    /// How the vector cluster is doing, where there is one.
+    #[serde(default)]
+    pub vectors: Option<Standing>,
     /// Sources, each with its last run.
     pub sources: Vec<SourceStatus>,
     /// Bytes by store.

@@ -10,6 +10,7 @@ pub use super::operations::{Operate, Operated, SourceFiles, SourceStatus, Status
 use crate::config::marks::Marks;
 use kenward_access::agent::Only;
 use kenward_access::caller::Caller;
+use kenward_indexes::vector::qdrant::Standing as VectorStanding;
 use kenward_ingest::pipeline::plan::Plan;
 use kenward_ingest::pipeline::{Progress, RightsReport, RunReport};
 use kenward_vault::AnswerError;
@@ -269,6 +270,9 @@ pub struct Health {
     pub freshness: Vec<Freshness>,
     /// What the next runs read again although it has not changed.
     pub read_again: Vec<ReadAgain>,
+    /// How the vector cluster is doing, where there is one.
+    #[serde(default)]
+    pub vectors: Option<VectorStanding>,
 }
 
 /// A reading of rights, and whose view of the documents it changed.

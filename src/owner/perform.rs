@@ -14,6 +14,7 @@ use crate::identity::{self, Refusal};
 use crate::metrics::Metrics;
 use kenward_access::caller::Caller;
 use kenward_access::ids::AgentId;
+use kenward_indexes::vector::qdrant::{Condition, Standing as VectorStanding};
 use kenward_ingest::pipeline::{
     self, IngestError, IngestOptions, Progress, RightsReport, Stop, ingest as run_ingest,
 };
@@ -183,7 +184,7 @@ pub(super) fn millis(since: Instant) -> u64 {
 }
 
 /// Proves a claim, or notes that it was refused.
-fn authenticated(asked: &Asked<'_>, claim: &Claim) -> Result<Caller, Refusal> {
+pub(super) fn authenticated(asked: &Asked<'_>, claim: &Claim) -> Result<Caller, Refusal> {
     let opened = asked.opened;
     let proof = (opened.vault.as_ref(), &opened.issuers);
     identity::authenticate(proof, asked.config, claim, asked.uid).inspect_err(|refusal| {
@@ -195,6 +196,21 @@ fn authenticated(asked: &Asked<'_>, claim: &Claim) -> Result<Caller, Refusal> {
         opened.refusals.count(&opened.vault, &format!("uid:{}", asked.uid));
     })
 }
+
+/// How vectors that are elsewhere are doing; after the opening it takes a moment until that is known.
+fn looked_at(vault: &kenward_vault::Vault) -> Option<VectorStanding> {
+    let begun = Instant::now();
+    loop {
+        let standing = vault.vectors_elsewhere()?;
+        if standing.condition != Condition::Starting || begun.elapsed() > LOOKED_AT {
+            return Some(standing);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How long `looked_at` waits.
+const LOOKED_AT: Duration = Duration::from_secs(6);
 
 fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
     let vault = &asked.opened.vault;
@@ -220,6 +236,7 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
         hidden: vault.hidden()?,
         freshness: vault.freshness()?,
         stats: vault.stats()?,
+        vectors: looked_at(vault),
         failures,
     })
 }

@@ -39,6 +39,7 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
         tenant: asked.config.tenant.as_str().to_owned(),
         embedding: asked.opened.embedding(),
         stats: vault.stats()?,
+        vectors: vault.vectors_elsewhere(),
         sources,
         disk: STORES
             .iter()

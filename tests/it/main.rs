@@ -18,6 +18,7 @@ mod bad_http;
 mod bad_input;
 mod cli;
 mod clients;
+mod cluster;
 mod common;
 mod connect;
 mod demo;

@@ -86,6 +86,7 @@ impl World {
             clock: Arc::new(Standing),
             entropy: Arc::clone(&entropy) as Arc<dyn Entropy>,
             ledger: None,
+            vectors: kenward_indexes::vector::Engine::Flat,
         };
         let vault = Vault::open(options).unwrap();
         Self { folder, vault, embedder, entropy, tenant }

@@ -1,6 +1,9 @@
 //! A world played into a real vault: everything (world A), or only what one person may see (world B).
 
+mod elsewhere;
 mod operators;
+
+pub use elsewhere::answered_elsewhere;
 
 use crate::dice::Dice;
 use crate::seams::{FixedClock, FixedEntropy};
@@ -179,6 +182,7 @@ impl Stage {
             clock: Arc::<FixedClock>::clone(&self.clock),
             entropy: Arc::<FixedEntropy>::clone(&self.entropy),
             ledger: None,
+            vectors: self.vectors(),
         });
         self.open = Some(vault.unwrap());
         self.served.set(self.open.clone());
@@ -214,6 +218,7 @@ impl Stage {
         }
         stage.play(world, &world.first, None);
         stage.clock.set(world.first_asked);
+        stage.settle();
         stage
     }
 
@@ -249,6 +254,7 @@ impl Stage {
         }
         self.play(world, &world.second, visible);
         self.clock.set(world.second_asked);
+        self.settle();
     }
 
     fn direct(&self, changes: &[DirectoryChange]) {

@@ -24,6 +24,7 @@ pub mod keys;
 pub mod knowledge_base;
 mod ledger;
 pub mod lost;
+pub mod mirrored;
 mod open;
 mod paged;
 pub mod preview;

@@ -83,8 +83,13 @@ impl Vault {
             Ok((choose_space(tx, space, &vectors_dir)?, vectors_dir))
         })?;
         let bounds = catalog.transaction("reading the outbox", outbox::bounds)?;
-        let (mut engines, anew) =
-            Engines::open((dir.join("lexical"), vectors_dir), space, options.embedder, bounds)?;
+        let (mut engines, anew) = Engines::open(
+            (dir.join("lexical"), vectors_dir),
+            space,
+            options.embedder,
+            options.vectors.clone(),
+            bounds,
+        )?;
         // A backup leaves the lexical index out.
         let expected = dir.join(crate::backup::UNFINISHED).exists();
         recover((&mut catalog, expected), &mut engines, anew, &readers, &text, bounds.0)?;
@@ -134,6 +139,7 @@ impl Vault {
             backups: AtomicUsize::new(0),
             clock,
             data_dir: options.data_dir,
+            vectors: options.vectors,
             running: Mutex::new(HashSet::new()),
             embedding_anew: Mutex::new(()),
         });
@@ -141,6 +147,7 @@ impl Vault {
         vault.drop_replaced()?;
         vault.sweep_retired()?;
         vault.engines.lock().opened();
+        vault.tell_classes();
         Ok((vault, behind))
     }
 }

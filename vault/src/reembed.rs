@@ -15,7 +15,7 @@ use crate::writer::engines::{embedding_input, empty, open_vectors, whole};
 use crate::writer::publish::Ask;
 use kenward_access::ids::ChunkNo;
 use kenward_indexes::embedding::{Embedder, Sizer};
-use kenward_indexes::vector::VectorIndex;
+use kenward_indexes::vector::{Engine, VectorIndex};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -192,11 +192,12 @@ impl Vault {
         let space = embedder.space();
         let going = self.catalog.lock().transaction("beginning an embedding", |tx| anew::begin(tx, space))?;
         let dir = self.data_dir.join(&going.folder);
-        let index = match open_vectors(&dir, space) {
+        // What is elsewhere is told once they are whole, and questions are asked of them.
+        let index = match open_vectors(&dir, space, &Engine::Flat) {
             Err(VaultError::Vector(_)) => {
                 // Of another space, or damaged: it is made from its beginning.
                 empty(&dir)?;
-                open_vectors(&dir, space)?
+                open_vectors(&dir, space, &Engine::Flat)?
             }
             opened => opened?,
         };
@@ -386,7 +387,7 @@ impl Vault {
         let rows: Vec<i64> = whole.iter().map(|version| version.row).collect();
         // Everything that can fail comes before the catalog's commit: after it only swaps follow.
         let dir = self.data_dir.join(&filling.going.folder);
-        let index = open_vectors(&dir, embedder.space())?;
+        let index = open_vectors(&dir, embedder.space(), engines.engine())?;
         let lexical = engines.lexical_snapshot()?;
         let mut catalog = self.catalog.lock();
         catalog.transaction("switching to other vectors", |tx| anew::switch(tx, &filling.going, &rows))?;

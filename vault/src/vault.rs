@@ -13,6 +13,7 @@ use crate::writer::publish::{Ask, Retirement};
 use crate::writer::{Failure, SourceSpec};
 use kenward_access::ids::{TenantId, Timestamp, UserId};
 use kenward_indexes::embedding::{Embedder, EmbeddingSpace};
+use kenward_indexes::vector::Engine;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -36,6 +37,8 @@ pub struct OpenOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Where the rights ledger is kept; `None` = `keys/rights.ledger` in the folder.
     pub ledger: Option<PathBuf>,
+    /// What keeps the vectors.
+    pub vectors: Engine,
 }
 
 /// One `data_dir`, opened. Cheap to share behind an `Arc`.
@@ -53,6 +56,8 @@ pub struct Vault {
     pub(crate) backups: AtomicUsize,
     pub(crate) clock: Arc<SteadyClock>,
     pub(crate) data_dir: PathBuf,
+    /// What keeps the vectors.
+    pub(crate) vectors: Engine,
     /// Sources that a run is on.
     pub(crate) running: Mutex<HashSet<u32>>,
     /// Held while documents are embedded anew.

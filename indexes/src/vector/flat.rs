@@ -125,7 +125,6 @@ impl FlatIndex {
         })
     }
 
-    #[cfg(test)]
     pub(super) fn flat_snapshot(&self) -> Arc<FlatSnapshot> {
         Arc::clone(&self.snapshot)
     }
@@ -328,6 +327,18 @@ impl FlatSnapshot {
 
     pub(super) fn dimension(&self) -> usize {
         self.dimension
+    }
+
+    /// The row as it is kept.
+    pub(super) fn vector(&self, place: Place) -> Option<Vec<f32>> {
+        let (numbers, _) = self.row(place)?.as_chunks::<4>();
+        Some(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
+    }
+
+    /// Where a live chunk lies.
+    pub(super) fn place(&self, chunk: u32) -> Option<Place> {
+        let at = self.places.binary_search_by_key(&chunk, |place| place.chunk).ok()?;
+        self.places.get(at).copied()
     }
 
     pub(super) fn row(&self, place: Place) -> Option<&[u8]> {

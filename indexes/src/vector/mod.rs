@@ -4,6 +4,7 @@
 //! [`VectorIndex`] and [`VectorSnapshot`] are the seam; [`open_flat`] is the embedded engine:
 //! `flat` (the writer) over `segment` files named by a `manifest`, read through `map` and made anew by `compaction`; `nearest` (the search) bounds
 //! every visible row in whole numbers (`int8`, the loop in `kernel`) and scores in f32 what those cannot rule out (`scan`).
+//! [`qdrant`] puts a cluster beside it. [`Engine`] says which one is opened: a new engine is a module and a line there.
 
 mod compaction;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod kernel;
 mod manifest;
 mod map;
 mod nearest;
+pub mod qdrant;
 mod scan;
 mod segment;
 #[cfg(test)]
@@ -21,7 +23,7 @@ mod tests;
 
 use crate::embedding::EmbeddingSpace;
 use crate::{Scored, TieOrder};
-use kenward_access::ids::ChunkNo;
+use kenward_access::ids::{ChunkNo, ClassId};
 use kenward_access::scope::VisibleChunks;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +67,12 @@ pub enum VectorError {
     /// A vector holds NaN or an infinite number; the embedder is broken.
     #[error("a vector holds a number that is not finite")]
     NotFinite,
+    /// An address of a cluster cannot be one, or the certificates for it cannot be read.
+    #[error("no connection can be made to {urls} as it is configured")]
+    Place {
+        /// The addresses.
+        urls: Box<str>,
+    },
     /// A vector of length zero has no direction, so nothing is near it.
     #[error("a vector has length zero")]
     Zero,
@@ -97,6 +105,82 @@ pub trait VectorIndex: Send {
     fn snapshot(&self) -> Arc<dyn VectorSnapshot>;
 }
 
+/// What a comparison of the two ways to an answer gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compared {
+    /// There is one way only, or nothing to be asked for elsewhere.
+    NotAsked,
+    /// The answers are the same, to the bit.
+    Same,
+    /// They are not.
+    Differs,
+    /// It was asked, and did not answer.
+    Unanswered(String),
+}
+
+/// Which engine keeps vectors.
+#[derive(Debug, Clone, Default)]
+pub enum Engine {
+    /// The embedded one.
+    #[default]
+    Flat,
+    /// It, with a cluster beside it.
+    Qdrant(Arc<qdrant::Cluster>),
+}
+
+impl Engine {
+    /// Their names in a configuration.
+    pub const NAMES: [&'static str; 2] = ["flat", "qdrant"];
+
+    /// Opens it in a folder, for vectors of an embedding space: from then on it opens for no other.
+    ///
+    /// # Errors
+    /// As [`open_flat_of`].
+    pub fn open(&self, dir: &Path, space: &EmbeddingSpace) -> Result<Box<dyn VectorIndex>, VectorError> {
+        match self {
+            Self::Flat => open_flat_of(dir, space),
+            Self::Qdrant(cluster) => cluster.open(dir, space.dimension, Some(space), flat::Sizes::default()),
+        }
+    }
+
+    /// Tells the class of chunks, as it is now, to an engine that keeps its work apart by it. It decides nothing, and may
+    /// be late or missing: who sees what comes with each question. It waits for nothing.
+    pub fn tag(&self, tags: &mut dyn Iterator<Item = (ChunkNo, ClassId)>) {
+        match self {
+            Self::Flat => {}
+            Self::Qdrant(cluster) => cluster.tag(tags),
+        }
+    }
+
+    /// How what is elsewhere is doing; `None` = nothing is.
+    #[must_use]
+    pub fn standing(&self) -> Option<qdrant::Standing> {
+        match self {
+            Self::Flat => None,
+            Self::Qdrant(cluster) => Some(cluster.standing()),
+        }
+    }
+
+    /// Ends what it does in the background: the next opening of the same data is alone with it.
+    pub fn stop(&self) {
+        match self {
+            Self::Flat => {}
+            Self::Qdrant(cluster) => cluster.stop(),
+        }
+    }
+
+    /// Whether questions are put elsewhere from now on, where something is. Answers are the same either way.
+    ///
+    /// # Errors
+    /// [`VectorError`].
+    pub fn ask_elsewhere(&self, asked: bool) -> Result<(), VectorError> {
+        match self {
+            Self::Flat => Ok(()),
+            Self::Qdrant(cluster) => cluster.ask_it(asked),
+        }
+    }
+}
+
 /// An immutable snapshot.
 pub trait VectorSnapshot: Send + Sync {
     /// The best `depth` visible chunks by cosine, among those that `accept` takes.
@@ -111,6 +195,20 @@ pub trait VectorSnapshot: Send + Sync {
         depth: usize,
         ties: &dyn TieOrder,
     ) -> Result<Vec<Scored>, VectorError>;
+    /// Asks both ways, here and elsewhere, for what is like a chunk, whether questions are put elsewhere or not, and
+    /// compares the answers. For operators.
+    ///
+    /// # Errors
+    /// [`VectorError`].
+    fn compare(
+        &self,
+        _like: ChunkNo,
+        _visible: VisibleChunks<'_>,
+        _depth: usize,
+        _ties: &dyn TieOrder,
+    ) -> Result<Compared, VectorError> {
+        Ok(Compared::NotAsked)
+    }
     /// How many live vectors it holds (for `doctor`; never in an answer).
     fn len(&self) -> usize;
     /// All live chunks, ascending (for checks by operators; never for an answer).

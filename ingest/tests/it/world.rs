@@ -53,6 +53,7 @@ impl World {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             ledger: None,
+            vectors: kenward_indexes::vector::Engine::Flat,
         })
         .unwrap();
         let spec = SourceSpec {

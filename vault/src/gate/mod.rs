@@ -13,6 +13,7 @@ mod release;
 mod scope;
 
 pub(crate) use release::{Released, record_error};
+pub(crate) use scope::resolve as scope_of;
 
 use crate::audit::{DecisionPath, Returned};
 use crate::core::{Core, Details};

@@ -11,7 +11,7 @@ use kenward_access::scope::AccessScope;
 
 /// `None` if the person is unknown or disabled, the token revoked, expired or another's, the link to an
 /// issuer's subject gone, or the caller of another tenant.
-pub(super) fn resolve(core: &Core, caller: &Caller, rights: &Rights, now: Timestamp) -> Option<AccessScope> {
+pub(crate) fn resolve(core: &Core, caller: &Caller, rights: &Rights, now: Timestamp) -> Option<AccessScope> {
     if *caller.tenant() != core.tenant {
         return None;
     }

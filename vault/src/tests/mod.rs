@@ -57,6 +57,7 @@ fn options(dir: &Path, embedder: Option<Arc<dyn Embedder>>) -> OpenOptions {
         clock: Arc::new(TestClock::default()),
         entropy: Arc::new(SystemEntropy),
         ledger: None,
+        vectors: kenward_indexes::vector::Engine::Flat,
     }
 }
 

@@ -10,13 +10,14 @@ use kenward_access::ids::{ChunkNo, DocNo};
 use kenward_access::untrusted::{UntrustedText, expose_for_indexing};
 use kenward_indexes::embedding::{Embedder, EmbeddingSpace, Sizer};
 use kenward_indexes::lexical::{ChunkText, LexicalIndex};
-use kenward_indexes::vector::{
-    VectorError, VectorIndex, open_flat_of, salvage_flat, surviving_flat, verify_flat,
-};
+use kenward_indexes::vector::{Engine, VectorError, VectorIndex, salvage_flat, surviving_flat, verify_flat};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What of the vectors' folder is not of their last commit: half a manifest, and what a cluster knows the folder by.
+const NOT_BACKED_UP: [&str; 2] = ["manifest.new", "mirror.name"];
 
 /// How many outbox rows are in memory at once.
 const BATCH: u32 = 32;
@@ -28,6 +29,8 @@ pub(crate) struct Engines {
     lexical: LexicalIndex,
     vectors: Option<Box<dyn VectorIndex>>,
     space: Option<EmbeddingSpace>,
+    /// What keeps them.
+    engine: Engine,
     /// Of the space of the vectors, for queries.
     embedder: Option<Arc<dyn Embedder>>,
     /// A write failed; what was not committed is forgotten by opening them again.
@@ -52,6 +55,7 @@ impl Engines {
         (lexical_dir, vectors_dir): (PathBuf, PathBuf),
         space: Option<EmbeddingSpace>,
         embedder: Option<Arc<dyn Embedder>>,
+        engine: Engine,
         (applied, last): (u64, u64),
     ) -> Result<(Self, Lost), VaultError> {
         let fits = |position: u64| (applied..=last).contains(&position);
@@ -65,14 +69,14 @@ impl Engines {
                 open_lexical(&lexical_dir)?
             }
         };
-        let vectors = match space.as_ref().map(|space| open_vectors(&vectors_dir, space)) {
+        let vectors = match space.as_ref().map(|space| open_vectors(&vectors_dir, space, &engine)) {
             None => None,
             Some(Ok(vectors)) if fits(vectors.position()) => Some(vectors),
             Some(Err(error @ VaultError::DiskFull { .. })) => return Err(error),
             Some(Ok(_) | Err(_)) => {
                 lost.vectors = true;
                 empty(&vectors_dir)?;
-                space.as_ref().map(|space| open_vectors(&vectors_dir, space)).transpose()?
+                space.as_ref().map(|space| open_vectors(&vectors_dir, space, &engine)).transpose()?
             }
         };
         let engines = Self {
@@ -81,11 +85,17 @@ impl Engines {
             lexical,
             vectors,
             space,
+            engine,
             embedder,
             broken: false,
             opening: true,
         };
         Ok((engines, lost))
+    }
+
+    /// What keeps vectors.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// How many vectors there are.
@@ -104,7 +114,7 @@ impl Engines {
         for entry in fs::read_dir(dir).map_err(VaultError::io("listing", dir))? {
             let entry = entry.map_err(VaultError::io("listing", dir))?;
             let (path, name) = (entry.path(), entry.file_name());
-            let Some(name) = name.to_str().filter(|name| *name != "manifest.new") else { continue };
+            let Some(name) = name.to_str().filter(|name| !NOT_BACKED_UP.contains(name)) else { continue };
             let file = fs::File::open(&path).map_err(VaultError::io("opening", &path))?;
             let length = file.metadata().map_err(VaultError::io("reading", &path))?.len();
             files.push((name.to_owned(), file, length));
@@ -343,8 +353,8 @@ impl Engines {
     /// then told again, which changes nothing where it had arrived.
     fn reopen(&mut self) -> Result<(), VaultError> {
         self.vectors = None;
-        let dir = &self.vectors_dir;
-        self.vectors = self.space.as_ref().map(|space| open_vectors(dir, space)).transpose()?;
+        let (dir, engine) = (&self.vectors_dir, &self.engine);
+        self.vectors = self.space.as_ref().map(|space| open_vectors(dir, space, engine)).transpose()?;
         Ok(())
     }
 }
@@ -392,9 +402,13 @@ fn open_lexical(dir: &Path) -> Result<LexicalIndex, VaultError> {
     LexicalIndex::open(dir).map_err(|e| VaultError::from(e).or_full(dir))
 }
 
-pub(crate) fn open_vectors(dir: &Path, space: &EmbeddingSpace) -> Result<Box<dyn VectorIndex>, VaultError> {
+pub(crate) fn open_vectors(
+    dir: &Path,
+    space: &EmbeddingSpace,
+    engine: &Engine,
+) -> Result<Box<dyn VectorIndex>, VaultError> {
     make(dir)?;
-    open_flat_of(dir, space).map_err(|e| VaultError::from(e).or_full(dir))
+    engine.open(dir, space).map_err(|e| VaultError::from(e).or_full(dir))
 }
 
 fn make(dir: &Path) -> Result<(), VaultError> {

@@ -90,6 +90,7 @@ fn open(dir: &Path, clock: &Arc<TestClock>) -> Arc<Vault> {
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(Fixed),
         ledger: None,
+        vectors: kenward_indexes::vector::Engine::Flat,
     })
     .unwrap()
 }

@@ -1,0 +1,126 @@
+//! Where the cluster is, and how it is spoken to. Whatever is missing here is chosen so that nothing becomes wider or
+//! less sure: it must never hold a secret, only where one is.
+
+use super::wire::Fault;
+use crate::vector::VectorError;
+use std::path::PathBuf;
+use std::time::Duration;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Error};
+
+/// Where the API key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In an environment variable.
+    Variable(String),
+    /// In a file: its first line.
+    File(PathBuf),
+}
+
+/// How many replicas must agree on what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// More than half of them.
+    Majority,
+    /// More than half, as they are when it is asked.
+    Quorum,
+    /// All of them.
+    All,
+    /// So many.
+    Nodes(u64),
+}
+
+/// How a cluster is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Addresses of its nodes (gRPC), `https://…`, or `http://…` on this machine.
+    pub urls: Vec<String>,
+    /// The collection, which is this data's alone.
+    pub collection: String,
+    /// Where the API key is; `None` = it wants none.
+    pub key: Option<KeyPlace>,
+    /// Certificates (PEM) that its own must lead to; `None` = the system's.
+    pub ca: Option<PathBuf>,
+    /// Shards of a new collection; `None` = the cluster's choice.
+    pub shards: Option<u32>,
+    /// Replicas of each shard of a new collection.
+    pub replicas: u32,
+    /// Of reading.
+    pub consistency: Consistency,
+    /// How long a question may take there, until it is answered here.
+    pub timeout: Duration,
+    /// Questions that concern fewer passages at the cluster are answered here.
+    pub least: u64,
+    /// Where it is written down what is at the cluster.
+    pub state: PathBuf,
+    /// How often what is there is counted.
+    pub counted_every: Duration,
+    /// How long, at most, until what failed is tried again.
+    pub longest_wait: Duration,
+}
+
+impl Options {
+    /// For a cluster at these addresses.
+    #[must_use]
+    pub fn new(urls: Vec<String>, collection: String, state: PathBuf) -> Self {
+        Self {
+            urls,
+            collection,
+            key: None,
+            ca: None,
+            shards: None,
+            replicas: 1,
+            consistency: Consistency::Majority,
+            timeout: Duration::from_secs(2),
+            least: LEAST,
+            state,
+            counted_every: Duration::from_secs(600),
+            longest_wait: Duration::from_secs(30),
+        }
+    }
+
+    /// The certificates that the cluster's own must lead to.
+    pub(super) fn read_ca(&self) -> Result<Option<Certificate>, VectorError> {
+        let read = |path: &PathBuf| {
+            let pem = std::fs::read(path).map_err(|source| VectorError::Io { path: path.clone(), source })?;
+            Ok(Certificate::from_pem(pem))
+        };
+        self.ca.as_ref().map(read).transpose()
+    }
+
+    pub(super) fn endpoint(&self, url: &str, ca: Option<&Certificate>) -> Result<Endpoint, Error> {
+        let endpoint = Endpoint::from_shared(url.to_owned())?
+            .connect_timeout(self.timeout)
+            .keep_alive_while_idle(true)
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .user_agent(concat!("kenward/", env!("CARGO_PKG_VERSION")))?;
+        if !url.starts_with("https://") {
+            return Ok(endpoint);
+        }
+        // Those that are named are trusted, and no others.
+        endpoint.tls_config(match ca {
+            Some(ca) => ClientTlsConfig::new().ca_certificate(ca.clone()),
+            None => ClientTlsConfig::new().with_native_roots(),
+        })
+    }
+
+    /// The API key, read anew.
+    pub(super) fn read_key(&self) -> Result<Option<MetadataValue<Ascii>>, Fault> {
+        let (text, place) = match &self.key {
+            None => return Ok(None),
+            Some(KeyPlace::Variable(name)) => (std::env::var(name).ok(), format!("the variable `{name}`")),
+            Some(KeyPlace::File(path)) => {
+                (std::fs::read_to_string(path).ok(), format!("`{}`", path.display()))
+            }
+        };
+        let line = text.as_deref().and_then(|text| text.lines().next()).map(str::trim);
+        let key = line.filter(|line| !line.is_empty()).and_then(|line| MetadataValue::try_from(line).ok());
+        let mut key = key.ok_or_else(|| Fault::NoKey(place.into()))?;
+        key.set_sensitive(true);
+        Ok(Some(key))
+    }
+}
+
+/// Passages at the cluster from which on it is asked: fewer are looked through here in less time than a question
+/// and its answer take on the way.
+const LEAST: u64 = 50_000;
