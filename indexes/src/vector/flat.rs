@@ -3,7 +3,6 @@
 use super::compaction::{self, Compaction, Written};
 use super::manifest::{Manifest, SegmentEntry, chunks_path, coarse_path, vectors_path};
 use super::nearest::{Wanted, nearest, threads};
-#[cfg(feature = "faults")]
 use super::scan::dot;
 use super::segment::{self, Segment};
 use super::{Accept, VectorError, VectorIndex, VectorSnapshot};
@@ -350,7 +349,6 @@ impl FlatSnapshot {
         self.segments.get(place.segment as usize)?.coarse(place.row)
     }
 
-    #[cfg(feature = "faults")]
     pub(super) fn score(&self, query: &[f32], place: Place) -> Result<Scored, VectorError> {
         let score = self.row(place).map_or(f64::NAN, |row| dot(query, row));
         // Only finite vectors are written, so anything else is damage.
