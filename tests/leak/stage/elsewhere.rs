@@ -44,6 +44,11 @@ impl Stage {
     /// Gives the cluster, if there is one, a moment to be told what there is. Without it questions are about what it
     /// has not got yet as much as about what it has.
     pub(super) fn settle(&self) {
+        if self.vault().vectors_elsewhere().is_none() {
+            return;
+        }
+        // Classes are told every fifth of a second.
+        std::thread::sleep(Duration::from_millis(450));
         let begun = Instant::now();
         while self.vault().vectors_elsewhere().is_some_and(|standing| {
             !standing.told || standing.waiting > 0 || standing.condition != Condition::Well
