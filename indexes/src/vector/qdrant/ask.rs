@@ -24,8 +24,6 @@ const PAGE: u64 = 64;
 const MOST: u64 = 16_384;
 /// Passages that are looked at to tell how many a filter takes.
 const SAMPLE: u64 = 128;
-/// Most classes that a question names.
-const MOST_CLASSES: usize = 4_096;
 
 /// Why the cluster did not answer a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +108,7 @@ fn reach(site: &Site, plan: &Plan) -> Option<Reach> {
     site.with(|inner| {
         let ids = inner.state.ids();
         let unseen = inner.state.tags.len().saturating_sub(plan.seen.len());
-        if plan.seen.len().min(unseen) > MOST_CLASSES {
+        if plan.seen.len().min(unseen) > site.options.most_classes {
             return None;
         }
         if unseen == 0 {

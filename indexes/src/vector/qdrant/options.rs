@@ -51,6 +51,8 @@ pub struct Options {
     pub timeout: Duration,
     /// Questions that concern fewer passages at the cluster are answered here.
     pub least: u64,
+    /// Most classes that a question names; see [`MOST_CLASSES`].
+    pub most_classes: usize,
     /// Where it is written down what is at the cluster.
     pub state: PathBuf,
     /// How often what is there is counted.
@@ -73,6 +75,7 @@ impl Options {
             consistency: Consistency::Majority,
             timeout: Duration::from_secs(2),
             least: LEAST,
+            most_classes: MOST_CLASSES,
             state,
             counted_every: Duration::from_secs(600),
             longest_wait: Duration::from_secs(30),
@@ -120,6 +123,12 @@ impl Options {
         Ok(Some(key))
     }
 }
+
+/// There is no limit in the server. Measured on version 1.19 (100,000 points, two cores, JSON): naming 1,000 of 50,000 classes
+/// costs 2 ms, 4,096 of them 5, 16,384 of them 21, 50,000 of them 70; leaving out as many 9, 10, 17 and 43, where no filter costs 5.
+/// Those that are seen or those that are not, whichever are fewer, are named; where both are more than this, a look through a
+/// million rows here takes no longer.
+pub const MOST_CLASSES: usize = 16_384;
 
 /// Passages at the cluster from which on it is asked: fewer are looked through here in less time than a question
 /// and its answer take on the way.

@@ -206,3 +206,26 @@ fn both_ways_to_an_answer_are_compared_before_anybody_is_asked_there() {
     both.compare(5);
     assert!(both.mirrored.standing().answered > before);
 }
+
+#[test]
+fn whoever_sees_too_many_classes_to_be_named_and_too_few_to_be_left_out_is_answered_here() {
+    let peer = Peer::start();
+    let mut both =
+        Both::new(|folder| Options { most_classes: 2, ..options(&peer.url, &fresh("classes"), folder) });
+    both.append(0..400);
+    both.commit();
+    both.mirrored.settle();
+    let filters = |seen: &[u32]| {
+        peer.store.lock().filters.clear();
+        let query = vec![0.3; play::DIMENSION];
+        seeing_classes(seen, play::CLASSES, both.classes.iter().map(|(a, b)| (*a, *b)), |visible| {
+            both.snapshots().0.search(&query, visible, &|_| true, 3, &ByHash).unwrap()
+        });
+        peer.store.lock().filters.clone()
+    };
+    assert_eq!(filters(&[0, 1, 2]).len(), 0, "nobody is asked");
+    assert!(matches!(filters(&[0, 1]).first(), Some(Some(filter)) if filter.must.len() == 1));
+    assert!(matches!(filters(&[0, 1, 2, 3]).first(), Some(Some(filter)) if filter.must_not.len() == 1));
+    assert!(matches!(filters(&[0, 1, 2, 3, 4, 5]).first(), Some(None)), "all that is there");
+    both.compare(40);
+}
