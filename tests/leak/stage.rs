@@ -172,6 +172,7 @@ impl Stage {
     /// Ends the process, as far as the vault can tell, and starts it again.
     pub fn reopen(&mut self) {
         self.going = None;
+        self.count_elsewhere();
         self.served.set(None);
         self.open = None;
         let vault = Vault::open(OpenOptions {

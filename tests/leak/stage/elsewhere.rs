@@ -11,20 +11,25 @@ use std::time::{Duration, Instant};
 
 static ANSWERED: AtomicU64 = AtomicU64::new(0);
 
-/// How many questions the cluster had answered when stages were settled or closed; `None` where there is none.
+/// How many questions the cluster had answered when stages were closed; `None` where there is none.
 pub fn answered_elsewhere() -> Option<u64> {
     std::env::var_os("KENWARD_QDRANT_URL").map(|_| ANSWERED.load(Ordering::Relaxed))
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Some(standing) = self.open.as_ref().and_then(|vault| vault.vectors_elsewhere()) {
-            ANSWERED.fetch_add(standing.answered, Ordering::Relaxed);
-        }
+        self.count_elsewhere();
     }
 }
 
 impl Stage {
+    /// Before it is closed.
+    pub(super) fn count_elsewhere(&self) {
+        if let Some(standing) = self.open.as_ref().and_then(|vault| vault.vectors_elsewhere()) {
+            ANSWERED.fetch_add(standing.answered, Ordering::Relaxed);
+        }
+    }
+
     /// In world A beside a real cluster, where one is named; in world B never.
     pub(super) fn vectors(&self) -> Engine {
         let Some(url) = std::env::var("KENWARD_QDRANT_URL").ok().filter(|_| self.only.is_none()) else {
