@@ -229,3 +229,17 @@ fn whoever_sees_too_many_classes_to_be_named_and_too_few_to_be_left_out_is_answe
     assert!(matches!(filters(&[0, 1, 2, 3, 4, 5]).first(), Some(None)), "all that is there");
     both.compare(40);
 }
+
+#[test]
+fn of_many_that_are_equally_near_the_key_decides_and_not_the_cluster() {
+    let peer = Peer::start();
+    let mut both = Both::new(|folder| options(&peer.url, &fresh("alike"), folder));
+    // More than a first page holds.
+    both.append_alike(0..900);
+    both.append(900..1_000);
+    both.commit();
+    both.mirrored.settle();
+    both.compare(40);
+    let standing = both.mirrored.standing();
+    assert!(standing.answered > 40 && standing.fell_back == 0, "{standing:?}");
+}

@@ -40,6 +40,16 @@ impl Both {
         self.tag();
     }
 
+    /// All of these with one vector.
+    pub(super) fn append_alike(&mut self, chunks: std::ops::Range<u32>) {
+        let vector = self.numbers.vector(DIMENSION);
+        let all: Vec<_> = chunks.clone().map(|chunk| (ChunkNo(chunk), vector.clone())).collect();
+        self.mirrored.index.append(&all).unwrap();
+        self.flat.append(&all).unwrap();
+        self.classes.extend(chunks.map(|chunk| (chunk, chunk % CLASSES)));
+        self.tag();
+    }
+
     pub(super) fn delete(&mut self, chunks: &[u32]) {
         let chunks: Vec<ChunkNo> = chunks.iter().map(|chunk| ChunkNo(*chunk)).collect();
         self.mirrored.index.delete(&chunks).unwrap();
