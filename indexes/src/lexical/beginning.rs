@@ -14,7 +14,7 @@ use tantivy::schema::IndexRecordOption;
 pub(super) const MOST: usize = 128;
 /// Terms are stems: of a beginning that is longer than its word's stem so many letters are taken away at most, and so
 /// many stay at least.
-const ENDING: usize = 3;
+const ENDING: usize = 6;
 const STEM: usize = 4;
 
 /// The visible terms that begin so, ascending, and the stems that the beginning itself may have.

@@ -169,7 +169,7 @@ impl LexicalSearcher {
         self.places().iter().map(|place| ChunkNo(place.chunk))
     }
 
-    /// The wording of a live chunk: equal for two that say the same, word for word. `None` for one without words.
+    /// The wording of a live chunk: equal for two of the same text, but for its layout. `None` for a blank one.
     #[must_use]
     pub fn wording(&self, chunk: ChunkNo) -> Option<(u64, u64)> {
         let places = self.places();

@@ -13,6 +13,8 @@ use unicode_segmentation::UnicodeSegmentation;
 const LONGEST: usize = 64;
 /// Longest identifier in characters; likewise.
 const LONGEST_IDENTIFIER: usize = 128;
+/// Last parts of a path that are given besides the whole: a path of thousands of parts must not take a square of its length.
+const MOST_TAILS: usize = 16;
 
 /// Gives each word of the text in its order, folded and in lower case.
 pub(super) fn words(text: &str, mut each: impl FnMut(&str)) {
@@ -46,7 +48,10 @@ pub(super) fn identifiers(text: &str, mut each: impl FnMut(&str)) {
     for token in folded.split(|c: char| c.is_whitespace() || in_pairs(c)) {
         let mut rest = trimmed(token);
         let mut whole = true;
-        while !rest.is_empty() {
+        for _ in 0..=MOST_TAILS {
+            if rest.is_empty() {
+                break;
+            }
             if is_identifier(rest) {
                 lowered(rest, &mut lower);
                 each(head(&lower, LONGEST_IDENTIFIER));
@@ -237,6 +242,7 @@ mod tests {
             names("KENWARD_LONG=1 INC-2041 user@example.test"),
             ["kenward_long=1", "inc-2041", "user@example.test"]
         );
+        assert_eq!(names(&"a1/".repeat(2_000)).len(), MOST_TAILS + 1);
         assert!(names("Nothing here, isn't it? 2041 -- …").is_empty());
         assert_eq!(names(&format!("a_{}", "x".repeat(500)))[0].chars().count(), LONGEST_IDENTIFIER);
     }

@@ -114,7 +114,7 @@ fn output() -> Value {
                         "highlights": { "type": "array", "items": { "type": "array" }, "description": "Where words of the query stand: start and end in characters of the text without boundary lines and marks." },
                         "rank": { "type": "integer" },
                         "relevance": { "type": "string", "enum": ["high", "medium", "low"] },
-                        "copies": { "type": "array", "items": { "type": "string" }, "description": "Cites of passages of other documents with the same words." },
+                        "copies": { "type": "array", "items": { "type": "string" }, "description": "Cites of passages of other documents with the same text." },
                         "provenance": { "type": "object" },
                         "trust": { "type": "object" },
                         "sensitivity": { "description": "The document's label, or null.", "minLength": 1 },

@@ -33,7 +33,7 @@ pub(crate) struct Passage {
     pub(crate) highlights: Vec<(u32, u32)>,
     pub(crate) rank: u64,
     pub(crate) relevance: &'static str,
-    /// Cites of passages of other documents with the same words.
+    /// Cites of passages of other documents with the same text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) copies: Vec<String>,
     pub(crate) provenance: Provenance,

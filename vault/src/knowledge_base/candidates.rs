@@ -50,7 +50,7 @@ pub(super) struct Candidate<'a> {
     /// The fused value by the phrasing that it fits best.
     pub(super) best: f64,
     pub(super) tie: TieKey,
-    /// Passages of other documents with the same words, best first.
+    /// Passages of other documents with the same text, best first.
     pub(super) copies: Vec<(ChunkMeta, &'a Arc<DocMeta>)>,
 }
 

@@ -197,7 +197,7 @@ struct Read {
     labels: Labels,
     shown: Shown,
     class: u32,
-    /// Cites of passages of other documents with the same words, and what is recorded of them.
+    /// Cites of passages of other documents with the same text, and what is recorded of them.
     copies: Vec<(String, Returned)>,
     highlights: Vec<(u32, u32)>,
 }

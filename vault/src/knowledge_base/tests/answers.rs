@@ -80,7 +80,7 @@ fn copies_of_one_wording_take_one_place_and_are_named() {
     let other = "The quillfeather dues are not paid twice a year.";
     let world = world(&[
         ("one.md", "everyone", same),
-        ("two.md", "everyone", &same.to_uppercase()),
+        ("two.md", "everyone", &same.replace(" are", "\nare")),
         ("secret.md", "user:dana", same),
         ("other.md", "everyone", other),
     ]);
