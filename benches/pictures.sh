@@ -1,5 +1,5 @@
 #!/bin/sh
-# Copies the pictures that README shows from target/bench to benches/pictures, and says of which runs they are. Run it
+# Copies the pictures for README from target/bench to benches/pictures, and says of which runs they are. Run it
 # after whole runs on a machine that does nothing else: a picture of a small run has no place in the repository.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

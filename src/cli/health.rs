@@ -154,7 +154,8 @@ fn cluster(standing: &Standing) -> Check {
             "vectors",
             State::Warning,
             format!("{place}: {what}; {holds}, and questions are answered here, all of them, only slower"),
-            "see whether its nodes run and can be reached from here (`vectors.url`); it is tried again by itself. To rebuild it, drop              that collection there: it is made and filled again, nothing is embedded anew",
+            "see whether its nodes run and can be reached from here (`vectors.url`); it is tried again by itself. To rebuild it, drop \
+             that collection there: it is made and filled again, nothing is embedded anew",
         ),
         Condition::Refused { what, hint } => wrong(
             "vectors",

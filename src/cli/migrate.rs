@@ -86,9 +86,11 @@ async fn to_cluster(backend: &Backend, json: bool) -> anyhow::Result<Outcome> {
     if switched {
         return Ok(Outcome::Done);
     }
-    out::hint(
-        "what differed is brought again: try once more in a while; if it differs again, drop the collection there",
-    );
+    out::hint(if compared.same + compared.differing == 0 {
+        "bring documents in that somebody in the directory may read, and try once more"
+    } else {
+        "what differed is brought again: try once more in a while; if it differs again, drop the collection there"
+    });
     Ok(Outcome::NotAllWell)
 }
 
@@ -98,6 +100,10 @@ fn said(compared: &Comparison, standing: &Standing) -> String {
     if !compared.agrees() {
         let why = match &compared.unanswered {
             Some(why) => format!("the cluster did not answer: {why}"),
+            None if compared.same + compared.differing == 0 => {
+                "there was nothing to compare: nobody in the directory sees a passage that is there"
+                    .to_owned()
+            }
             None => format!("{} of {answers} differ", compared.differing),
         };
         return format!("not switched: {why}; questions are answered as before");

@@ -23,6 +23,8 @@ const VERBS: &[&[&str]] = &[
     &["tokens", "list"],
     &["ingest", "handbook", "--default-allow", "everyone"],
     &["access", "why", "olga@acorn.example", "handbook/a.md"],
+    &["migrate", "--to", "qdrant"],
+    &["migrate", "--to", "flat"],
 ];
 
 #[test]

@@ -37,10 +37,10 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether questions may be put elsewhere.
+    /// Whether questions may be put elsewhere: there were answers to compare, and all are the same.
     #[must_use]
     pub fn agrees(&self) -> bool {
-        self.differing == 0 && self.unanswered.is_none()
+        self.same > 0 && self.differing == 0 && self.unanswered.is_none()
     }
 }
 
@@ -163,4 +163,17 @@ fn changed(
         }
     }
     news
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Comparison;
+
+    #[test]
+    fn nothing_compared_is_no_agreement() {
+        let compared = |same, differing| Comparison { same, differing, ..Comparison::default() };
+        assert!(compared(1, 0).agrees());
+        assert!(!compared(0, 0).agrees() && !compared(9, 1).agrees());
+        assert!(!Comparison { unanswered: Some("slow".to_owned()), ..compared(9, 0) }.agrees());
+    }
 }

@@ -4,7 +4,7 @@
 use super::language::{Language, Languages, Stems};
 use super::query::{Group, groups};
 use super::words::{identifiers, in_pairs, words};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// What of a query can stand in a text of one language.
@@ -51,11 +51,30 @@ impl Wanted {
     }
 }
 
-/// The first `most` stretches of the text (start and end in Unicode scalars) that are words of the query, ascending and
-/// apart. `language` is the text's (ISO 639-1).
-#[must_use]
-pub fn highlights(query: &str, text: &str, language: Option<&str>, most: usize) -> Vec<(u32, u32)> {
-    let wanted = Wanted::new(query, Language::of(language));
+/// The words of a query, for showing where they stand in texts. What they are in a language is made once.
+pub struct Highlighter<'q> {
+    query: &'q str,
+    made: BTreeMap<Language, Wanted>,
+}
+
+impl<'q> Highlighter<'q> {
+    /// For a query, of one phrasing or of several in lines.
+    #[must_use]
+    pub fn new(query: &'q str) -> Self {
+        Self { query, made: BTreeMap::new() }
+    }
+
+    /// The first `most` stretches of the text (start and end in Unicode scalars) that are words of the query, ascending
+    /// and apart. `language` is the text's (ISO 639-1).
+    #[must_use]
+    pub fn find(&mut self, text: &str, language: Option<&str>, most: usize) -> Vec<(u32, u32)> {
+        let language = Language::of(language);
+        let wanted = self.made.entry(language).or_insert_with(|| Wanted::new(self.query, language));
+        stretches(wanted, text, most)
+    }
+}
+
+fn stretches(wanted: &Wanted, text: &str, most: usize) -> Vec<(u32, u32)> {
     let mut bytes: Vec<(usize, usize)> = Vec::new();
     for (from, token) in text.split_word_bound_indices() {
         if !token.starts_with(in_pairs) && wanted.word(token) {
@@ -118,7 +137,7 @@ mod tests {
     fn shown(query: &str, text: &str, language: Option<&str>) -> Vec<String> {
         let all: Vec<char> = text.chars().collect();
         let of = |(from, to): (u32, u32)| all[from as usize..to as usize].iter().collect();
-        highlights(query, text, language, 99).into_iter().map(of).collect()
+        Highlighter::new(query).find(text, language, 99).into_iter().map(of).collect()
     }
 
     #[test]
@@ -138,7 +157,7 @@ mod tests {
     proptest! {
         #[test]
         fn they_ascend_and_lie_within(query in "\\PC{0,30}", text in "\\PC{0,120}", most in 0usize..5) {
-            let found = highlights(&query, &text, None, most);
+            let found = Highlighter::new(&query).find(&text, None, most);
             prop_assert!(found.len() <= most);
             let length = text.chars().count() as u32;
             let mut before = None;

@@ -23,7 +23,7 @@ mod words;
 mod writer;
 
 pub use analysis::terms;
-pub use highlight::highlights;
+pub use highlight::Highlighter;
 pub use scorer::Parameters;
 pub use snapshot::{LexicalSearcher, LexicalView};
 pub use writer::LexicalIndex;

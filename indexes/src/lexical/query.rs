@@ -14,6 +14,8 @@ pub(super) const MOST_GROUPS: usize = 1024;
 /// Phrases of a query, and words of a phrase; further ones are words only.
 const MOST_PHRASES: usize = 8;
 const LONGEST_PHRASE: usize = 32;
+/// Beginnings of a query; further ones are words. Each is a walk through a part of the dictionary.
+const MOST_BEGINNINGS: usize = 8;
 /// Letters that a beginning has at least: fewer would be half a dictionary.
 const SHORTEST_BEGINNING: usize = 3;
 
@@ -84,7 +86,8 @@ fn without_beginnings(query: &str, beginnings: &mut Vec<String>) -> String {
         let word = token.trim_end().trim_start_matches(|c: char| !c.is_alphanumeric());
         let beginning = word.strip_suffix('*').filter(|word| word.chars().all(char::is_alphanumeric));
         let mut folded = Vec::new();
-        if let Some(beginning) = beginning.filter(|word| word.chars().count() >= SHORTEST_BEGINNING) {
+        let room = beginnings.len() < MOST_BEGINNINGS;
+        if let Some(beginning) = beginning.filter(|w| room && w.chars().count() >= SHORTEST_BEGINNING) {
             words(beginning, |word| folded.push(word.to_owned()));
         }
         match folded.into_iter().next() {
@@ -170,5 +173,9 @@ mod tests {
     fn a_query_has_an_end() {
         let long: Vec<String> = (0..3 * MOST_GROUPS).map(|n| format!("w{n}x")).collect();
         assert_eq!(of(&long.join(" ")).len(), MOST_GROUPS);
+        let beginnings: Vec<String> = (0..100).map(|n| format!("word{n}*")).collect();
+        let found = of(&beginnings.join(" "));
+        let walks = found.iter().filter(|(group, _)| matches!(group, Group::Beginning(_)));
+        assert_eq!(walks.count(), MOST_BEGINNINGS);
     }
 }

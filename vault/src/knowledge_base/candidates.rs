@@ -51,7 +51,18 @@ pub(super) struct Candidate<'a> {
     pub(super) best: f64,
     pub(super) tie: TieKey,
     /// Passages of other documents with the same text, best first.
-    pub(super) copies: Vec<(ChunkMeta, &'a Arc<DocMeta>)>,
+    pub(super) copies: Vec<(ChunkNo, ChunkMeta, &'a Arc<DocMeta>)>,
+}
+
+impl Candidate<'_> {
+    /// Its first copy in its place, if it has one: the text of the passage itself is lost.
+    pub(super) fn fall_back(&mut self) -> bool {
+        if self.copies.is_empty() {
+            return false;
+        }
+        (self.chunk, self.meta, self.document) = self.copies.remove(0);
+        true
+    }
 }
 
 /// The candidates in their order.
@@ -143,9 +154,9 @@ fn distinct<'a>(
         let wording = published.lexical.wording(scored.chunk);
         if let Some(first) = wording.and_then(|w| of_wording.get(&w)).and_then(|at| kept.get_mut(*at)) {
             let known =
-                first.meta.doc == meta.doc || first.copies.iter().any(|(copy, _)| copy.doc == meta.doc);
+                first.meta.doc == meta.doc || first.copies.iter().any(|(_, copy, _)| copy.doc == meta.doc);
             if !known && first.copies.len() < MOST_COPIES {
-                first.copies.push((meta, document));
+                first.copies.push((scored.chunk, meta, document));
             }
             continue;
         }

@@ -13,7 +13,7 @@ use crate::gate::fence::Boundary;
 use crate::gate::{Disclosure, Shown, Stop};
 use kenward_access::caller::Caller;
 use kenward_access::ids::TieKey;
-use kenward_indexes::lexical::highlights;
+use kenward_indexes::lexical::Highlighter;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -123,6 +123,7 @@ impl Plan {
 
     fn run(&self, attempt: &Attempt<'_>) -> Result<SearchAnswer, Stop> {
         let words = self.phrasings.iter().map(Phrasing::text).collect::<Vec<_>>().join("\n");
+        let mut highlighter = Highlighter::new(&words);
         let last = attempt.last()?;
         let (behind, given) = match last.as_deref() {
             None => (None, 0),
@@ -141,10 +142,20 @@ impl Plan {
             Page { found: Vec::with_capacity(take), left_out: 0, given: u64::from(given), cut: false };
         let mut budget = Budget::new();
         while page.found.len() < take {
-            let Some(candidate) = rest.peek() else { break };
+            let Some(candidate) = rest.peek_mut() else { break };
             let rank = page.given + page.found.len() as u64 + 1;
-            let Some(read) = read(attempt, candidate, &words)? else {
+            let read = loop {
+                let read = read(attempt, candidate, &mut highlighter)?;
+                if read.is_some() {
+                    break read;
+                }
                 page.left_out += 1;
+                // A copy of what is lost takes its place.
+                if !candidate.fall_back() {
+                    break None;
+                }
+            };
+            let Some(read) = read else {
                 rest.next();
                 continue;
             };
@@ -203,14 +214,18 @@ struct Read {
 }
 
 /// Opens and reads one passage; `None` if its text is lost or damaged.
-fn read(attempt: &Attempt<'_>, candidate: &Candidate<'_>, words: &str) -> Result<Option<Read>, Stop> {
+fn read(
+    attempt: &Attempt<'_>,
+    candidate: &Candidate<'_>,
+    highlighter: &mut Highlighter<'_>,
+) -> Result<Option<Read>, Stop> {
     let gate = attempt.gate;
     let opened = gate.open(candidate.document.no)?;
     let (start, end) = candidate.meta.span;
     let shown = gate.read(&opened, candidate.document, start..end, Some(candidate.chunk))?;
     let labels = Labels::of(gate, candidate.document);
     let mut copies = Vec::with_capacity(candidate.copies.len());
-    for (meta, document) in &candidate.copies {
+    for (_, meta, document) in &candidate.copies {
         let class = gate.open(document.no)?.class.0;
         let id = Labels::of(gate, document).id;
         let cite = format!("{id}#{}@{}", meta.ordinal, document.version);
@@ -222,7 +237,7 @@ fn read(attempt: &Attempt<'_>, candidate: &Candidate<'_>, words: &str) -> Result
     }
     Ok(shown.map(|shown| {
         let language = candidate.document.language.as_deref();
-        let highlights = highlights(words, &shown.text, language, MOST_HIGHLIGHTS);
+        let highlights = highlighter.find(&shown.text, language, MOST_HIGHLIGHTS);
         Read { labels, shown, class: opened.class.0, copies, highlights }
     }))
 }

@@ -103,6 +103,26 @@ fn a_search_leaves_out_what_cannot_be_read_and_says_so() {
 }
 
 #[test]
+fn a_copy_of_what_is_lost_takes_its_place() {
+    for harm in [World::lose, World::damage] {
+        let (one, two) = ("The quillfeather dues are paid.\n", "The quillfeather dues\nare paid.\n");
+        let world = world(&[("one.md", "everyone", one), ("two.md", "everyone", two)]);
+        let before = world.search("omar", "quillfeather dues");
+        let [first] = shown(&before)[..] else { panic!("{before}") };
+        assert_eq!(before["results"][0]["copies"].as_array().unwrap().len(), 1);
+        let (lost, other) = match first {
+            "About one.md" => ("one.md", "About two.md"),
+            _ => ("two.md", "About one.md"),
+        };
+        harm(&world, lost);
+        let after = world.search("omar", "quillfeather dues");
+        assert_eq!(shown(&after), [other]);
+        assert!(after["results"][0]["copies"].is_null(), "{after}");
+        assert!(after["notice"].as_str().unwrap().contains("Left out: 1 matching passage is"), "{after}");
+    }
+}
+
+#[test]
 fn a_hidden_documents_loss_is_nothing_to_who_cannot_see_it() {
     for harm in [World::lose, World::damage] {
         let with = world(HANDBOOK);
