@@ -3,8 +3,10 @@
 //! of the data when something is missing.
 
 mod embedder;
+mod reranker;
 
 pub use embedder::{missing_artifacts, target, way_to_an_embedder};
+pub use reranker::way_to_a_reranker;
 
 use crate::config::Config;
 use crate::identity::Refusals;
@@ -26,6 +28,8 @@ pub struct Opened {
     pub vault: Arc<Vault>,
     /// What embeds, in words.
     embedding: Mutex<EmbeddingState>,
+    /// What reads the best candidates of a search again, in words.
+    pub reranking: Option<String>,
     /// What would have to come for an embedder to run, if none does.
     lacking: Vec<Artifact>,
     /// Refused claims that are not noted yet.
@@ -78,10 +82,13 @@ pub fn open(config: &Config) -> Result<Opened, BackendError> {
         None => Engine::Flat,
         Some(cluster) => Engine::Qdrant(Arc::new(Cluster::new(cluster.clone()).map_err(VaultError::from)?)),
     };
-    let vault = Vault::open(OpenOptions { vectors, ..options(config, embedder) })?;
+    let reranking = reranker::open(config)?;
+    let named = reranking.as_ref().map(reranker::named);
+    let vault = Vault::open(OpenOptions { vectors, reranking, ..options(config, embedder) })?;
     Ok(Opened {
         vault,
         embedding: Mutex::new(embedding),
+        reranking: named,
         lacking,
         refusals: Refusals::default(),
         issuers: Issuers::of(config),
@@ -102,6 +109,7 @@ pub fn options(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> OpenOpti
         entropy: Arc::new(SystemEntropy),
         ledger: config.ledger.clone(),
         vectors: Engine::Flat,
+        reranking: None,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! One query's journey: [`lexical`] and [`vector`] each get the [`VisibleChunks`] of one caller and
 //! give at most a fixed depth of [`Scored`] chunks, cut in one stable order (`order`); [`fusion`]
-//! joins the two lists. [`embedding`] turns texts into vectors; [`models`] fetches what it needs.
+//! joins the two lists, and [`reranking`], where it is configured, reads the best of them again. [`embedding`] turns texts
+//! into vectors; [`models`] fetches what it needs.
 //!
 //! Nothing here knows a right. What may be looked at comes in as an argument, minted in
 //! `kenward-access`, and no statistic, graph or cut is computed from anything else.
@@ -17,6 +18,8 @@ pub mod lexical;
 pub mod models;
 mod order;
 mod places;
+pub mod reranking;
+mod sessions;
 #[cfg(test)]
 mod testing;
 pub mod vector;

@@ -160,10 +160,14 @@ fn needs(engine: Engine) -> &'static [Artifact] {
     }
 }
 
-/// What has still to be pulled for the engine that the configuration asks for; empty if it asks for none.
+/// What has still to be pulled for the engine and the reranker that the configuration asks for; empty if it asks for none.
 /// [`Engine::Auto`] does without the library if it cannot be had.
 #[must_use]
 pub fn missing_artifacts(config: &Config) -> Vec<Artifact> {
     let missing = |artifact: &Artifact| models::installed(&config.models_dir, *artifact).is_none();
-    needs(config.engine).iter().copied().filter(missing).collect()
+    let library = config.reranking.iter().map(|_| Artifact::OnnxRuntime);
+    let mut needed: Vec<Artifact> =
+        library.chain(needs(config.engine).iter().copied()).filter(missing).collect();
+    needed.dedup();
+    needed
 }

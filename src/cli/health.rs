@@ -74,6 +74,7 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
             hint.clone(),
         ),
     });
+    checks.extend(health.reranking.as_ref().map(|model| ok("reranker", model.clone())));
     if let Some(anew) = &stats.anew {
         checks.push(wrong(
             "embedder",

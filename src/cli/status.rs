@@ -52,6 +52,7 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         EmbeddingState::Running { engine, .. } => format!("words and meaning ({engine})"),
         EmbeddingState::LexicalOnly { reason, .. } => format!("words alone: {reason}"),
     };
+    let again = status.reranking.as_ref().map(|model| format!("; read again by {model}")).unwrap_or_default();
     let s = &status.stats;
     let disk: Vec<String> =
         status.disk.iter().map(|(store, bytes)| format!("{store} {}", size(*bytes))).collect();
@@ -79,7 +80,7 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
             words::count(s.chunks, "passage"),
             words::count(s.vectors, "vector")
         ),
-        format!("search    {engine}"),
+        format!("search    {engine}{again}"),
         format!("disk      {}; {} free", disk.join(", "), size(status.free)),
         format!("audit     {}", words::count(s.audit_records, "record")),
         format!("backup    {backup}"),

@@ -8,6 +8,7 @@ pub mod marks;
 pub mod place;
 mod raw;
 mod reach;
+mod reranking;
 pub mod schema;
 pub mod template;
 pub mod tenants;
@@ -17,6 +18,7 @@ mod vectors;
 pub use error::{ConfigError, Place};
 pub use issuers::{Algorithm, Groups, IssuerConfig};
 pub use reach::{HttpConfig, Network, Reach};
+pub use reranking::RerankingConfig;
 pub(crate) use validate::{PRINCIPAL, SOURCE_NAME, parse_rights, valid_principal, valid_source_name};
 
 use kenward_access::ids::TenantId;
@@ -212,6 +214,8 @@ pub struct Config {
     pub traces: Option<String>,
     /// The cluster beside the embedded vectors; `None` = there is none.
     pub vectors: Option<kenward_indexes::vector::qdrant::Options>,
+    /// What reads the best candidates of a search again; `None` = nothing.
+    pub reranking: Option<RerankingConfig>,
     /// Configured sources.
     pub sources: Vec<ConfiguredSource>,
     /// The program that is started for parsers; this very binary, unless a test says otherwise.

@@ -46,6 +46,8 @@ pub const KEYS: &[Key] = &[
     key("embedding.engine", Kind::Text),
     key("embedding.hub", Kind::Text),
     key("embedding.models_dir", Kind::Text),
+    key("reranking.model", Kind::Text),
+    key("reranking.depth", Kind::Number),
     key("vectors.engine", Kind::Text),
     key("vectors.url", Kind::Texts),
     key("vectors.collection", Kind::Text),

@@ -58,6 +58,13 @@ labels = ["public", "internal", "confidential", "restricted"]
 # Where models are kept.
 #models_dir = "~/.cache/kenward/models"
 
+[reranking]
+# A cross-encoder, which reads a question and each of the best candidates together, and puts these in its order: a folder in
+# the layout of the hub (config.json, tokenizer.json, tokenizer_config.json, onnx/model.onnx or model.onnx). Without it, none.
+#model = "/srv/models/bge-reranker-base"
+# How many candidates it reads, at most 50. Each costs tens of milliseconds of a core with a small model, a second with a large.
+#depth = 20
+
 [vectors]
 # flat: kept here. qdrant: kept here, and in a Qdrant cluster (1.19 or newer), too, which is asked what is near; answers are
 # the same. A cluster beside documents that are there already is asked after `kenward migrate --to qdrant`.

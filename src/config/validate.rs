@@ -61,6 +61,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         ledger: values.path("backup.ledger", &base)?,
         operations: operations(values)?,
         traces: traces(values)?,
+        reranking: super::reranking::read(values, &base)?,
         sources: sources(&raw.sources, &base, &labels)?,
         labels,
         worker_program: crate::app::own_program(),

@@ -83,6 +83,9 @@ pub enum BackendError {
     /// The embedder that the configuration insists on cannot be had.
     #[error("the engine that `embedding.engine` names cannot be used")]
     Embed(#[from] kenward_indexes::embedding::EmbedError),
+    /// The reranker that the configuration names cannot be had.
+    #[error("the model that `reranking.model` names cannot be used")]
+    Rerank(#[from] kenward_indexes::reranking::RerankError),
     /// The operation ended one owner after the other.
     #[error("the owner of the data stopped {MOST_OWNERS} times while doing this")]
     OwnersLost,
@@ -119,6 +122,7 @@ impl BackendError {
                 "{}, or set `embedding.engine` to `auto` or `none`",
                 crate::app::way_to_an_embedder(error)
             )),
+            Self::Rerank(error) => Some(crate::app::way_to_a_reranker(error)),
             Self::OwnersLost => Some("`kenward doctor` may tell why; its log has more".to_owned()),
             Self::Vault(_) | Self::Closed | Self::Io(_) => None,
         }

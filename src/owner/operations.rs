@@ -196,6 +196,9 @@ pub struct Status {
     pub tenant: String,
     /// Its embedder.
     pub embedding: EmbeddingState,
+    /// Its reranker, where one is configured.
+    #[serde(default)]
+    pub reranking: Option<String>,
     /// Counts.
     pub stats: Stats,
     /// How the vector cluster is doing, where there is one.

@@ -260,6 +260,9 @@ pub struct Health {
     pub clock_behind: u64,
     /// Its embedder.
     pub embedding: EmbeddingState,
+    /// Its reranker, where one is configured.
+    #[serde(default)]
+    pub reranking: Option<String>,
     /// Counts.
     pub stats: Stats,
     /// Failed documents.

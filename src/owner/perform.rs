@@ -232,6 +232,7 @@ fn health(asked: &Asked<'_>) -> Result<Health, VaultError> {
         version: super::wire::VERSION.to_owned(),
         pid: std::process::id(),
         embedding: asked.opened.embedding(),
+        reranking: asked.opened.reranking.clone(),
         read_again: vault.read_again()?,
         hidden: vault.hidden()?,
         freshness: vault.freshness()?,

@@ -38,6 +38,7 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
         data_dir: dir.clone(),
         tenant: asked.config.tenant.as_str().to_owned(),
         embedding: asked.opened.embedding(),
+        reranking: asked.opened.reranking.clone(),
         stats: vault.stats()?,
         vectors: vault.vectors_elsewhere(),
         sources,

@@ -87,6 +87,7 @@ impl World {
             entropy: Arc::clone(&entropy) as Arc<dyn Entropy>,
             ledger: None,
             vectors: kenward_indexes::vector::Engine::Flat,
+            reranking: None,
         };
         let vault = Vault::open(options).unwrap();
         Self { folder, vault, embedder, entropy, tenant }

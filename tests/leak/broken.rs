@@ -75,6 +75,12 @@ fn must_be_seen_over_the_pipe(name: &str, switch: &AtomicBool, where_it_shows: &
 }
 
 #[test]
+fn reading_again_by_what_is_stored_is_seen() {
+    let switch = &kenward_vault::faults::DEPTH_BY_STORED;
+    must_be_seen("fewer are read again where more is stored", switch, 0..WORLDS);
+}
+
+#[test]
 fn global_statistics_are_seen() {
     must_be_seen("statistics over hidden chunks too", &kenward_indexes::faults::GLOBAL_STATISTICS, 0..WORLDS);
 }

@@ -18,10 +18,11 @@ use kenward_access::ids::{AgentId, TenantId, Timestamp};
 use kenward_access::rights::{Naming, Origin, RightsEntry, RightsSpec};
 use kenward_access::untrusted::UntrustedText;
 use kenward_indexes::embedding::{Embedder, hashing};
+use kenward_indexes::reranking::shared_words;
 use kenward_vault::directory::DirectoryChange;
 use kenward_vault::vault::Operator;
 use kenward_vault::writer::{Link, NewChunk, NewDocument, RightsNow, SourceRights, SourceSpec, Tried};
-use kenward_vault::{OpenOptions, Vault};
+use kenward_vault::{OpenOptions, Reranking, Vault};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -66,6 +67,8 @@ pub struct Stage {
     /// What world B is restricted to: one person, and what they see at the next questions.
     only: Option<String>,
     embedder: Arc<dyn Embedder>,
+    /// In every other world.
+    reranking: Option<Reranking>,
     /// World A's own troubles: time that passes, publications, in an order of their own.
     troubles: Dice,
     /// A run that is under way when questions are asked.
@@ -156,6 +159,7 @@ impl Stage {
             tokens: HashMap::new(),
             only: only.map(ToOwned::to_owned),
             embedder,
+            reranking: world.seed.is_multiple_of(2).then(|| Reranking { by: shared_words(), depth: 6 }),
             troubles: Dice::of(world.seed, if only.is_some() { "its troubles" } else { "troubles" }),
             going: None,
             _folder: folder,
@@ -184,6 +188,7 @@ impl Stage {
             entropy: Arc::<FixedEntropy>::clone(&self.entropy),
             ledger: None,
             vectors: self.vectors(),
+            reranking: self.reranking.clone(),
         });
         self.open = Some(vault.unwrap());
         self.served.set(self.open.clone());

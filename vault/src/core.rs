@@ -9,6 +9,7 @@ use crate::keys::Keys;
 use crate::published::{DocMeta, Published, Rights};
 use crate::seams::{Clock, Entropy};
 use crate::text::TextStore;
+use crate::vault::Reranking;
 use crate::writer::Link;
 use arc_swap::ArcSwap;
 use kenward_access::ids::{ChunkNo, TenantId, Timestamp};
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) text: TextStore,
     pub(crate) audit: AuditLog,
     pub(crate) catalog: Readers,
+    /// What reads the best candidates of a search again.
+    pub(crate) reranking: Option<Reranking>,
     /// Callers' views of the published content, kept for their next request.
     pub(crate) views: crate::knowledge_base::Views,
     /// Marks of what callers would be listed, for those who watch it.

@@ -32,3 +32,17 @@ pub(crate) fn watched(seen: bool) -> bool {
     }
     seen
 }
+
+/// How many candidates are read again hangs on how many documents are stored.
+#[cfg(feature = "faults")]
+pub static DEPTH_BY_STORED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// How many of the best candidates are read again.
+#[cfg_attr(not(feature = "faults"), expect(unused_variables, reason = "only the fault counts documents"))]
+pub(crate) fn read_again(depth: usize, documents: impl Iterator) -> usize {
+    #[cfg(feature = "faults")]
+    if DEPTH_BY_STORED.load(std::sync::atomic::Ordering::Relaxed) {
+        return depth.saturating_sub(documents.count() % 4);
+    }
+    depth
+}

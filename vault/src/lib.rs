@@ -45,7 +45,7 @@ pub mod writer;
 pub use error::{AnswerError, ErrorCode, VaultError};
 pub use gate::Disclosure;
 pub use open::recorded_space;
-pub use vault::{OpenOptions, Vault};
+pub use vault::{OpenOptions, Reranking, Vault};
 
 #[cfg(test)]
 mod tests;

@@ -127,6 +127,7 @@ impl Vault {
             text,
             audit,
             catalog: readers,
+            reranking: options.reranking,
             views: crate::knowledge_base::Views::default(),
             list_marks: crate::knowledge_base::ListMarks::default(),
         };

@@ -13,6 +13,7 @@ use crate::writer::publish::{Ask, Retirement};
 use crate::writer::{Failure, SourceSpec};
 use kenward_access::ids::{TenantId, Timestamp, UserId};
 use kenward_indexes::embedding::{Embedder, EmbeddingSpace};
+use kenward_indexes::reranking::Reranker;
 use kenward_indexes::vector::Engine;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,17 @@ pub struct OpenOptions {
     pub ledger: Option<PathBuf>,
     /// What keeps the vectors.
     pub vectors: Engine,
+    /// What reads the best candidates of a search again; `None` = nothing does.
+    pub reranking: Option<Reranking>,
+}
+
+/// How the best candidates of a search are put in order anew.
+#[derive(Clone)]
+pub struct Reranking {
+    /// What scores a passage for a question.
+    pub by: Arc<dyn Reranker>,
+    /// How many candidates are scored, the best first; at most [`kenward_indexes::reranking::MOST`].
+    pub depth: usize,
 }
 
 /// One `data_dir`, opened. Cheap to share behind an `Arc`.

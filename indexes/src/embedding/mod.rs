@@ -6,9 +6,9 @@ mod conformance;
 mod fastembed_engine;
 mod graph;
 mod hashing;
-mod model;
-mod onnx;
-mod runtime;
+pub(crate) mod model;
+pub(crate) mod onnx;
+pub(crate) mod runtime;
 mod sizer;
 #[cfg(test)]
 mod synthetic;
@@ -133,4 +133,4 @@ pub fn onnx_graph(model_dir: &std::path::Path) -> Result<Vec<u8>, EmbedError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -49,13 +49,13 @@ pub(super) fn engine(reason: impl Into<Box<str>>) -> EmbedError {
 }
 
 /// A file of the model, whole.
-pub(super) fn read(folder: &Path, file: &str) -> Result<Vec<u8>, EmbedError> {
+pub(crate) fn read(folder: &Path, file: &str) -> Result<Vec<u8>, EmbedError> {
     let path = folder.join(file);
     std::fs::read(&path).map_err(|source| unreadable(&path, source))
 }
 
 /// A file that is missing or cannot be read.
-pub(super) fn unreadable(path: &Path, source: std::io::Error) -> EmbedError {
+pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> EmbedError {
     if source.kind() == std::io::ErrorKind::NotFound {
         EmbedError::ModelMissing { name: path.display().to_string().into() }
     } else {
@@ -80,7 +80,7 @@ pub(super) fn count_tokens(tokenizer: &Tokenizer, text: &str) -> usize {
 }
 
 /// The first 16 hex digits of a SHA-256.
-pub(super) fn short(hash: Sha256) -> String {
+pub(crate) fn short(hash: Sha256) -> String {
     data_encoding::HEXLOWER.encode(&hash.finalize()).chars().take(16).collect()
 }
 
@@ -98,6 +98,6 @@ pub(super) fn space(engine: &str, weights: Sha256, tokenizer: &[u8], config: &Co
 }
 
 /// How many workers there are of an engine that computes one text on one core.
-pub(super) fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

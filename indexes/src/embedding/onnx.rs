@@ -5,20 +5,20 @@
 
 /// Element types of `TensorProto.DataType`.
 #[derive(Clone, Copy)]
-pub(super) enum Element {
+pub(crate) enum Element {
     F32 = 1,
     I64 = 7,
 }
 
 /// A value of a node's attribute.
-pub(super) enum Attr<'a> {
+pub(crate) enum Attr<'a> {
     Int(i64),
     Float(f32),
     Ints(&'a [i64]),
 }
 
 /// Where the numbers of an initializer are: here, or in a file beside the graph.
-pub(super) enum Data<'a> {
+pub(crate) enum Data<'a> {
     /// Little-endian bytes.
     Inline(Vec<u8>),
     /// A span of a file.
@@ -27,7 +27,7 @@ pub(super) enum Data<'a> {
 
 /// A protobuf message under construction. Fields are written in the order of the calls.
 #[derive(Default)]
-pub(super) struct Message(Vec<u8>);
+pub(crate) struct Message(Vec<u8>);
 
 impl Message {
     fn varint(&mut self, mut value: u64) {
@@ -39,7 +39,7 @@ impl Message {
     }
 
     /// A whole number (negative ones take ten bytes, as protobuf wants it for `int64`).
-    pub(super) fn int(&mut self, field: u64, value: i64) -> &mut Self {
+    pub(crate) fn int(&mut self, field: u64, value: i64) -> &mut Self {
         self.varint(field << 3);
         self.varint(value as u64);
         self
@@ -51,28 +51,28 @@ impl Message {
         self
     }
 
-    pub(super) fn bytes(&mut self, field: u64, value: &[u8]) -> &mut Self {
+    pub(crate) fn bytes(&mut self, field: u64, value: &[u8]) -> &mut Self {
         self.varint(field << 3 | 2);
         self.varint(value.len() as u64);
         self.0.extend_from_slice(value);
         self
     }
 
-    pub(super) fn text(&mut self, field: u64, value: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, field: u64, value: &str) -> &mut Self {
         self.bytes(field, value.as_bytes())
     }
 
-    pub(super) fn message(&mut self, field: u64, value: &Message) -> &mut Self {
+    pub(crate) fn message(&mut self, field: u64, value: &Message) -> &mut Self {
         self.bytes(field, &value.0)
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 }
 
 /// `NodeProto`.
-pub(super) fn node(
+pub(crate) fn node(
     op: &str,
     name: &str,
     inputs: &[&str],
@@ -103,7 +103,7 @@ pub(super) fn node(
 }
 
 /// `TensorProto` of an initializer.
-pub(super) fn tensor(name: &str, element: Element, shape: &[u64], data: &Data<'_>) -> Message {
+pub(crate) fn tensor(name: &str, element: Element, shape: &[u64], data: &Data<'_>) -> Message {
     let mut tensor = Message::default();
     for dimension in shape {
         tensor.int(1, *dimension as i64);
@@ -131,7 +131,7 @@ pub(super) fn tensor(name: &str, element: Element, shape: &[u64], data: &Data<'_
 }
 
 /// `ValueInfoProto` of a tensor; a dimension is a name (free) or a number.
-pub(super) fn value_info(name: &str, element: Element, shape: &[Result<u64, &str>]) -> Message {
+pub(crate) fn value_info(name: &str, element: Element, shape: &[Result<u64, &str>]) -> Message {
     let mut dimensions = Message::default();
     for dimension in shape {
         let mut one = Message::default();
@@ -151,7 +151,7 @@ pub(super) fn value_info(name: &str, element: Element, shape: &[Result<u64, &str
 }
 
 /// `ModelProto` around a finished `GraphProto`, for the standard operators of `opset`.
-pub(super) fn model(graph: &Message, opset: i64) -> Vec<u8> {
+pub(crate) fn model(graph: &Message, opset: i64) -> Vec<u8> {
     let mut operators = Message::default();
     operators.text(1, "").int(2, opset);
     let mut model = Message::default();

@@ -22,7 +22,7 @@ static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
 /// # Errors
 /// [`EmbedError::RuntimeMissing`]; [`EmbedError::RuntimeUnusable`] for a file that is no ONNX Runtime,
 /// is too old, or differs from the one that this process has loaded already.
-pub(super) fn environment(path: &Path) -> Result<Environment, EmbedError> {
+pub(crate) fn environment(path: &Path) -> Result<Environment, EmbedError> {
     // Absolute, because the loader takes a bare name for a library to look for on the system.
     let path =
         std::fs::canonicalize(path).map_err(|_| EmbedError::RuntimeMissing { path: path.to_owned() })?;

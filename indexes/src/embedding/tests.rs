@@ -6,7 +6,7 @@ use super::*;
 use crate::models::{self, Artifact, ModelSource, PullError, PullProgress};
 use std::path::{Path, PathBuf};
 
-fn pulled(artifact: Artifact) -> Option<PathBuf> {
+pub(crate) fn pulled(artifact: Artifact) -> Option<PathBuf> {
     let mut say = |step: PullProgress<'_>| {
         if let PullProgress::Step(what) = step {
             eprintln!("models: {what}");

@@ -54,6 +54,7 @@ impl World {
             entropy: Arc::new(SystemEntropy),
             ledger: None,
             vectors: kenward_indexes::vector::Engine::Flat,
+            reranking: None,
         })
         .unwrap();
         let spec = SourceSpec {

@@ -102,6 +102,9 @@ pub(crate) struct Policy {
     pub(crate) rights_epoch: u64,
     /// The embedding model, if one was there.
     pub(crate) model: Option<String>,
+    /// The reranking model, if one was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reranker: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -196,6 +196,7 @@ fn policy(core: &Core, rights: &Rights) -> Policy {
     Policy {
         rights_epoch: rights.epoch.0,
         model: space.map(|space| format!("{}/{}", space.engine, space.model)),
+        reranker: core.reranking.as_ref().map(|reranking| reranking.by.model().to_owned()),
     }
 }
 

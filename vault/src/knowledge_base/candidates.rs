@@ -4,6 +4,7 @@
 use super::ask::Attempt;
 use super::errors;
 use super::filters::Parsed;
+use super::place::Place;
 use crate::error::{AnswerError, VaultError};
 use crate::gate::Stop;
 use crate::published::{ChunkMeta, ContentImage, DocMeta, Published};
@@ -50,11 +51,21 @@ pub(super) struct Candidate<'a> {
     /// The fused value by the phrasing that it fits best.
     pub(super) best: f64,
     pub(super) tie: TieKey,
+    /// The reranker's score, if it was one of those that were scored.
+    pub(super) fit: Option<f32>,
     /// Passages of other documents with the same text, best first.
     pub(super) copies: Vec<(ChunkNo, ChunkMeta, &'a Arc<DocMeta>)>,
 }
 
 impl Candidate<'_> {
+    pub(super) fn place(&self) -> Place {
+        let (reranked, value) = match self.fit {
+            Some(fit) => (true, f64::from(fit)),
+            None => (false, self.score),
+        };
+        Place { reranked, value, tie: self.tie }
+    }
+
     /// Its first copy in its place, if it has one: the text of the passage itself is lost.
     pub(super) fn fall_back(&mut self) -> bool {
         if self.copies.is_empty() {
@@ -170,7 +181,7 @@ fn distinct<'a>(
         }
         let best = all.get(&scored.chunk).map_or(scored.score, |(_, best)| *best);
         let (chunk, score) = (scored.chunk, scored.score);
-        kept.push(Candidate { chunk, meta, document, score, best, tie, copies: Vec::new() });
+        kept.push(Candidate { chunk, meta, document, score, best, tie, fit: None, copies: Vec::new() });
     }
     kept
 }

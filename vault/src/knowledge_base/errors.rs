@@ -156,3 +156,7 @@ pub(super) fn failed(failure: &VaultError) -> AnswerError {
 pub(super) fn embedding_failed() -> AnswerError {
     internal()
 }
+
+pub(super) fn reranking_failed() -> AnswerError {
+    internal()
+}

@@ -5,16 +5,15 @@ use super::ask::{Asking, Attempt};
 use super::budget::{self, Budget};
 use super::candidates::{self, Candidate, Phrasing};
 use super::filters::{self, Parsed};
-use super::{KnowledgeBase, Mode, SearchRequest, errors};
+use super::place::Position;
+use super::{KnowledgeBase, Mode, SearchRequest, errors, rerank};
 use crate::audit::Returned;
 use crate::error::AnswerError;
 use crate::gate::envelope::{Labels, Passage, SearchAnswer, links};
 use crate::gate::fence::Boundary;
 use crate::gate::{Disclosure, Shown, Stop};
 use kenward_access::caller::Caller;
-use kenward_access::ids::TieKey;
 use kenward_indexes::lexical::Highlighter;
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Most results over all pages.
@@ -59,6 +58,8 @@ struct Plan {
     limit: usize,
     filters: Parsed,
     lexical: bool,
+    /// Whether a reranker, if there is one, reads the best again: not where words alone were asked for.
+    reranked: bool,
 }
 
 /// A passage that was read.
@@ -118,7 +119,18 @@ impl Plan {
         };
         let phrasings = texts.into_iter().map(|text| Phrasing::of(text, embedder.as_ref()));
         let phrasings = phrasings.collect::<Result<_, _>>()?;
-        Ok(Self { phrasings, limit, filters, lexical: request.mode != Mode::Semantic })
+        Ok(Self {
+            phrasings,
+            limit,
+            filters,
+            lexical: request.mode != Mode::Semantic,
+            reranked: request.mode != Mode::Lexical,
+        })
+    }
+
+    /// What passages are held against: the first phrasing, which is `query`.
+    fn question(&self) -> &str {
+        self.phrasings.first().map_or("", Phrasing::text)
     }
 
     fn run(&self, attempt: &Attempt<'_>) -> Result<SearchAnswer, Stop> {
@@ -127,13 +139,16 @@ impl Plan {
         let last = attempt.last()?;
         let (behind, given) = match last.as_deref() {
             None => (None, 0),
-            Some(key) => {
-                Position::read(key).map(|p| (Some(p), p.given)).ok_or_else(|| Stop::Told(errors::cursor()))?
-            }
+            Some(key) => Position::read(key)
+                .map(|p| (Some(p.place), p.given))
+                .ok_or_else(|| Stop::Told(errors::cursor()))?,
         };
         let mut candidates = candidates::candidates(attempt, &self.phrasings, self.lexical, &self.filters)?;
+        if let Some(reranking) = attempt.gate.core.reranking.as_ref().filter(|_| self.reranked) {
+            rerank::rerank(attempt, reranking, self.question(), &mut candidates)?;
+        }
         if let Some(behind) = behind {
-            candidates.retain(|c| behind.before(c));
+            candidates.retain(|c| c.place() > behind);
         }
         let room = MOST.saturating_sub(given) as usize;
         let take = self.limit.min(room);
@@ -173,7 +188,7 @@ impl Plan {
         let next_cursor = match page.found.last() {
             Some(Found { candidate: last, .. }) if more => {
                 let given = given + u32::try_from(page.found.len()).unwrap_or(MOST);
-                attempt.next(&Position { score: last.score, tie: last.tie, given }.write())
+                attempt.next(&Position { place: last.place(), given }.write())
             }
             _ => None,
         };
@@ -354,41 +369,5 @@ fn relevance(fused: f64) -> &'static str {
         "medium"
     } else {
         "low"
-    }
-}
-
-/// A place in the order of results, and how many were given up to it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Position {
-    score: f64,
-    tie: TieKey,
-    given: u32,
-}
-
-impl Position {
-    fn write(&self) -> Vec<u8> {
-        let mut key = self.score.to_bits().to_be_bytes().to_vec();
-        key.extend_from_slice(&self.tie.document);
-        key.extend_from_slice(&self.tie.ordinal.to_be_bytes());
-        key.extend_from_slice(&self.given.to_be_bytes());
-        key
-    }
-
-    fn read(key: &[u8]) -> Option<Self> {
-        let (score, rest) = key.split_first_chunk::<8>()?;
-        let (document, rest) = rest.split_first_chunk::<32>()?;
-        let (ordinal, rest) = rest.split_first_chunk::<4>()?;
-        let given = u32::from_be_bytes(rest.try_into().ok()?);
-        let tie = TieKey { document: *document, ordinal: u32::from_be_bytes(*ordinal) };
-        Some(Self { score: f64::from_bits(u64::from_be_bytes(*score)), tie, given })
-    }
-
-    /// Whether the candidate comes behind this place.
-    fn before(&self, candidate: &Candidate<'_>) -> bool {
-        match candidate.score.total_cmp(&self.score) {
-            Ordering::Less => true,
-            Ordering::Equal => candidate.tie > self.tie,
-            Ordering::Greater => false,
-        }
     }
 }

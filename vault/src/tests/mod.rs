@@ -58,6 +58,7 @@ fn options(dir: &Path, embedder: Option<Arc<dyn Embedder>>) -> OpenOptions {
         entropy: Arc::new(SystemEntropy),
         ledger: None,
         vectors: kenward_indexes::vector::Engine::Flat,
+        reranking: None,
     }
 }
 

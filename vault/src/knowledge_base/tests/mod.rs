@@ -9,6 +9,7 @@ mod issued;
 mod lost;
 mod records;
 mod requests;
+mod reranked;
 mod surface;
 
 use super::{FetchRequest, Filters, ListDocumentsRequest, ListSourcesRequest, Mode, Question, SearchRequest};
@@ -18,7 +19,7 @@ use crate::gate::Disclosure;
 use crate::sanitize;
 use crate::seams::{Clock, Entropy};
 use crate::tests::{by, document_of, people, spec, with_small_files};
-use crate::vault::{OpenOptions, Vault};
+use crate::vault::{OpenOptions, Reranking, Vault};
 use crate::writer::{Link, NewDocument, SourceSpec};
 use kenward_access::acl::{Clearance, Effect, Window};
 use kenward_access::caller::{Caller, Credential, Subject};
@@ -72,9 +73,13 @@ fn document(path: &str, container: &str, raw: &str) -> NewDocument {
 
 /// (path, container, text); a container's name is who may read it.
 fn world(documents: &[(&str, &str, &str)]) -> World {
+    world_reranked(documents, None)
+}
+
+fn world_reranked(documents: &[(&str, &str, &str)], reranking: Option<Reranking>) -> World {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(TestClock::default());
-    let vault = open(dir.path(), &clock);
+    let vault = open_reranked(dir.path(), &clock, reranking);
     people(&vault, &["dana", "omar"]);
     let world = World { vault, clock, dir };
     world.ingest(documents, Window::ALWAYS);
@@ -82,6 +87,10 @@ fn world(documents: &[(&str, &str, &str)]) -> World {
 }
 
 fn open(dir: &Path, clock: &Arc<TestClock>) -> Arc<Vault> {
+    open_reranked(dir, clock, None)
+}
+
+fn open_reranked(dir: &Path, clock: &Arc<TestClock>, reranking: Option<Reranking>) -> Arc<Vault> {
     Vault::open(OpenOptions {
         data_dir: dir.to_owned(),
         tenant: TenantId::new("harbor").unwrap(),
@@ -91,6 +100,7 @@ fn open(dir: &Path, clock: &Arc<TestClock>) -> Arc<Vault> {
         entropy: Arc::new(Fixed),
         ledger: None,
         vectors: kenward_indexes::vector::Engine::Flat,
+        reranking,
     })
     .unwrap()
 }
