@@ -17,7 +17,7 @@
 
 mod support;
 
-use kenward_indexes::embedding::{self, Embedder, Sizer};
+use kenward_indexes::embedding::{self, Embedder, Precision, Sizer};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -41,14 +41,18 @@ fn main() {
         return;
     };
     let Some((model, library)) = support::model::installed() else { return };
-    let engines = [embedding::fastembed(&model, &library).unwrap(), embedding::builtin(&model).unwrap()];
+    let engines = [
+        embedding::fastembed(&model, &library, Precision::F32).unwrap(),
+        embedding::fastembed(&model, &library, Precision::Int8).unwrap(),
+        embedding::builtin(&model).unwrap(),
+    ];
     let texts = texts(&eval, &engines[1]);
     let tokens: usize = texts.iter().map(|text| engines[1].count_tokens(text).min(256)).sum();
     println!("{} texts, {tokens} tokens, {:.0} a text", texts.len(), tokens as f64 / texts.len() as f64);
 
     let (reference, first) = run(&engines[0], &texts, 1);
     let mut measured = vec![first];
-    for (engine, cores) in [(0, 2), (1, 1), (1, 2)] {
+    for (engine, cores) in [(0, 2), (1, 1), (1, 2), (2, 1), (2, 2)] {
         let (vectors, mut one) = run(&engines[engine], &texts, cores);
         one.cosine = lowest(&reference, &vectors);
         measured.push(one);
@@ -129,7 +133,8 @@ fn run(embedder: &Arc<dyn Embedder>, texts: &[String], cores: usize) -> (Vec<Vec
     });
     let (wall, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     vectors.sort_by_key(|(at, _)| *at);
-    let who = format!("kenward, {}", embedder.space().engine);
+    let space = embedder.space();
+    let who = format!("kenward, {}{}", space.engine, if space.precision == "int8" { " in int8" } else { "" });
     let vectors = vectors.into_iter().map(|(_, vector)| vector).collect();
     (vectors, Measured { who, cores, wall, cpu, cosine: 1.0 })
 }

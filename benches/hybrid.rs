@@ -3,7 +3,7 @@
 //! the two lists.
 //!
 //! `cargo bench --workspace --bench hybrid`; writes `target/bench/hybrid.json` and `.svg`. Needs the model in the cache
-//! (`kenward models pull`). Vectors are kept in `target/bench/vectors`: the first run embeds everything.
+//! (`kenward models pull`); `KENWARD_PRECISION=int8` has it compute in whole numbers. Vectors are kept in `target/bench/vectors`: the first run embeds everything.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ mod support;
 
 use kenward_access::ids::ChunkNo;
 use kenward_indexes::Scored;
-use kenward_indexes::embedding::{self, Embedder, Sizer};
+use kenward_indexes::embedding::{self, Embedder, Precision, Sizer};
 use kenward_indexes::fusion::{Weights, fuse};
 use kenward_indexes::lexical::Parameters;
 use kenward_indexes::vector::open_flat;
@@ -48,7 +48,7 @@ fn main() {
         return;
     };
     let Some((model, library)) = support::model::installed() else { return };
-    let embedder = embedding::fastembed(&model, &library).unwrap();
+    let embedder = embedding::fastembed(&model, &library, precision()).unwrap();
     let collections: Vec<(Collection, Lists)> = collections::all(&eval)
         .into_iter()
         .map(|collection| {
@@ -82,16 +82,21 @@ fn main() {
         });
         json.push(serde_json::json!({ "collection": collection.name, "ways": of }));
     }
-    let json = serde_json::json!({ "bench": "hybrid", "depth": DEPTH, "collections": json });
-    std::fs::write(support::results().join("hybrid.json"), serde_json::to_string_pretty(&json).unwrap())
-        .unwrap();
+    // The picture that README shows is of f32.
+    let name = if precision() == Precision::F32 { "hybrid" } else { "hybrid-int8" };
+    let json = serde_json::json!({ "bench": name, "depth": DEPTH, "collections": json });
+    std::fs::write(
+        support::results().join(format!("{name}.json")),
+        serde_json::to_string_pretty(&json).unwrap(),
+    )
+    .unwrap();
     let svg = bars::draw_linear(
         "What ranks best",
         "nDCG@10 on the development collections; higher is better",
         1.0,
         &drawn,
     );
-    std::fs::write(support::results().join("hybrid.svg"), svg).unwrap();
+    std::fs::write(support::results().join(format!("{name}.svg")), svg).unwrap();
     if std::env::var_os("KENWARD_SWEEP").is_some() {
         sweep(&collections);
         bands(&collections, "both", |collection, lists, query| {
@@ -170,6 +175,13 @@ fn lists(collection: &Collection, embedder: &Arc<dyn Embedder>) -> Lists {
             .collect(),
         vector: asked.iter().map(near).collect(),
     }
+}
+
+/// In what the model computes: `KENWARD_PRECISION`, or f32.
+fn precision() -> Precision {
+    let Ok(name) = std::env::var("KENWARD_PRECISION") else { return Precision::F32 };
+    Precision::named(&name)
+        .unwrap_or_else(|| panic!("KENWARD_PRECISION is `{name}`; `f32` and `int8` are known"))
 }
 
 /// The vectors of these texts, from the cache if they are there.

@@ -4,7 +4,7 @@
 
 use crate::config::{Config, Engine};
 use crate::owner::ops::{EmbeddingState, Otherwise};
-use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace};
+use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace, Precision};
 use kenward_indexes::models::{self, Artifact};
 use std::sync::Arc;
 
@@ -38,13 +38,18 @@ pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Resul
     else {
         return Ok(cannot_go_on(&recorded, "which the configuration does not ask for"));
     };
-    match load(config, engine) {
+    let precision = Precision::named(&recorded.precision).unwrap_or_default();
+    match load(config, engine, precision) {
         Ok(embedder) if *embedder.space() == recorded => {
-            let otherwise = (config.engine != Engine::Auto && config.engine != engine).then(|| Otherwise {
-                what: format!(
-                    "`embedding.engine` is `{}`, and the documents are embedded by this one",
-                    config.engine.name()
-                ),
+            let asked = if config.engine != Engine::Auto && config.engine != engine {
+                Some(format!("`embedding.engine` is `{}`", config.engine.name()))
+            } else if engine == Engine::Fastembed && config.precision != precision {
+                Some(format!("`embedding.precision` is `{}`", config.precision.name()))
+            } else {
+                None
+            };
+            let otherwise = asked.map(|asked| Otherwise {
+                what: format!("{asked}, and the documents are embedded by this one"),
                 hint: ANEW.to_owned(),
             });
             Ok(running(embedder, otherwise))
@@ -78,21 +83,21 @@ fn running(embedder: Arc<dyn Embedder>, otherwise: Option<Otherwise>) -> Chosen 
 
 /// Engine and model, for people.
 pub(super) fn named(space: &EmbeddingSpace) -> String {
-    format!("{} {}", space.engine, space.model)
+    space.to_string()
 }
 
 /// What the configuration asks for, whatever the documents here are embedded by.
 fn wanted(config: &Config) -> Result<Chosen, EmbedError> {
     if config.engine != Engine::Auto {
-        return load(config, config.engine).map(|embedder| running(embedder, None));
+        return load(config, config.engine, config.precision).map(|embedder| running(embedder, None));
     }
-    let first = match load(config, Engine::Fastembed) {
+    let first = match load(config, Engine::Fastembed, config.precision) {
         Ok(embedder) => return Ok(running(embedder, None)),
         Err(error) => error,
     };
     let (reason, _) = crate::owner::words(&first);
     let hint = way_to_an_embedder(&first);
-    match load(config, Engine::Builtin) {
+    match load(config, Engine::Builtin, Precision::F32) {
         Ok(embedder) => {
             let what = format!("the slower engine, because fastembed cannot be used: {reason}");
             Ok(running(embedder, Some(Otherwise { what, hint })))
@@ -136,7 +141,7 @@ pub fn way_to_an_embedder(error: &EmbedError) -> String {
     "fetch what is missing with `kenward models pull`".to_owned()
 }
 
-fn load(config: &Config, engine: Engine) -> Result<Arc<dyn Embedder>, EmbedError> {
+fn load(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<dyn Embedder>, EmbedError> {
     if engine == Engine::Hashing {
         return Ok(embedding::hashing(HASHING_DIMENSION));
     }
@@ -148,7 +153,7 @@ fn load(config: &Config, engine: Engine) -> Result<Arc<dyn Embedder>, EmbedError
     }
     let runtime = here(Artifact::OnnxRuntime)
         .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() });
-    embedding::fastembed(&model?, &runtime?)
+    embedding::fastembed(&model?, &runtime?, precision)
 }
 
 /// What an engine is made of.

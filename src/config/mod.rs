@@ -22,6 +22,7 @@ pub use reranking::RerankingConfig;
 pub(crate) use validate::{PRINCIPAL, SOURCE_NAME, parse_rights, valid_principal, valid_source_name};
 
 use kenward_access::ids::TenantId;
+use kenward_indexes::embedding::Precision;
 use kenward_vault::writer::SourceRights;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -198,6 +199,8 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// Which embedder.
     pub engine: Engine,
+    /// In what numbers it computes, where it can choose.
+    pub precision: Precision,
     /// The model hub; `None` = none may be called.
     pub hub: Option<reqwest::Url>,
     /// Where models are kept.

@@ -4,6 +4,7 @@ use super::error::{ConfigError, Place};
 use super::raw::{Entry, Raw};
 use super::{Config, ConfiguredSource, Engine, IngestLimits, Level, LocalPerson, LogConfig, Role, place};
 use kenward_access::ids::TenantId;
+use kenward_indexes::embedding::Precision;
 use kenward_ingest::acl_mapping::{LISTED_ONLY, NUMBERS};
 use kenward_vault::writer::{RightsFormat, SourceIdentity, SourceRights};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         tenants: super::tenants::read(&raw.tenants, &base)?,
         issuers,
         engine: engine(values)?,
+        precision: precision(values)?,
         hub: hub(values)?,
         models_dir,
         ingest: IngestLimits {
@@ -113,6 +115,19 @@ fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
         let expected = "one of `auto`, `fastembed`, `builtin`, `none`, `hashing`";
         values.wrong("embedding.engine", &format!("`{text}`"), expected)
     })
+}
+
+fn precision(values: Values<'_>) -> Result<Precision, ConfigError> {
+    let key = "embedding.precision";
+    let Some(text) = values.text(key)? else { return Ok(Precision::F32) };
+    let precision = Precision::named(&text)
+        .ok_or_else(|| values.wrong(key, &format!("`{text}`"), "one of `f32`, `int8`"))?;
+    let engine = engine(values)?;
+    if precision == Precision::Int8 && !matches!(engine, Engine::Auto | Engine::Fastembed) {
+        let found = format!("`int8`, beside `embedding.engine = \"{}\"`", engine.name());
+        return Err(values.wrong(key, &found, "`f32`, or the engine `fastembed`: no other computes in int8"));
+    }
+    Ok(precision)
 }
 
 /// The hub that is called where nothing else is said.

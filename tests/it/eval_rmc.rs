@@ -62,7 +62,8 @@ fn questions_find_their_documents_in_every_format() {
     let (Some(folder), Some(library)) = (pulled(Artifact::MiniLm), pulled(Artifact::OnnxRuntime)) else {
         return;
     };
-    let model: Arc<dyn Embedder> = embedding::fastembed(&folder, &library).unwrap();
+    let model: Arc<dyn Embedder> =
+        embedding::fastembed(&folder, &library, embedding::Precision::F32).unwrap();
     for (tenant, documents, asked) in [("rmc-aventro", 50, 221), ("rmc-cloudway", 37, 164)] {
         let Some(()) = one_tenant(&eval, tenant, documents, asked, &model) else { return };
         if !long() {

@@ -260,8 +260,12 @@ fn directory() -> Vec<DirectoryChange> {
 /// The company over the real pipeline, with the real model where it can be had.
 fn ingested() -> World {
     let model = pulled(Artifact::MiniLm).zip(pulled(Artifact::OnnxRuntime));
-    let world =
-        World::new(model.map(|(folder, library)| embedding::fastembed(&folder, &library).unwrap()), &LABELS);
+    let world = World::new(
+        model.map(|(folder, library)| {
+            embedding::fastembed(&folder, &library, embedding::Precision::F32).unwrap()
+        }),
+        &LABELS,
+    );
     world.people(&directory());
     let root = world.root();
     for (at, (path, bytes)) in FILES.iter().enumerate() {

@@ -157,4 +157,43 @@ fn the_engine_is_changed_by_the_program_and_a_killed_change_is_none() {
     let report: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
     assert_eq!(report["summary"]["unchanged"], 13, "{ran:?}");
     assert!(machine.run(&["ingest", "--re-embed"]).done().err.contains("nothing was done"));
+    in_whole_numbers(&machine, &builtin);
+}
+
+/// The same model in int8: another space, which is gone over to in the same way, and which nothing else computes.
+fn in_whole_numbers(machine: &Machine, builtin: &str) {
+    if pulled(Artifact::OnnxRuntime).is_none() {
+        return;
+    }
+    let fastembed = builtin.replace("\"builtin\"", "\"fastembed\"");
+    machine.configure(&fastembed);
+    machine.run(&["ingest", "--re-embed"]).done();
+    let int8 = fastembed.replace("\"fastembed\"", "\"fastembed\"\nprecision = \"int8\"");
+    machine.configure(&int8);
+    let doctor = machine.run(&["doctor"]).found();
+    assert!(doctor.out.contains("`embedding.precision` is `int8`"), "{doctor:?}");
+    let rails = |machine: &Machine| {
+        let ran = machine.run(&["search", "rail journeys", "--as", DANA, "--reason", "a test"]).done();
+        assert!(ran.out.contains("Book trains early"), "{ran:?}");
+    };
+    rails(machine);
+    let ran = machine.run(&["ingest", "--re-embed", "--json"]).done();
+    let last: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    assert!(
+        last["ended"] == "switched" && last["engine"].as_str().unwrap().ends_with(", in int8"),
+        "{ran:?}"
+    );
+    rails(machine);
+    let status = machine.run(&["status"]).done();
+    assert!(status.out.contains(", in int8)"), "{status:?}");
+    // Asked for f32 again, it goes on in int8, and says so.
+    machine.configure(&fastembed);
+    let doctor = machine.run(&["doctor"]).found();
+    assert!(doctor.out.contains("`embedding.precision` is `f32`"), "{doctor:?}");
+    rails(machine);
+    for (precision, engine) in [("int8", "builtin"), ("int8", "none"), ("int4", "fastembed")] {
+        let engine = format!("\"{engine}\"\nprecision = \"{precision}\"");
+        machine.configure(&builtin.replace("\"builtin\"", &engine));
+        machine.run(&["users", "list"]).refused(&["embedding.precision"]);
+    }
 }

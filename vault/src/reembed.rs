@@ -150,7 +150,7 @@ impl Vault {
             let given_up = self.catalog.lock().transaction("giving up an embedding", anew::give_up)?;
             given_up.map(|folder| empty(&self.data_dir.join(folder))).transpose()?;
             let space = embedder.space();
-            return Ok(Ended::Already { engine: format!("{} {}", space.engine, space.model) });
+            return Ok(Ended::Already { engine: space.to_string() });
         }
         let mut filling = self.fill_from(embedder)?;
         self.core.note_deed(

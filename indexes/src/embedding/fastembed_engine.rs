@@ -7,10 +7,10 @@
 
 use super::graph::{self, Unfit};
 use super::model::{self, Config, MAX_TOKENS, WEIGHTS_FILE, engine, read};
-use super::{EmbedError, Embedder, EmbeddingSpace, runtime, weights};
+use super::{EmbedError, Embedder, EmbeddingSpace, Precision, runtime, weights};
+use crate::sessions::{Lent, Sessions};
 use fastembed::{InitOptionsUserDefined, Pooling, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
 use ort::environment::Environment;
-use parking_lot::{Condvar, Mutex};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
@@ -26,38 +26,11 @@ struct Model {
     environment: Environment,
 }
 
-/// Sessions that wait, and how many there are.
-#[derive(Default)]
-struct Pool {
-    idle: Vec<TextEmbedding>,
-    made: usize,
-}
-
 pub(super) struct FastEmbed {
     space: EmbeddingSpace,
     tokenizer: Tokenizer,
     model: Model,
-    pool: Mutex<Pool>,
-    returned: Condvar,
-    workers: usize,
-}
-
-/// A session in use; goes back to the pool when dropped.
-struct Lent<'a> {
-    engine: &'a FastEmbed,
-    session: Option<TextEmbedding>,
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let mut pool = self.engine.pool.lock();
-        match self.session.take() {
-            Some(session) => pool.idle.push(session),
-            None => pool.made = pool.made.saturating_sub(1),
-        }
-        drop(pool);
-        self.engine.returned.notify_one();
-    }
+    sessions: Sessions<TextEmbedding>,
 }
 
 /// What a failure of the library may say. Words about a tokenization are not repeated: they could
@@ -72,10 +45,11 @@ fn failed(error: &fastembed::Error) -> EmbedError {
 }
 
 /// The graph over a file of weights.
-pub(super) fn graph_of(config: &Config, weights: &[u8]) -> Result<Vec<u8>, EmbedError> {
+pub(super) fn graph_of(config: &Config, weights: &[u8], precision: Precision) -> Result<Vec<u8>, EmbedError> {
     let tensors = weights::tensors(weights, weights.len() as u64);
     let tensors = tensors.ok_or_else(|| engine("the weights are damaged"))?;
-    graph::write(config, &tensors).map_err(|unfit| match unfit {
+    let whole = (precision == Precision::Int8).then_some(weights);
+    graph::write(config, &tensors, whole).map_err(|unfit| match unfit {
         Unfit::Kind => engine("config.json is not that of a BERT encoder"),
         Unfit::Tensor(name) => engine(format!("the weights lack `{name}`")),
     })
@@ -100,7 +74,7 @@ impl Model {
 
 impl FastEmbed {
     /// Loads the model in `folder` and makes its first session.
-    pub(super) fn open(folder: &Path, onnxruntime: &Path) -> Result<Self, EmbedError> {
+    pub(super) fn open(folder: &Path, onnxruntime: &Path, precision: Precision) -> Result<Self, EmbedError> {
         let environment = runtime::environment(onnxruntime)?;
         let tokenizer_files = TokenizerFiles {
             tokenizer_file: read(folder, "tokenizer.json")?,
@@ -112,37 +86,23 @@ impl FastEmbed {
         let tokenizer = model::tokenizer(&tokenizer_files.tokenizer_file)?;
 
         let bytes = read(folder, WEIGHTS_FILE)?;
-        let graph = graph_of(&config, &bytes)?;
-        let space = model::space(
+        let graph = graph_of(&config, &bytes, precision)?;
+        let mut space = model::space(
             "fastembed",
             Sha256::new_with_prefix(&bytes),
             &tokenizer_files.tokenizer_file,
             &config,
         );
+        space.precision = precision.name().to_owned();
         let model = Model { folder: folder.to_owned(), graph, tokenizer_files, environment };
         let first = model.session(bytes)?;
-        let workers = model::cores().min(MAX_SESSIONS);
-        let pool = Mutex::new(Pool { idle: vec![first], made: 1 });
-        Ok(Self { space, tokenizer, model, pool, returned: Condvar::new(), workers })
+        let sessions = Sessions::new(model::cores().min(MAX_SESSIONS));
+        drop(sessions.lend(|| Ok::<_, EmbedError>(first))?);
+        Ok(Self { space, tokenizer, model, sessions })
     }
 
-    fn lend(&self) -> Result<Lent<'_>, EmbedError> {
-        let mut pool = self.pool.lock();
-        loop {
-            if let Some(session) = pool.idle.pop() {
-                return Ok(Lent { engine: self, session: Some(session) });
-            }
-            if pool.made < self.workers {
-                pool.made += 1;
-                break;
-            }
-            self.returned.wait(&mut pool);
-        }
-        drop(pool);
-        // Gives the place back if the session cannot be made.
-        let mut lent = Lent { engine: self, session: None };
-        lent.session = Some(self.model.session(read(&self.model.folder, WEIGHTS_FILE)?)?);
-        Ok(lent)
+    fn lend(&self) -> Result<Lent<'_, TextEmbedding>, EmbedError> {
+        self.sessions.lend(|| self.model.session(read(&self.model.folder, WEIGHTS_FILE)?))
     }
 }
 
@@ -156,7 +116,7 @@ impl Embedder for FastEmbed {
             return Ok(Vec::new());
         }
         let mut lent = self.lend()?;
-        let session = lent.session.as_mut().ok_or_else(|| engine("a session was lost"))?;
+        let session = lent.session().ok_or_else(|| engine("a session was lost"))?;
         let mut vectors = Vec::with_capacity(texts.len());
         for text in texts {
             // INVARIANT: one text per run. In a batch, padding and kernels chosen by shape would let
@@ -173,6 +133,6 @@ impl Embedder for FastEmbed {
     }
 
     fn workers(&self) -> usize {
-        self.workers
+        self.sessions.most()
     }
 }

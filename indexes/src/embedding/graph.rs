@@ -4,13 +4,16 @@
 //! loaded: some hundred nodes, 40 KB, no numbers. The weights stay in their safetensors bytes and are
 //! named by span, so nothing is copied or kept twice. The same weights always give the same bytes.
 //!
+//! In int8, the multiplications by weights are in whole numbers (`quantized.rs`); all else is the same.
+//!
 //! The operators are the standard ones of opset 17, in the order that ONNX Runtime's optimizer knows
 //! how to fuse. Output: `last_hidden_state` [batch, seq, hidden]; pooling is the engine's part.
 
 use super::model::{Config, WEIGHTS_FILE};
 use super::onnx::{self, Attr, Data, Element, Message};
+use super::quantized::{self, Weight};
 use super::weights::Tensor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why no graph can be written for a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +27,13 @@ pub(super) enum Unfit {
 /// Collects nodes and initializers; every name is used once.
 struct Builder<'a> {
     weights: &'a BTreeMap<String, Tensor>,
+    /// The weights' file where multiplications are in whole numbers.
+    whole_numbers_of: Option<&'a [u8]>,
     eps: f32,
     nodes: Vec<Message>,
     initializers: BTreeMap<String, Message>,
+    /// What was made bytes of already.
+    quantized: BTreeSet<String>,
 }
 
 impl Builder<'_> {
@@ -38,7 +45,7 @@ impl Builder<'_> {
 
     fn op_as(&mut self, op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attr<'_>)]) {
         let name = format!("node_{}", self.nodes.len());
-        self.nodes.push(onnx::node(op, &name, inputs, output, attributes));
+        self.nodes.push(onnx::node(op, &name, inputs, &[output], attributes));
     }
 
     /// A tensor of the weights, by its span in their file.
@@ -65,11 +72,46 @@ impl Builder<'_> {
 
     /// `x · Wᵀ + b`. The weights lie as [out, in]; the transposition is folded when a session is made.
     fn linear(&mut self, x: &str, layer: &str) -> Result<String, Unfit> {
+        if let Some(file) = self.whole_numbers_of {
+            return self.whole_linear(x, layer, file);
+        }
         let weight = self.weight(&format!("{layer}.weight"))?;
         let bias = self.weight(&format!("{layer}.bias"))?;
         let turned = self.op("Transpose", &[&weight], &[("perm", Attr::Ints(&[1, 0]))]);
         let product = self.op("MatMul", &[x, &turned], &[]);
         Ok(self.op("Add", &[&product, &bias], &[]))
+    }
+
+    /// The same with the product in whole numbers: the weights' are made here, the input's for each text anew.
+    fn whole_linear(&mut self, x: &str, layer: &str, file: &[u8]) -> Result<String, Unfit> {
+        let name = format!("{layer}.weight");
+        let unfit = || Unfit::Tensor(name.clone());
+        let tensor = self.weights.get(&name).ok_or_else(unfit)?;
+        let Weight { numbers, steps, shape } = quantized::weight(tensor, file).ok_or_else(unfit)?;
+        let (whole, step) = (format!("{layer}.whole"), format!("{layer}.step"));
+        let outputs = [shape[1]];
+        self.initializers
+            .insert(whole.clone(), onnx::tensor(&whole, Element::I8, &shape, &Data::Inline(numbers)));
+        self.initializers
+            .insert(step.clone(), onnx::tensor(&step, Element::F32, &outputs, &Data::Inline(steps)));
+        let bias = self.weight(&format!("{layer}.bias"))?;
+        let [numbers, scale, zero] = self.quantized(x);
+        let sums = self.op("MatMulInteger", &[&numbers, &whole, &zero], &[]);
+        let sums = self.op("Cast", &[&sums], &[("to", Attr::Int(Element::F32 as i64))]);
+        let scale = self.op("Mul", &[&scale, &step], &[]);
+        let product = self.op("Mul", &[&sums, &scale], &[]);
+        Ok(self.op("Add", &[&product, &bias], &[]))
+    }
+
+    /// A tensor of one text in bytes, its step and which byte is zero; once, however many products it goes into.
+    fn quantized(&mut self, x: &str) -> [String; 3] {
+        let names = ["whole", "step", "zero"].map(|part| format!("{x}.{part}"));
+        if self.quantized.insert(x.to_owned()) {
+            let outputs = names.each_ref().map(String::as_str);
+            let name = format!("node_{}", self.nodes.len());
+            self.nodes.push(onnx::node("DynamicQuantizeLinear", &name, &[x], &outputs, &[]));
+        }
+        names
     }
 
     fn norm_as(&mut self, x: &str, layer: &str, output: &str) -> Result<(), Unfit> {
@@ -106,18 +148,29 @@ impl Builder<'_> {
     }
 }
 
-/// Writes the graph. Inputs: `input_ids`, `attention_mask`, `token_type_ids`, all [batch, seq] of i64.
+/// Writes the graph, in f32 or, given the weights' file, with products in whole numbers. Inputs: `input_ids`,
+/// `attention_mask`, `token_type_ids`, all [batch, seq] of i64.
 ///
 /// # Errors
 /// [`Unfit`] when the model is not an encoder of this kind or a tensor is missing.
-pub(super) fn write(config: &Config, weights: &BTreeMap<String, Tensor>) -> Result<Vec<u8>, Unfit> {
+pub(super) fn write(
+    config: &Config,
+    weights: &BTreeMap<String, Tensor>,
+    whole_numbers_of: Option<&[u8]>,
+) -> Result<Vec<u8>, Unfit> {
     let (hidden, heads) = (config.hidden_size, config.num_attention_heads);
     if !config.is_bert() {
         return Err(Unfit::Kind);
     }
     let head = hidden / heads;
-    let mut g =
-        Builder { weights, eps: config.layer_norm_eps, nodes: Vec::new(), initializers: BTreeMap::new() };
+    let mut g = Builder {
+        weights,
+        whole_numbers_of,
+        eps: config.layer_norm_eps,
+        nodes: Vec::new(),
+        initializers: BTreeMap::new(),
+        quantized: BTreeSet::new(),
+    };
 
     // What each token is, which of two texts it belongs to, and where it stands.
     let words = g.weight("embeddings.word_embeddings.weight")?;

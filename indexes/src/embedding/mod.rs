@@ -8,6 +8,7 @@ mod graph;
 mod hashing;
 pub(crate) mod model;
 pub(crate) mod onnx;
+mod quantized;
 pub(crate) mod runtime;
 mod sizer;
 #[cfg(test)]
@@ -31,10 +32,18 @@ pub struct EmbeddingSpace {
     pub max_tokens: usize,
     /// Numbers per vector.
     pub dimension: usize,
-    /// `f32`.
+    /// In what it computes: `f32` or `int8`.
     pub precision: String,
     /// Engine that computes it.
     pub engine: String,
+}
+
+/// Engine, model, and the precision where it is not f32: for people.
+impl std::fmt::Display for EmbeddingSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.engine, self.model)?;
+        if self.precision == Precision::F32.name() { Ok(()) } else { write!(f, ", in {}", self.precision) }
+    }
 }
 
 /// What can go wrong.
@@ -98,6 +107,36 @@ pub trait Embedder: Send + Sync {
     }
 }
 
+/// In what numbers a model multiplies by its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// As they were trained.
+    #[default]
+    F32,
+    /// In one byte: faster, and not quite the same vectors (benches/README.md).
+    Int8,
+}
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
+
+    /// As spaces and configurations have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|precision| precision.name() == name)
+    }
+}
+
 pub use hashing::hashing;
 pub use sizer::Sizer;
 
@@ -109,8 +148,9 @@ pub use sizer::Sizer;
 pub fn fastembed(
     model_dir: &std::path::Path,
     onnxruntime: &std::path::Path,
+    precision: Precision,
 ) -> Result<Arc<dyn Embedder>, EmbedError> {
-    Ok(Arc::new(fastembed_engine::FastEmbed::open(model_dir, onnxruntime)?))
+    Ok(Arc::new(fastembed_engine::FastEmbed::open(model_dir, onnxruntime, precision)?))
 }
 
 /// The built-in engine over a local model directory, as [`crate::models`] laid it down: no library is needed.
@@ -129,7 +169,7 @@ pub fn builtin(model_dir: &std::path::Path) -> Result<Arc<dyn Embedder>, EmbedEr
 pub fn onnx_graph(model_dir: &std::path::Path) -> Result<Vec<u8>, EmbedError> {
     let config = model::Config::parse(&model::read(model_dir, "config.json")?)?;
     let weights = model::read(model_dir, model::WEIGHTS_FILE)?;
-    fastembed_engine::graph_of(&config, &weights)
+    fastembed_engine::graph_of(&config, &weights, Precision::F32)
 }
 
 #[cfg(test)]

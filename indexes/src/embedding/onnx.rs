@@ -7,6 +7,7 @@
 #[derive(Clone, Copy)]
 pub(crate) enum Element {
     F32 = 1,
+    I8 = 3,
     I64 = 7,
 }
 
@@ -76,14 +77,17 @@ pub(crate) fn node(
     op: &str,
     name: &str,
     inputs: &[&str],
-    output: &str,
+    outputs: &[&str],
     attributes: &[(&str, Attr<'_>)],
 ) -> Message {
     let mut node = Message::default();
     for input in inputs {
         node.text(1, input);
     }
-    node.text(2, output).text(3, name).text(4, op);
+    for output in outputs {
+        node.text(2, output);
+    }
+    node.text(3, name).text(4, op);
     for (key, value) in attributes {
         let mut attribute = Message::default();
         attribute.text(1, key);

@@ -25,7 +25,7 @@ pub(crate) fn pulled(artifact: Artifact) -> Option<PathBuf> {
 
 fn model() -> Option<Arc<dyn Embedder>> {
     let (folder, library) = (pulled(Artifact::MiniLm)?, pulled(Artifact::OnnxRuntime)?);
-    Some(fastembed(&folder, &library).unwrap())
+    Some(fastembed(&folder, &library, Precision::F32).unwrap())
 }
 
 fn builtin_model() -> Option<Arc<dyn Embedder>> {
@@ -144,6 +144,66 @@ fn both_engines_do_what_every_embedder_does() {
     }
 }
 
+fn int8_model() -> Option<Arc<dyn Embedder>> {
+    let (folder, library) = (pulled(Artifact::MiniLm)?, pulled(Artifact::OnnxRuntime)?);
+    Some(fastembed(&folder, &library, Precision::Int8).unwrap())
+}
+
+#[test]
+fn in_whole_numbers_it_does_what_every_embedder_does_and_is_near() {
+    let (Some(exact), Some(coarse)) = (model(), int8_model()) else { return };
+    conformance::run(coarse.as_ref(), 12);
+    assert_eq!(coarse.space(), &EmbeddingSpace { precision: "int8".to_owned(), ..exact.space().clone() });
+    for (text, times, ..) in REFERENCE {
+        let text = text.repeat(times);
+        let cosine = dot(&exact.embed(&[&text]).unwrap()[0], &coarse.embed(&[&text]).unwrap()[0]);
+        assert!((0.95..0.999_999).contains(&cosine), "{cosine} for {text:?}");
+    }
+}
+
+#[test]
+fn a_tiny_model_in_whole_numbers_is_near() {
+    let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    synthetic::write(folder.path());
+    let [exact, coarse] = Precision::ALL.map(|p| fastembed(folder.path(), &library, p).unwrap());
+    for text in ["", "the harbour master signs", "untie the ropes .", &"night tide ".repeat(300)] {
+        let cosine = dot(&exact.embed(&[text]).unwrap()[0], &coarse.embed(&[text]).unwrap()[0]);
+        assert!(cosine >= 0.99, "{cosine} for {text:?}");
+    }
+}
+
+/// `KENWARD_LONG=1`: what whole numbers cost and gain on real pages (`KENWARD_TEXTS` of them).
+#[test]
+fn whole_numbers_beside_f32_on_real_passages() {
+    if std::env::var_os("KENWARD_LONG").is_none() {
+        return;
+    }
+    let wanted = std::env::var("KENWARD_TEXTS").map_or(400, |n| n.parse().unwrap());
+    let (Some(exact), Some(coarse), Some(texts)) = (model(), int8_model(), passages(wanted)) else { return };
+    let mut spent = [0.0; 2];
+    let mut cosines: Vec<f32> = Vec::new();
+    // In turns, so that what else the machine does meets both.
+    for text in &texts {
+        let vectors = [&exact, &coarse].map(|model| {
+            let start = std::time::Instant::now();
+            (model.embed(&[text]).unwrap().remove(0), start.elapsed().as_secs_f64())
+        });
+        spent = [spent[0] + vectors[0].1, spent[1] + vectors[1].1];
+        cosines.push(dot(&vectors[0].0, &vectors[1].0));
+    }
+    let tokens: usize = texts.iter().map(|text| exact.count_tokens(text).min(256)).sum();
+    let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+    let least = cosines.iter().copied().fold(1.0, f32::min);
+    let [f32, int8] = spent.map(|seconds| tokens as f64 / seconds);
+    eprintln!(
+        "{} texts, {tokens} tokens: f32 {f32:.0} tokens/s, int8 {int8:.0} ({:.2} times), cosine {mean:.4} in the mean, {least:.4} at least",
+        texts.len(),
+        int8 / f32
+    );
+    assert!(mean > 0.98 && least > 0.9, "{mean} {least}");
+}
+
 #[test]
 fn the_two_engines_agree_on_the_real_model_and_are_different_spaces() {
     let (Some(other), Some(ours)) = (model(), builtin_model()) else { return };
@@ -168,7 +228,8 @@ fn the_two_engines_agree_on_a_tiny_model() {
     let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
     let folder = tempfile::tempdir().unwrap();
     synthetic::write(folder.path());
-    let (other, ours) = (fastembed(folder.path(), &library).unwrap(), builtin(folder.path()).unwrap());
+    let (other, ours) =
+        (fastembed(folder.path(), &library, Precision::F32).unwrap(), builtin(folder.path()).unwrap());
     for text in ["", "the harbour master signs", "untie the ropes .", &"night tide ".repeat(300)] {
         let cosine = dot(&other.embed(&[text]).unwrap()[0], &ours.embed(&[text]).unwrap()[0]);
         assert!(cosine >= 0.999_99, "{cosine} for {text:?}");
@@ -179,14 +240,14 @@ fn the_two_engines_agree_on_a_tiny_model() {
 fn a_model_folder_that_is_not_whole_is_an_error() {
     let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let error = fastembed(folder.path(), &library).err().unwrap();
+    let error = fastembed(folder.path(), &library, Precision::F32).err().unwrap();
     assert!(matches!(error, EmbedError::ModelMissing { .. }), "{error}");
 }
 
 #[test]
 fn a_missing_library_and_one_that_is_none_are_errors_and_the_right_one_works_afterwards() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |library: &Path| fastembed(folder.path(), library).err().unwrap();
+    let open = |library: &Path| fastembed(folder.path(), library, Precision::F32).err().unwrap();
     let error = open(Path::new("no/such/libonnxruntime.so"));
     assert!(matches!(error, EmbedError::RuntimeMissing { .. }), "{error}");
     assert!(error.to_string().contains("models pull onnxruntime"));
@@ -222,7 +283,7 @@ fn a_real_library_that_is_too_old_is_refused_with_its_version() {
         assert!(alone.status.success() && said.contains("1 passed"), "{said}");
         return;
     };
-    let error = fastembed(folder.path(), &old).err().unwrap();
+    let error = fastembed(folder.path(), &old, Precision::F32).err().unwrap();
     assert!(matches!(error, EmbedError::RuntimeUnusable { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("1.23.2") && text.contains("1.24 or newer"), "{text}");

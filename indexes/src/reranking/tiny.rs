@@ -33,7 +33,7 @@ fn graph(output: &str, columns: i64) -> Vec<u8> {
     ];
     let mut graph = Message::default();
     for (at, (op, inputs, result, attributes)) in nodes.iter().enumerate() {
-        graph.message(1, &onnx::node(op, &format!("node_{at}"), inputs, result, attributes));
+        graph.message(1, &onnx::node(op, &format!("node_{at}"), inputs, &[*result], attributes));
     }
     graph.text(2, "pairs");
     for (name, values) in [("one", &[1][..]), ("two", &[2]), ("one_two", &[1, 2]), ("columns", &[1, columns])]

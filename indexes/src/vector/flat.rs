@@ -395,7 +395,7 @@ impl VectorSnapshot for FlatSnapshot {
 
 /// Engine and model of a space, for people.
 fn named(space: &EmbeddingSpace) -> String {
-    format!("{} {}", space.engine, space.model)
+    space.to_string()
 }
 
 /// The vector at unit length; as it is, to the bit, if it has that already.

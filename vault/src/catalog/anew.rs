@@ -24,7 +24,7 @@ pub(crate) struct Going {
 impl Going {
     /// For operators.
     pub(crate) fn told(&self) -> Anew {
-        let engine = format!("{} {}", self.space.engine, self.space.model);
+        let engine = self.space.to_string();
         Anew { engine, passages: self.done, of: self.of, under_way: false }
     }
 }

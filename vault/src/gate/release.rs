@@ -195,7 +195,11 @@ fn policy(core: &Core, rights: &Rights) -> Policy {
     let space = published.vectors.as_ref().map(|v| v.embedder.space());
     Policy {
         rights_epoch: rights.epoch.0,
-        model: space.map(|space| format!("{}/{}", space.engine, space.model)),
+        model: space.map(|space| {
+            let other =
+                if space.precision == "f32" { String::new() } else { format!("/{}", space.precision) };
+            format!("{}/{}{other}", space.engine, space.model)
+        }),
         reranker: core.reranking.as_ref().map(|reranking| reranking.by.model().to_owned()),
     }
 }

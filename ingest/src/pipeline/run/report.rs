@@ -62,7 +62,8 @@ impl Drive<'_> {
             fidelity,
             embedder: self.options.embedder.as_ref().map(|embedder| {
                 let space = embedder.space();
-                format!("{} ({})", space.model, space.engine)
+                let other = if space.precision == "f32" { "" } else { ", in whole numbers" };
+                format!("{} ({}{other})", space.model, space.engine)
             }),
             seconds: begun.elapsed().as_secs_f64(),
             embedder_seconds: self.busy.seconds(),
