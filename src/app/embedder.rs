@@ -39,10 +39,13 @@ pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Resul
         return Ok(cannot_go_on(&recorded, "which the configuration does not ask for"));
     };
     let precision = Precision::named(&recorded.precision).unwrap_or_default();
-    match load(config, engine, precision) {
+    let (found, of_folder) = of_space(config, engine, precision, &recorded);
+    match found {
         Ok(embedder) if *embedder.space() == recorded => {
             let asked = if config.engine != Engine::Auto && config.engine != engine {
                 Some(format!("`embedding.engine` is `{}`", config.engine.name()))
+            } else if let Some(folder) = config.model.as_ref().filter(|_| !of_folder) {
+                Some(format!("`embedding.model` is {}", folder.display()))
             } else if engine == Engine::Fastembed && config.precision != precision {
                 Some(format!("`embedding.precision` is `{}`", config.precision.name()))
             } else {
@@ -55,7 +58,7 @@ pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Resul
             Ok(running(embedder, otherwise))
         }
         Ok(_) => Ok(cannot_go_on(&recorded, "of which there is another edition here")),
-        Err(error) if config.engine == engine => Err(error),
+        Err(error) if config.engine == engine || config.model.is_some() => Err(error),
         Err(error) => {
             let (reason, _) = crate::owner::words(&error);
             let reason = format!("the documents were embedded by `{}`: {reason}", recorded.engine);
@@ -88,8 +91,9 @@ pub(super) fn named(space: &EmbeddingSpace) -> String {
 
 /// What the configuration asks for, whatever the documents here are embedded by.
 fn wanted(config: &Config) -> Result<Chosen, EmbedError> {
-    if config.engine != Engine::Auto {
-        return load(config, config.engine, config.precision).map(|embedder| running(embedder, None));
+    let engine = if config.model.is_some() { Engine::Fastembed } else { config.engine };
+    if engine != Engine::Auto {
+        return load(config, engine, config.precision).map(|embedder| running(embedder, None));
     }
     let first = match load(config, Engine::Fastembed, config.precision) {
         Ok(embedder) => return Ok(running(embedder, None)),
@@ -138,10 +142,43 @@ pub fn way_to_an_embedder(error: &EmbedError) -> String {
     if named && of_library {
         return "unset `ORT_DYLIB_PATH`, or set it to an ONNX Runtime of version 1.24 or newer".to_owned();
     }
+    if matches!(error, EmbedError::ModelUnfit { .. }) {
+        return "name the folder of a model that computes text embeddings, or leave `embedding.model` out"
+            .to_owned();
+    }
     "fetch what is missing with `kenward models pull`".to_owned()
 }
 
+/// The embedder of a space, and whether it is of the folder that the configuration names: documents go on with the model
+/// that is pulled after another one was named. Where none is of the space, what the configuration asks for.
+fn of_space(
+    config: &Config,
+    engine: Engine,
+    precision: Precision,
+    space: &EmbeddingSpace,
+) -> (Result<Arc<dyn Embedder>, EmbedError>, bool) {
+    let found = load(config, engine, precision);
+    let is_of_it = |found: &Result<Arc<dyn Embedder>, EmbedError>| {
+        found.as_ref().is_ok_and(|embedder| embedder.space() == space)
+    };
+    if config.model.is_none() || is_of_it(&found) {
+        return (found, config.model.is_some());
+    }
+    let other = pulled(config, engine, precision);
+    if is_of_it(&other) { (other, false) } else { (found, true) }
+}
+
 fn load(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<dyn Embedder>, EmbedError> {
+    let Some(folder) = config.model.as_ref().filter(|_| engine == Engine::Fastembed) else {
+        return pulled(config, engine, precision);
+    };
+    let library = models::installed(&config.models_dir, Artifact::OnnxRuntime)
+        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })?;
+    embedding::fastembed_of_folder(folder, &library, precision)
+}
+
+/// An engine over the model that is pulled.
+fn pulled(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<dyn Embedder>, EmbedError> {
     if engine == Engine::Hashing {
         return Ok(embedding::hashing(HASHING_DIMENSION));
     }
@@ -171,8 +208,10 @@ fn needs(engine: Engine) -> &'static [Artifact] {
 pub fn missing_artifacts(config: &Config) -> Vec<Artifact> {
     let missing = |artifact: &Artifact| models::installed(&config.models_dir, *artifact).is_none();
     let library = config.reranking.iter().map(|_| Artifact::OnnxRuntime);
-    let mut needed: Vec<Artifact> =
-        library.chain(needs(config.engine).iter().copied()).filter(missing).collect();
+    // A folder of one's own takes the place of the model that is pulled.
+    let wanted = |artifact: &Artifact| config.model.is_none() || *artifact != Artifact::MiniLm;
+    let of_engine = needs(config.engine).iter().copied().filter(wanted);
+    let mut needed: Vec<Artifact> = library.chain(of_engine).filter(missing).collect();
     needed.dedup();
     needed
 }

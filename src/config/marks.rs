@@ -26,6 +26,7 @@ impl Config {
             // Each has an owner and marks of its own.
             tenants: _,
             engine,
+            model,
             precision,
             hub,
             models_dir,
@@ -43,7 +44,7 @@ impl Config {
             ("tenant", format!("{tenant:?}")),
             ("labels", format!("{labels:?}")),
             ("[operators]", format!("{operators:?}")),
-            ("[embedding]", format!("{engine:?} {precision:?} {hub:?} {models_dir:?}")),
+            ("[embedding]", format!("{engine:?} {model:?} {precision:?} {hub:?} {models_dir:?}")),
             ("[reranking]", format!("{reranking:?}")),
             ("[vectors]", format!("{vectors:?}")),
             ("[ingest]", format!("{ingest:?}")),

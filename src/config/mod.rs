@@ -199,6 +199,8 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// Which embedder.
     pub engine: Engine,
+    /// The folder of the model, where it is not the one that is pulled.
+    pub model: Option<PathBuf>,
     /// In what numbers it computes, where it can choose.
     pub precision: Precision,
     /// The model hub; `None` = none may be called.

@@ -44,6 +44,7 @@ pub const KEYS: &[Key] = &[
     key("http.connections_per_address", Kind::Number),
     key("http.listens_at_once", Kind::Number),
     key("embedding.engine", Kind::Text),
+    key("embedding.model", Kind::Text),
     key("embedding.precision", Kind::Text),
     key("embedding.hub", Kind::Text),
     key("embedding.models_dir", Kind::Text),

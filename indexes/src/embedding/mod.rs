@@ -3,6 +3,7 @@
 mod builtin;
 #[cfg(test)]
 mod conformance;
+mod described;
 mod fastembed_engine;
 mod graph;
 mod hashing;
@@ -26,7 +27,7 @@ pub struct EmbeddingSpace {
     pub model: String,
     /// Hash of the tokenizer.
     pub tokenizer: String,
-    /// Pooling (`mean`).
+    /// Pooling (`mean`, `first`), and what goes before a query and a passage, where something does.
     pub pooling: String,
     /// Longest input in tokens, special ones included.
     pub max_tokens: usize,
@@ -82,6 +83,14 @@ pub enum EmbedError {
         #[source]
         source: std::io::Error,
     },
+    /// A folder holds no model that can be used.
+    #[error("{path} holds no model that can be used: {reason}")]
+    ModelUnfit {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: Box<str>,
+    },
     /// The engine failed.
     #[error("the embedding engine failed: {reason}")]
     Engine {
@@ -99,6 +108,14 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// [`EmbedError`].
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// The unit vector of a query, for which somebody waits.
+    ///
+    /// # Errors
+    /// [`EmbedError`].
+    fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        let none = || EmbedError::Engine { reason: "no vector came".into() };
+        self.embed(&[text])?.into_iter().next().ok_or_else(none)
+    }
     /// How many tokens the text has, special ones included, without any cut.
     fn count_tokens(&self, text: &str) -> usize;
     /// How many workers may call [`Embedder::embed`] at once with gain.
@@ -150,7 +167,23 @@ pub fn fastembed(
     onnxruntime: &std::path::Path,
     precision: Precision,
 ) -> Result<Arc<dyn Embedder>, EmbedError> {
-    Ok(Arc::new(fastembed_engine::FastEmbed::open(model_dir, onnxruntime, precision)?))
+    let described = described::Described::minilm();
+    Ok(Arc::new(fastembed_engine::FastEmbed::open(model_dir, onnxruntime, described, precision)?))
+}
+
+/// The fastembed engine over a model in a folder of one's own, in the layout of sentence-transformers: `config.json`,
+/// `tokenizer.json`, `tokenizer_config.json`, `1_Pooling/config.json`, and `model.safetensors` (of a BERT encoder) or
+/// `onnx/model.onnx` (or `model.onnx`).
+///
+/// # Errors
+/// [`EmbedError`].
+pub fn fastembed_of_folder(
+    folder: &std::path::Path,
+    onnxruntime: &std::path::Path,
+    precision: Precision,
+) -> Result<Arc<dyn Embedder>, EmbedError> {
+    let described = described::Described::read(folder)?;
+    Ok(Arc::new(fastembed_engine::FastEmbed::open(folder, onnxruntime, described, precision)?))
 }
 
 /// The built-in engine over a local model directory, as [`crate::models`] laid it down: no library is needed.

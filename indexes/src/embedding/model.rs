@@ -2,6 +2,7 @@
 //! vectors lie in. Both engines read the same files by the same rules, so that they differ in the arithmetic
 //! alone. It must never guess where a file is silent.
 
+use super::described::Described;
 use super::{EmbedError, EmbeddingSpace};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -85,13 +86,19 @@ pub(crate) fn short(hash: Sha256) -> String {
 }
 
 /// The space of the vectors that an engine computes from these files.
-pub(super) fn space(engine: &str, weights: Sha256, tokenizer: &[u8], config: &Config) -> EmbeddingSpace {
+pub(super) fn space(
+    engine: &str,
+    weights: Sha256,
+    tokenizer: &[u8],
+    described: &Described,
+    dimension: usize,
+) -> EmbeddingSpace {
     EmbeddingSpace {
-        model: format!("all-MiniLM-L6-v2@{}", short(weights)),
+        model: format!("{}@{}", described.name, short(weights)),
         tokenizer: short(Sha256::new_with_prefix(tokenizer)),
-        pooling: "mean".to_owned(),
-        max_tokens: MAX_TOKENS,
-        dimension: usize::try_from(config.hidden_size).unwrap_or(usize::MAX),
+        pooling: described.pooled(),
+        max_tokens: described.max_tokens,
+        dimension,
         precision: "f32".to_owned(),
         engine: engine.to_owned(),
     }

@@ -18,6 +18,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+use super::described::Described;
 use super::model::{self, Config, MAX_TOKENS, WEIGHTS_FILE, engine, read};
 use super::{EmbedError, Embedder, EmbeddingSpace};
 use encoder::Encoder;
@@ -49,7 +50,10 @@ impl BuiltIn {
         cut.with_truncation(Some(length)).map_err(|_| engine("tokenizer.json cannot be used"))?;
         let mut parameters = Parameters::read(&folder.join(WEIGHTS_FILE))?;
         let encoder = Encoder::new(&config, &mut parameters)?;
-        let space = model::space("builtin", parameters.hash(), &tokens, &config);
+        let space = {
+            let dimension = usize::try_from(config.hidden_size).unwrap_or(usize::MAX);
+            model::space("builtin", parameters.hash(), &tokens, &Described::minilm(), dimension)
+        };
         Ok(Self { space, whole, cut, encoder, workers: model::cores() })
     }
 

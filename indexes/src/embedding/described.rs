@@ -1,0 +1,166 @@
+//! What a model is besides its numbers: how tokens become one vector, how long a text may be, what goes before a query and
+//! before a passage. For the model that is pulled it is written here; for a folder its own files say it, in the layout of
+//! sentence-transformers. It must never guess where a file is silent: a model that is used otherwise than it was trained
+//! ranks badly, and nothing tells.
+
+use super::EmbedError;
+use super::model::{MAX_TOKENS, engine, read};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How tokens' vectors become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pooling {
+    /// Their mean.
+    Mean,
+    /// That of the first token.
+    First,
+}
+
+/// A model, as its files describe it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Described {
+    pub(super) name: String,
+    pub(super) pooling: Pooling,
+    /// Longest input in tokens, special ones included.
+    pub(super) max_tokens: usize,
+    pub(super) query_prefix: String,
+    pub(super) passage_prefix: String,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Length {
+    max_seq_length: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct TokenizerLength {
+    model_max_length: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Positions {
+    max_position_embeddings: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct Prompts {
+    #[serde(default)]
+    prompts: BTreeMap<String, String>,
+}
+
+impl Described {
+    /// all-MiniLM-L6-v2, as it is pulled: its own files are wrong about its length.
+    pub(super) fn minilm() -> Self {
+        Self {
+            name: "all-MiniLM-L6-v2".to_owned(),
+            pooling: Pooling::Mean,
+            max_tokens: MAX_TOKENS,
+            query_prefix: String::new(),
+            passage_prefix: String::new(),
+        }
+    }
+
+    /// The model in a folder.
+    ///
+    /// # Errors
+    /// [`EmbedError::ModelUnfit`]: its files do not say what is needed, or say something that is not computed here.
+    pub(super) fn read(folder: &Path) -> Result<Self, EmbedError> {
+        let unfit =
+            |reason: String| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
+        if !folder.is_dir() {
+            return Err(unfit("there is no such folder".to_owned()));
+        }
+        let full = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let name =
+            full.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
+        if let Some(modules) = json::<Vec<Module>>(folder, "modules.json")? {
+            let known = ["Transformer", "Pooling", "Normalize"];
+            let other = modules.iter().find(|module| !known.iter().any(|kind| module.kind.ends_with(kind)));
+            if let Some(other) = other {
+                return Err(unfit(format!(
+                    "its modules.json has a layer that is not computed here: {}",
+                    other.kind
+                )));
+            }
+        }
+        let positions = json::<Positions>(folder, "config.json")?
+            .ok_or_else(|| unfit("there is no config.json in it".to_owned()))?
+            .max_position_embeddings;
+        let said = json::<Length>(folder, "sentence_bert_config.json")?.and_then(|said| said.max_seq_length);
+        let of_tokenizer = json::<TokenizerLength>(folder, "tokenizer_config.json")?
+            .and_then(|said| said.model_max_length)
+            // Some files say 10^30 where they mean that they do not know.
+            .filter(|length| (1.0..1e6).contains(length))
+            .map(|length| length as usize);
+        let length = said.or(of_tokenizer).or(positions);
+        let length =
+            length.ok_or_else(|| unfit("none of its files says how long a text may be".to_owned()))?;
+        let max_tokens = positions.map_or(length, |positions| length.min(positions));
+        if max_tokens < 16 {
+            return Err(unfit(format!("its texts may have {max_tokens} tokens: too few for a passage")));
+        }
+        let prompts = json::<Prompts>(folder, "config_sentence_transformers.json")?;
+        let prompts = prompts.map(|said| said.prompts).unwrap_or_default();
+        let prompt =
+            |names: &[&str]| names.iter().find_map(|name| prompts.get(*name)).cloned().unwrap_or_default();
+        Ok(Self {
+            name,
+            pooling: pooling(folder)?,
+            max_tokens,
+            query_prefix: prompt(&["query"]),
+            passage_prefix: prompt(&["document", "passage"]),
+        })
+    }
+
+    /// Pooling and what goes before texts, for the space: with another of these, vectors mean something else.
+    pub(super) fn pooled(&self) -> String {
+        let pooling = match self.pooling {
+            Pooling::Mean => "mean",
+            Pooling::First => "first",
+        };
+        match self.query_prefix.is_empty() && self.passage_prefix.is_empty() {
+            true => pooling.to_owned(),
+            false => format!("{pooling}; query {:?}, passage {:?}", self.query_prefix, self.passage_prefix),
+        }
+    }
+}
+
+fn pooling(folder: &Path) -> Result<Pooling, EmbedError> {
+    let unfit = |reason: String| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
+    let file = "1_Pooling/config.json";
+    let said: BTreeMap<String, serde_json::Value> = json(folder, file)?
+        .ok_or_else(|| unfit(format!("there is no {file} in it, which says how it pools")))?;
+    let modes: Vec<&str> = said
+        .iter()
+        .filter(|(_, value)| value.as_bool() == Some(true))
+        .filter_map(|(key, _)| key.strip_prefix("pooling_mode_"))
+        .collect();
+    match modes.as_slice() {
+        ["mean_tokens"] => Ok(Pooling::Mean),
+        ["cls_token"] => Ok(Pooling::First),
+        other => Err(unfit(format!(
+            "its {file} says `{}`; mean_tokens or cls_token alone is computed",
+            other.join(", ")
+        ))),
+    }
+}
+
+/// A file of the folder; `None` if it is not there.
+fn json<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<Option<T>, EmbedError> {
+    match read(folder, file) {
+        Err(EmbedError::ModelMissing { .. }) => Ok(None),
+        Err(error) => Err(error),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|_| engine(format!("{file} cannot be read")))
+        }
+    }
+}
