@@ -1,4 +1,5 @@
-//! Embedders: text to unit vectors, each text alone, bitwise the same whatever is embedded beside it.
+//! Embedders: text to unit vectors, each text alone, bitwise the same whatever is embedded beside it; but for the remote
+//! engine, which cannot promise it, and is never chosen but by name.
 
 mod builtin;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod graph;
 mod hashing;
 mod model;
 mod onnx;
+pub mod remote;
 mod runtime;
 mod sizer;
 #[cfg(test)]
@@ -90,11 +92,23 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// [`EmbedError`].
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// The unit vector of a query, for which somebody waits.
+    ///
+    /// # Errors
+    /// [`EmbedError`].
+    fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        let none = || EmbedError::Engine { reason: "no vector came".into() };
+        self.embed(&[text])?.into_iter().next().ok_or_else(none)
+    }
     /// How many tokens the text has, special ones included, without any cut.
     fn count_tokens(&self, text: &str) -> usize;
     /// How many workers may call [`Embedder::embed`] at once with gain.
     fn workers(&self) -> usize {
         1
+    }
+    /// How many texts one call of [`Embedder::embed`] should have.
+    fn batch(&self) -> usize {
+        8
     }
 }
 

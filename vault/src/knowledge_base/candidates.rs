@@ -130,11 +130,10 @@ fn fused(
 
 /// The query's vector.
 fn embedded(query: &str, embedder: &dyn Embedder) -> Result<Vec<f32>, AnswerError> {
-    let embedded = embedder.embed(&[query]).map_err(|error| {
+    embedder.embed_query(query).map_err(|error| {
         tracing::error!(%error, "a query could not be embedded");
-        errors::embedding_failed()
-    })?;
-    embedded.into_iter().next().ok_or_else(errors::embedding_failed)
+        errors::embedding_failed(embedder.space())
+    })
 }
 
 /// Without the third and further passages of a document, and with copies under the first of their wording.
