@@ -49,7 +49,10 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         false => format!("process {}, up {}", status.pid, span(status.uptime_seconds.saturating_mul(1000))),
     };
     let engine = match &status.embedding {
-        EmbeddingState::Running { engine, .. } => format!("words and meaning ({engine})"),
+        EmbeddingState::Running { engine, leaves: None, .. } => format!("words and meaning ({engine})"),
+        EmbeddingState::Running { engine, leaves: Some(leaves), .. } => {
+            format!("words and meaning ({engine}); {leaves}")
+        }
         EmbeddingState::LexicalOnly { reason, .. } => format!("words alone: {reason}"),
     };
     let s = &status.stats;

@@ -26,6 +26,7 @@ impl Config {
             // Each has an owner and marks of its own.
             tenants: _,
             engine,
+            remote,
             hub,
             models_dir,
             ingest,
@@ -41,7 +42,7 @@ impl Config {
             ("tenant", format!("{tenant:?}")),
             ("labels", format!("{labels:?}")),
             ("[operators]", format!("{operators:?}")),
-            ("[embedding]", format!("{engine:?} {hub:?} {models_dir:?}")),
+            ("[embedding]", format!("{engine:?} {remote:?} {hub:?} {models_dir:?}")),
             ("[vectors]", format!("{vectors:?}")),
             ("[ingest]", format!("{ingest:?}")),
             ("backup.ledger", format!("{ledger:?}")),

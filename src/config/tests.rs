@@ -28,7 +28,9 @@ fn the_written_file_is_valid_and_names_every_key() {
             _ => format!("{line}\n"),
         })
         .collect();
-    let full = read(&uncommented).unwrap();
+    // An endpoint is on by both its section and its name, or it is an error.
+    assert!(read(&uncommented).is_err());
+    let full = read(&uncommented.replace("engine = \"auto\"", "engine = \"remote\"")).unwrap();
     assert_eq!((full.sources.len(), full.issuers.len()), (1, 1));
     for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS).chain(schema::ISSUER_KEYS) {
         let name = key.name.rsplit('.').next().unwrap();

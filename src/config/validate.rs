@@ -33,7 +33,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
     }
     let issuers = super::issuers::read(&raw.issuers)?;
     let (http_addr, http) = super::reach::read(values, !issuers.is_empty(), !raw.tenants.is_empty(), &base)?;
-    let tenant = tenant(values)?;
+    let (tenant, engine) = (tenant(values)?, engine(values)?);
     Ok(Config {
         file: file.map(Path::to_owned),
         vectors: super::vectors::read(values, &base, &data_dir, &tenant)?,
@@ -45,7 +45,8 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         agents: super::agents::read(&raw.agents, &labels)?,
         tenants: super::tenants::read(&raw.tenants, &base)?,
         issuers,
-        engine: engine(values)?,
+        remote: super::remote::read(values, engine, &base)?,
+        engine,
         hub: hub(values)?,
         models_dir,
         ingest: IngestLimits {
@@ -109,7 +110,7 @@ fn traces(values: Values<'_>) -> Result<Option<String>, ConfigError> {
 fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
     let Some(text) = values.text("embedding.engine")? else { return Ok(Engine::Auto) };
     Engine::named(&text).ok_or_else(|| {
-        let expected = "one of `auto`, `fastembed`, `builtin`, `none`, `hashing`";
+        let expected = "one of `auto`, `fastembed`, `builtin`, `remote`, `none`, `hashing`";
         values.wrong("embedding.engine", &format!("`{text}`"), expected)
     })
 }

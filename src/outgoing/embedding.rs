@@ -1,0 +1,111 @@
+//! The way to the endpoint that embeds: texts and queries leave by it, to the one address that the configuration names, and
+//! to no other. It must never follow where it is pointed, tell a word of what it sent or was answered, or tell its key.
+
+use super::{Outgoing, Place, REACHED, agent, allowed};
+use kenward_indexes::embedding::remote::{Endpoint, Refusal};
+use kenward_indexes::vector::qdrant::KeyPlace;
+use reqwest::Url;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::http::{HeaderValue, Response, StatusCode};
+
+/// The longest pause that an endpoint may ask for, in seconds, and still be understood.
+const LONGEST_AFTER: u64 = 24 * 3600;
+
+/// The way to the endpoint that embeds.
+#[derive(Debug, Clone)]
+pub struct EmbeddingDoor {
+    url: Url,
+    places: Arc<[Place]>,
+    key: Option<KeyPlace>,
+    agent: Agent,
+}
+
+impl Outgoing {
+    /// The way to the endpoint that embeds, if one is named.
+    #[must_use]
+    pub fn embedding(&self) -> Option<EmbeddingDoor> {
+        let remote = self.embedding.clone()?;
+        let places = Arc::from([Place::Origin(remote.url.clone())]);
+        Some(EmbeddingDoor { url: remote.url, places, key: remote.key, agent: agent() })
+    }
+}
+
+impl EmbeddingDoor {
+    /// What says who asks, read anew: a key that was changed is used at once.
+    fn authorization(&self) -> Result<Option<HeaderValue>, Refusal> {
+        let (text, place) = match &self.key {
+            None => return Ok(None),
+            Some(KeyPlace::Variable(name)) => (std::env::var(name).ok(), format!("the variable `{name}`")),
+            Some(KeyPlace::File(path)) => {
+                (std::fs::read_to_string(path).ok(), format!("`{}`", path.display()))
+            }
+        };
+        let line = text.as_deref().and_then(|text| text.lines().next()).map(str::trim);
+        let key = line.filter(|line| !line.is_empty());
+        let value = key.and_then(|key| HeaderValue::try_from(format!("Bearer {key}")).ok());
+        let mut value = value.ok_or_else(|| never(&format!("there is no key for it in {place}")))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+impl Endpoint for EmbeddingDoor {
+    fn post(&self, body: &[u8], most: u64, time: Duration) -> Result<Vec<u8>, Refusal> {
+        // INVARIANT: nothing that is not in the list is called, and what it points on to is not followed.
+        if !allowed(&self.places, &self.url) {
+            return Err(never("it is not among the places that may be called"));
+        }
+        let mut request = self.agent.post(self.url.as_str()).header("Content-Type", "application/json");
+        request = request.header("Accept", "application/json");
+        if let Some(value) = self.authorization()? {
+            request = request.header("Authorization", value);
+        }
+        let mut request = request.config().timeout_global(Some(time)).timeout_recv_response(Some(time));
+        request = request.timeout_connect(Some(REACHED.min(time)));
+        // A service of this machine is not asked through a proxy.
+        let request = if self.url.scheme() == "http" { request.proxy(None) } else { request };
+        let mut response = request.build().send(body).map_err(|error| broken(&error))?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(refused(status, after(&response)));
+        }
+        match response.body_mut().with_config().limit(most.saturating_add(1)).read_to_vec() {
+            Ok(bytes) if bytes.len() as u64 <= most => Ok(bytes),
+            Ok(_) | Err(ureq::Error::BodyExceedsLimit(_)) => Err(never("its answer is too long")),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+}
+
+fn never(reason: &str) -> Refusal {
+    Refusal::Never { reason: reason.into() }
+}
+
+/// Of an exchange that came to no end. What the error says is not told: it may hold an address.
+fn broken(error: &ureq::Error) -> Refusal {
+    let reason = match error {
+        ureq::Error::Timeout(_) => "it took too long",
+        _ => "it cannot be reached",
+    };
+    Refusal::Later { reason: reason.into(), after: None }
+}
+
+fn refused(status: StatusCode, after: Option<Duration>) -> Refusal {
+    let code = status.as_u16();
+    match code {
+        408 | 429 | 500..=599 => {
+            Refusal::Later { reason: format!("it answered with status {code}").into(), after }
+        }
+        401 | 403 => never(&format!("it does not take the key (status {code})")),
+        300..=399 => never(&format!("it points elsewhere (status {code}), which is not followed")),
+        _ => never(&format!("it answered with status {code}")),
+    }
+}
+
+/// When it wants to be asked again. A date is passed over: whoever limits requests says seconds.
+fn after<T>(response: &Response<T>) -> Option<Duration> {
+    let value = response.headers().get("Retry-After")?.to_str().ok()?;
+    value.trim().parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_AFTER)))
+}
