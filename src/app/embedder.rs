@@ -72,12 +72,9 @@ fn by_name_alone(engine: Engine) -> bool {
 
 /// Where what is embedded goes, if it leaves this machine, and what that costs.
 pub(super) fn leaves(space: &EmbeddingSpace) -> Option<String> {
-    (space.engine == remote::ENGINE).then(|| {
-        format!(
-            "TEXTS AND QUERIES LEAVE THIS MACHINE to be embedded ({}); non-interference is not promised",
-            space.model
-        )
-    })
+    let host = space.model.rsplit_once(" at ").map_or("the endpoint", |(_, host)| host);
+    (space.engine == remote::ENGINE)
+        .then(|| format!("TEXTS AND QUERIES LEAVE THIS MACHINE, to {host}; non-interference is not promised"))
 }
 
 fn cannot_go_on(recorded: &EmbeddingSpace, what: &str) -> Chosen {

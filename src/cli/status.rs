@@ -49,10 +49,7 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         false => format!("process {}, up {}", status.pid, span(status.uptime_seconds.saturating_mul(1000))),
     };
     let engine = match &status.embedding {
-        EmbeddingState::Running { engine, leaves: None, .. } => format!("words and meaning ({engine})"),
-        EmbeddingState::Running { engine, leaves: Some(leaves), .. } => {
-            format!("words and meaning ({engine}); {leaves}")
-        }
+        EmbeddingState::Running { engine, .. } => format!("words and meaning ({engine})"),
         EmbeddingState::LexicalOnly { reason, .. } => format!("words alone: {reason}"),
     };
     let s = &status.stats;
@@ -88,6 +85,9 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         format!("backup    {backup}"),
         format!("verified  {verify}"),
     ];
+    if let EmbeddingState::Running { leaves: Some(leaves), .. } = &status.embedding {
+        lines.push(format!("leaves    {leaves}"));
+    }
     if let Some(cluster) = &status.vectors {
         let usable = match &cluster.condition {
             Condition::Well if cluster.asked => "asked",

@@ -189,7 +189,7 @@ fn documents_and_queries_are_embedded_there_and_it_is_said_loudly() {
     says(&ran, &["Parental leave is twenty weeks"]);
     let sent = server.seen.lock().unwrap().texts.last().unwrap().clone();
     assert_eq!((server.asked(), sent), (before + 1, vec!["weeks of parental leave".to_owned()]));
-    let leaves = format!("TEXTS AND QUERIES LEAVE THIS MACHINE to be embedded (words at {host})");
+    let leaves = format!("TEXTS AND QUERIES LEAVE THIS MACHINE, to {host}");
     let doctor = machine.run(&["doctor"]);
     says(&doctor, &[&leaves, "TEXTS AND QUERIES go there", &format!("{host} embeds"), "not promised"]);
     says(&machine.run(&["status"]).done(), &[&leaves]);
@@ -270,7 +270,7 @@ fn a_wrong_answer_ends_the_run_with_what_is_wrong_and_tells_nothing_of_it() {
         server.always(Some(way.clone()));
         let ran = ingest(&machine);
         assert_ne!(ran.code, Some(0), "{way:?}: {ran:?}");
-        says(&ran, &[words, "the endpoint at http://127.0.0.1:"]);
+        says(&ran, &[words, "the endpoint at http://127.0.0.1:", "hint: `kenward doctor`"]);
         assert!(!ran.out.contains("Parental") && !ran.err.contains("Parental"), "{way:?}: {ran:?}");
     }
     assert_eq!(other.asked(), 0, "nothing goes where it points");

@@ -8,12 +8,15 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "salaries of the night shift";
 
+/// What was asked, and how long it might take.
+type Seen = Arc<Mutex<Vec<(Value, Duration)>>>;
+
 type Reply = Box<dyn Fn(&Value, u64) -> Result<Vec<u8>, Refusal> + Send + Sync>;
 
 /// Answers by a rule, and keeps what it was asked.
 struct Scripted {
     reply: Reply,
-    asked: Arc<Mutex<Vec<(Value, Duration)>>>,
+    asked: Seen,
 }
 
 impl Endpoint for Scripted {
@@ -40,8 +43,8 @@ thread_local! {
     static SLEPT: std::cell::RefCell<Vec<Duration>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-fn engine(asked: Asked, reply: Reply) -> (Remote, Arc<Mutex<Vec<(Value, Duration)>>>) {
-    let seen = Arc::default();
+fn engine(asked: Asked, reply: Reply) -> (Remote, Seen) {
+    let seen = Seen::default();
     let endpoint = Box::new(Scripted { reply, asked: Arc::clone(&seen) });
     let sleep = |wait| SLEPT.with_borrow_mut(|slept| slept.push(wait));
     SLEPT.with_borrow_mut(Vec::clear);
