@@ -138,6 +138,13 @@ fn variables_go_over_the_file_and_unknown_ones_are_refused() {
     raw.set_variable("KENWARD__LABELS", "low, high").unwrap();
     raw.set_variable("KENWARD__INGEST__MAX_TEXT_MB", "5").unwrap();
     raw.set_variable("KENWARD__OPERATORS__7", "eve@harbor.example").unwrap();
+    let remote = [("URL", "http://[::1]:7/v1"), ("MODEL", "words"), ("DIMENSION", "3")];
+    for (key, value) in remote {
+        raw.set_variable(&format!("KENWARD__EMBEDDING__REMOTE__{key}"), value).unwrap();
+    }
+    raw.set_variable("KENWARD__EMBEDDING__ENGINE", "remote").unwrap();
+    let error = raw.set_variable("KENWARD__EMBEDDING__REMOTE__MODLE", "words").unwrap_err();
+    assert_eq!(error.hint(), "did you mean `embedding.remote.model`?");
     let error = raw.set_variable("KENWARD__LOG__LEVLE", "debug").unwrap_err();
     assert_eq!(error.hint(), "did you mean `log.level`?");
     let error = raw.set_variable("KENWARD__LGO", "debug").unwrap_err();
@@ -149,6 +156,7 @@ fn variables_go_over_the_file_and_unknown_ones_are_refused() {
     assert_eq!(config.level_of("high"), Some(1));
     assert_eq!(config.ingest.max_text_bytes, 5 << 20);
     assert!(config.operators.contains_key(&7));
+    assert_eq!(config.remote.map(|remote| remote.asked.dimension), Some(3));
 }
 
 #[test]

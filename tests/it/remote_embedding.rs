@@ -30,6 +30,8 @@ enum Way {
     Fewer,
     /// Only after so long.
     Slow(Duration),
+    /// Not at all: the connection is closed.
+    Gone,
 }
 
 #[derive(Default)]
@@ -42,6 +44,8 @@ struct Seen {
     texts: Vec<Vec<String>>,
     /// Whether each came with the key.
     keyed: Vec<bool>,
+    /// Whether nobody listens any more after the next connection.
+    ended: bool,
 }
 
 struct Server {
@@ -57,12 +61,24 @@ impl Server {
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
+                if shared.lock().unwrap().ended {
+                    return;
+                }
                 let (stream, shared) = (stream.unwrap(), Arc::clone(&shared));
                 // A client that goes away in the middle is no matter.
                 std::thread::spawn(move || answer(stream, &shared));
             }
         });
         Self { url, seen }
+    }
+
+    /// Nobody listens there any more.
+    fn end(&self) {
+        self.seen.lock().unwrap().ended = true;
+        let address = self.url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap();
+        while TcpStream::connect(address).is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn always(&self, way: Option<Way>) {
@@ -115,6 +131,7 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
         Way::Dimension(dimension) => ("200 OK", String::new(), list(&texts, dimension, texts.len())),
         Way::Fewer => ("200 OK", String::new(), list(&texts, DIMENSION, texts.len() - 1)),
         Way::Good => ("200 OK", String::new(), list(&texts, DIMENSION, texts.len())),
+        Way::Gone => return Ok(()),
         Way::Slow(time) => {
             std::thread::sleep(time);
             ("200 OK", String::new(), list(&texts, DIMENSION, texts.len()))
@@ -303,13 +320,22 @@ fn who_asks_waits_a_few_seconds_for_a_slow_endpoint_and_not_at_all_for_none() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     says(&ran, &["no answer could be given just now", "it took too long"]);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    // Nobody listens there any more: the same host, so the same space.
+    server.always(Some(Way::Gone));
+    says(&search(&machine), &["no answer could be given just now", "it cannot be reached"]);
+    server.end();
+    let begun = Instant::now();
+    let ran = search(&machine);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    says(&ran, &["no answer could be given just now", "it cannot be reached"]);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    says(&machine.run(&["doctor"]).found(), &["it cannot be reached", "[embedding.remote]"]);
+    // Another address is another space: words alone are searched, and it is said.
+    let other = Server::new();
     let config = std::fs::read_to_string(machine.config()).unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    machine.configure(&config.replace(&server.url, &format!("http://{closed}/v1")));
+    machine.configure(&config.replace(&server.url, &other.url));
     says(&search(&machine).done(), &["Parental leave is twenty weeks"]);
-    let doctor = machine.run(&["doctor"]).found();
-    says(&doctor, &["it cannot be reached", "another edition here", "[embedding.remote]"]);
+    assert_eq!(other.asked(), 0);
+    says(&machine.run(&["doctor"]).found(), &["another edition here", "--re-embed"]);
 }
 
 #[test]
