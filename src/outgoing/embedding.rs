@@ -1,11 +1,10 @@
 //! The way to the endpoint that embeds: texts and queries leave by it, to the one address that the configuration names, and
 //! to no other. It must never follow where it is pointed, tell a word of what it sent or was answered, or tell its key.
 
-use super::{Outgoing, Place, REACHED, agent, allowed};
+use super::{Outgoing, REACHED, agent};
 use kenward_indexes::embedding::remote::{Endpoint, Refusal};
 use kenward_indexes::vector::qdrant::KeyPlace;
 use reqwest::Url;
-use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{HeaderValue, Response, StatusCode};
@@ -17,7 +16,6 @@ const LONGEST_AFTER: u64 = 24 * 3600;
 #[derive(Debug, Clone)]
 pub struct EmbeddingDoor {
     url: Url,
-    places: Arc<[Place]>,
     key: Option<KeyPlace>,
     agent: Agent,
 }
@@ -27,8 +25,7 @@ impl Outgoing {
     #[must_use]
     pub fn embedding(&self) -> Option<EmbeddingDoor> {
         let remote = self.embedding.clone()?;
-        let places = Arc::from([Place::Origin(remote.url.clone())]);
-        Some(EmbeddingDoor { url: remote.url, places, key: remote.key, agent: agent() })
+        Some(EmbeddingDoor { url: remote.url, key: remote.key, agent: agent() })
     }
 }
 
@@ -53,10 +50,7 @@ impl EmbeddingDoor {
 
 impl Endpoint for EmbeddingDoor {
     fn post(&self, body: &[u8], most: u64, time: Duration) -> Result<Vec<u8>, Refusal> {
-        // INVARIANT: nothing that is not in the list is called, and what it points on to is not followed.
-        if !allowed(&self.places, &self.url) {
-            return Err(never("it is not among the places that may be called"));
-        }
+        // INVARIANT: the one address that the configuration names is called, and what it points on to is not followed.
         let mut request = self.agent.post(self.url.as_str()).header("Content-Type", "application/json");
         request = request.header("Accept", "application/json");
         if let Some(value) = self.authorization()? {
