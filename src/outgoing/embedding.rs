@@ -103,3 +103,54 @@ fn after<T>(response: &Response<T>) -> Option<Duration> {
     let value = response.headers().get("Retry-After")?.to_str().ok()?;
     value.trim().parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_AFTER)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// A query asks once: it must not be lost to a connection that the endpoint gave up while nobody asked.
+    #[test]
+    fn a_connection_that_was_kept_and_closed_there_costs_no_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}/v1/embeddings", listener.local_addr().unwrap())).unwrap();
+        let server = std::thread::spawn(move || {
+            for _ in 0..3 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"{}") {
+                    let mut some = [0; 512];
+                    let count = stream.read(&mut some).unwrap();
+                    asked.extend_from_slice(&some[..count]);
+                }
+                // It says nothing of closing, and closes.
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            }
+        });
+        let door = EmbeddingDoor { url, key: None, agent: agent() };
+        for _ in 0..3 {
+            assert_eq!(door.post(b"{}", 100, Duration::from_secs(5)).unwrap(), b"ok");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_key_is_in_no_debug_words() {
+        let place = std::env::temp_dir().join("kenward-no-such-key");
+        let url = Url::parse("http://127.0.0.1:1/v1/embeddings").unwrap();
+        let door = EmbeddingDoor { url, key: Some(KeyPlace::File(place)), agent: agent() };
+        let refused = door.post(b"{}", 100, Duration::from_secs(5)).unwrap_err();
+        assert!(
+            matches!(&refused, Refusal::Never { reason } if reason.contains("kenward-no-such-key")),
+            "{refused:?}"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "sk-secret\nsecond\n").unwrap();
+        let door = EmbeddingDoor { key: Some(KeyPlace::File(file.path().to_owned())), ..door };
+        let value = door.authorization().unwrap().unwrap();
+        assert_eq!(value.to_str().unwrap(), "Bearer sk-secret");
+        assert!(!format!("{door:?} {value:?}").contains("sk-secret"));
+    }
+}
