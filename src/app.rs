@@ -57,8 +57,8 @@ impl Opened {
 
     /// Notes that the vault has switched to this embedder.
     pub fn embeds_by(&self, embedder: &Arc<dyn Embedder>) {
-        let engine = embedder::named(embedder.space());
-        let state = EmbeddingState::Running { engine, otherwise: None };
+        let (engine, leaves) = (embedder::named(embedder.space()), embedder::leaves(embedder.space()));
+        let state = EmbeddingState::Running { engine, otherwise: None, leaves };
         *self.embedding.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 

@@ -1,13 +1,19 @@
 //! The one door for connections that this program makes to other machines. It calls the places in its list, and
-//! nothing else: what a place points on to must be in the list, too. No document, query or token ever goes through
-//! it; today it fetches model files, and the public keys of issuers.
+//! nothing else: what a place points on to must be in the list, too. It fetches model files, and the public keys of
+//! issuers; no token ever goes through it, and no document or query, but for one door that is shut unless the configuration
+//! names an endpoint that embeds (`embedding.engine = "remote"`): texts and queries leave by that, to that endpoint alone.
 //!
 //! Beside it stands what is switched on by name: a vector cluster, which the vector index calls itself over gRPC, and which
 //! gets vectors of passages and of queries, and numbers. It is in the list, too.
 //!
 //! (Besides it, pip is started to fetch wheels, and calls whatever its own settings say.)
 
-use crate::config::{Config, Engine};
+mod embedding;
+
+pub use embedding::EmbeddingDoor;
+
+use crate::config::Config;
+use crate::config::remote::Remote;
 use kenward_indexes::models::{Hub, HubError, HubPart};
 use reqwest::Url;
 use std::io::{self, Read};
@@ -80,19 +86,27 @@ pub struct Outgoing {
     issuers: Arc<[Place]>,
     /// The vector cluster, which the index calls itself, at these addresses and no others.
     cluster: Arc<[String]>,
+    /// The endpoint that embeds.
+    embedding: Option<Remote>,
 }
 
 impl Outgoing {
     /// What a configuration lets through.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let wanted = !matches!(config.engine, Engine::None | Engine::Hashing);
+        let wanted = config.engine.has_models();
         let issuers = config.issuers.iter().flat_map(|issuer| {
             let own = Url::parse(&issuer.url).ok();
             own.into_iter().chain(issuer.jwks_uri.clone()).map(Place::Origin)
         });
         let cluster = config.vectors.iter().flat_map(|options| options.urls.clone()).collect();
-        Self { issuers: issuers.collect(), cluster, ..Self::to_hub(config.hub.clone().filter(|_| wanted)) }
+        let embedding = config.remote.clone();
+        Self {
+            issuers: issuers.collect(),
+            cluster,
+            embedding,
+            ..Self::to_hub(config.hub.clone().filter(|_| wanted))
+        }
     }
 
     fn to_hub(hub: Option<Url>) -> Self {
@@ -100,7 +114,7 @@ impl Outgoing {
         if hub.as_ref().and_then(Url::host_str) == Some("huggingface.co") {
             places.extend(KEPT_BY_HUGGING_FACE.map(Place::Below));
         }
-        Self { hub, places: places.into(), issuers: Arc::default(), cluster: Arc::default() }
+        Self { hub, places: places.into(), issuers: Arc::default(), cluster: Arc::default(), embedding: None }
     }
 
     /// The list, for people.
@@ -111,6 +125,9 @@ impl Outgoing {
         let cluster = (!self.cluster.is_empty())
             .then(|| format!("{} (the vector cluster: vectors, under numbers)", self.cluster.join(", ")));
         let issuers = origins.iter().map(|origin| format!("{origin} (an issuer's keys)")).chain(cluster);
+        let embeds =
+            |remote: &Remote| format!("{} (it embeds: TEXTS AND QUERIES go there)", remote.asked.host);
+        let issuers = self.embedding.iter().map(embeds).chain(issuers);
         let Some(hub) = &self.hub else { return issuers.collect() };
         let below = self.places.iter().filter_map(|place| match place {
             Place::Origin(_) => None,

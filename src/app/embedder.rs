@@ -3,8 +3,9 @@
 //! engine that an index names cannot be had, words alone are searched, and it is said.
 
 use crate::config::{Config, Engine};
+use crate::outgoing::Outgoing;
 use crate::owner::ops::{EmbeddingState, Otherwise};
-use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace, Precision};
+use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace, Precision, remote};
 use kenward_indexes::models::{self, Artifact};
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Resul
     }
     let Some(recorded) = recorded else { return wanted(config) };
     let Some(engine) =
-        Engine::of_space(&recorded.engine).filter(|e| *e != Engine::Hashing || config.engine == *e)
+        Engine::of_space(&recorded.engine).filter(|e| !by_name_alone(*e) || config.engine == *e)
     else {
         return Ok(cannot_go_on(&recorded, "which the configuration does not ask for"));
     };
@@ -57,7 +58,16 @@ pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Resul
             });
             Ok(running(embedder, otherwise))
         }
-        Ok(_) => Ok(cannot_go_on(&recorded, "of which there is another edition here")),
+        Ok(embedder) => {
+            let name = |space: &EmbeddingSpace| space.model.split('@').next().map(ToOwned::to_owned);
+            let same = name(embedder.space()) == name(&recorded);
+            let what = if same {
+                "of which there is another edition here"
+            } else {
+                "which the configuration does not name"
+            };
+            Ok(cannot_go_on(&recorded, what))
+        }
         Err(error) if config.engine == engine || config.model.is_some() => Err(error),
         Err(error) => {
             let (reason, _) = crate::owner::words(&error);
@@ -72,6 +82,18 @@ pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Resul
     }
 }
 
+/// What never goes on because documents were embedded by it once: the configuration must name it.
+fn by_name_alone(engine: Engine) -> bool {
+    matches!(engine, Engine::Hashing | Engine::Remote)
+}
+
+/// Where what is embedded goes, if it leaves this machine, and what that costs.
+pub(super) fn leaves(space: &EmbeddingSpace) -> Option<String> {
+    let host = space.model.rsplit_once(" at ").map_or("the endpoint", |(_, host)| host);
+    (space.engine == remote::ENGINE)
+        .then(|| format!("TEXTS AND QUERIES LEAVE THIS MACHINE, to {host}; non-interference is not promised"))
+}
+
 fn cannot_go_on(recorded: &EmbeddingSpace, what: &str) -> Chosen {
     let reason = format!("the documents were embedded by `{}` {}, {what}", recorded.engine, recorded.model);
     let state = EmbeddingState::LexicalOnly { reason, hint: Some(ANEW.to_owned()) };
@@ -79,8 +101,8 @@ fn cannot_go_on(recorded: &EmbeddingSpace, what: &str) -> Chosen {
 }
 
 fn running(embedder: Arc<dyn Embedder>, otherwise: Option<Otherwise>) -> Chosen {
-    let engine = named(embedder.space());
-    let state = EmbeddingState::Running { engine, otherwise };
+    let (engine, leaves) = (named(embedder.space()), leaves(embedder.space()));
+    let state = EmbeddingState::Running { engine, otherwise, leaves };
     Chosen { embedder: Some(embedder), state, lacking: Vec::new() }
 }
 
@@ -182,6 +204,14 @@ fn pulled(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<d
     if engine == Engine::Hashing {
         return Ok(embedding::hashing(HASHING_DIMENSION));
     }
+    if engine == Engine::Remote {
+        let door = Outgoing::of(config).embedding();
+        let named = config.remote.as_ref().zip(door);
+        let (remote, door) = named.ok_or_else(|| EmbedError::Engine {
+            reason: "no `[embedding.remote]` names an endpoint".into(),
+        })?;
+        return Ok(remote::remote(remote.asked.clone(), Box::new(door)));
+    }
     let here = |artifact| models::installed(&config.models_dir, artifact);
     let model =
         here(Artifact::MiniLm).ok_or_else(|| EmbedError::ModelMissing { name: "all-MiniLM-L6-v2".into() });
@@ -196,7 +226,7 @@ fn pulled(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<d
 /// What an engine is made of.
 fn needs(engine: Engine) -> &'static [Artifact] {
     match engine {
-        Engine::None | Engine::Hashing => &[],
+        Engine::None | Engine::Hashing | Engine::Remote => &[],
         Engine::Builtin => &[Artifact::MiniLm],
         Engine::Auto | Engine::Fastembed => &[Artifact::OnnxRuntime, Artifact::MiniLm],
     }

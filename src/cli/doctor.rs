@@ -5,7 +5,7 @@ use super::checks::{Check, State, ok, render, wrong};
 use super::health::health_checks;
 use super::{Context, Outcome, models, out, verified};
 use crate::app;
-use crate::config::{Config, ConfigError, Engine, Groups};
+use crate::config::{Config, ConfigError, Groups};
 use crate::identity::issued::Issuers;
 use crate::outgoing::Outgoing;
 use crate::owner::Backend;
@@ -49,6 +49,7 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
             checks.push(folder(&context.config));
             checks.extend(artifacts(&context.config));
             checks.push(outgoing(&context.config));
+            checks.extend(endpoint(Arc::clone(&context.config)).await);
             checks.extend(issuers(Arc::clone(&context.config)).await);
             checks.extend(owner(&context, &args).await);
         }
@@ -177,7 +178,7 @@ fn folder(config: &Config) -> Check {
 }
 
 fn artifacts(config: &Config) -> Vec<Check> {
-    if matches!(config.engine, Engine::None | Engine::Hashing) {
+    if !config.engine.has_models() {
         return Vec::new();
     }
     let mut checks = Vec::new();
@@ -202,11 +203,26 @@ fn artifacts(config: &Config) -> Vec<Check> {
 fn outgoing(config: &Config) -> Check {
     let mut places = Outgoing::of(config).places();
     places.extend(config.traces.iter().map(|endpoint| format!("{endpoint} (traces, without content)")));
-    if !matches!(config.engine, Engine::None | Engine::Hashing) {
+    if config.engine.has_models() {
         places.push("the Python package registry (pip, with its own settings), for models".to_owned());
     }
     let places = if places.is_empty() { "none".to_owned() } else { places.join("; ") };
     ok("calls out", places)
+}
+
+/// Whether the endpoint that embeds does: it is asked for a word of ours.
+async fn endpoint(config: Arc<Config>) -> Option<Check> {
+    let host = config.remote.as_ref()?.asked.host.clone();
+    let tried = tokio::task::spawn_blocking(move || {
+        let embedder = app::target(&config).map_err(|(what, _)| what)?;
+        embedder.embed_query("kenward").map(drop).map_err(|error| error.to_string())
+    });
+    let hint = "look at `[embedding.remote]` and at the endpoint: meanwhile searches are told to try again, and nothing new comes in";
+    Some(match tried.await {
+        Ok(Ok(())) => ok("endpoint", format!("{host} embeds")),
+        Ok(Err(error)) => wrong("endpoint", State::Failed, error, hint),
+        Err(_) => wrong("endpoint", State::Failed, "it could not be asked", hint),
+    })
 }
 
 /// Whether each issuer's keys can be had from here, and what its tokens are taken for.

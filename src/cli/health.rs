@@ -59,8 +59,8 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         ));
     }
     checks.push(match &health.embedding {
-        EmbeddingState::Running { engine, otherwise: None } => ok("embedder", engine.clone()),
-        EmbeddingState::Running { engine, otherwise: Some(other) } => {
+        EmbeddingState::Running { engine, otherwise: None, .. } => ok("embedder", engine.clone()),
+        EmbeddingState::Running { engine, otherwise: Some(other), .. } => {
             let detail = format!("{engine}; {}", other.what);
             wrong("embedder", State::Warning, detail, other.hint.clone())
         }
@@ -75,6 +75,10 @@ pub(super) fn health_checks(health: &Health, own: bool) -> Vec<Check> {
         ),
     });
     checks.extend(health.reranking.as_ref().map(|model| ok("reranker", model.clone())));
+    if let EmbeddingState::Running { leaves: Some(leaves), .. } = &health.embedding {
+        let hint = "`kenward ingest --re-embed` with another `embedding.engine` ends it; `batch = 1` keeps texts of one request apart";
+        checks.push(wrong("embedder", State::Warning, leaves.clone(), hint));
+    }
     if let Some(anew) = &stats.anew {
         checks.push(wrong(
             "embedder",

@@ -86,6 +86,9 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         format!("backup    {backup}"),
         format!("verified  {verify}"),
     ];
+    if let EmbeddingState::Running { leaves: Some(leaves), .. } = &status.embedding {
+        lines.push(format!("leaves    {leaves}"));
+    }
     if let Some(cluster) = &status.vectors {
         let usable = match &cluster.condition {
             Condition::Well if cluster.asked => "asked",

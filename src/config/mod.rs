@@ -8,6 +8,7 @@ pub mod marks;
 pub mod place;
 mod raw;
 mod reach;
+pub mod remote;
 mod reranking;
 pub mod schema;
 pub mod template;
@@ -79,10 +80,13 @@ pub enum Engine {
     None,
     /// Hashed words: for tests, it knows no meaning.
     Hashing,
+    /// An endpoint elsewhere, or an error: never chosen but by name.
+    Remote,
 }
 
 impl Engine {
-    const ALL: [Self; 5] = [Self::Auto, Self::Fastembed, Self::Builtin, Self::None, Self::Hashing];
+    const ALL: [Self; 6] =
+        [Self::Auto, Self::Fastembed, Self::Builtin, Self::None, Self::Hashing, Self::Remote];
 
     /// As the configuration has it.
     #[must_use]
@@ -93,6 +97,7 @@ impl Engine {
             Self::Builtin => "builtin",
             Self::None => "none",
             Self::Hashing => "hashing",
+            Self::Remote => kenward_indexes::embedding::remote::ENGINE,
         }
     }
 
@@ -103,6 +108,12 @@ impl Engine {
     /// The engine that an embedding space names.
     pub(crate) fn of_space(name: &str) -> Option<Self> {
         Self::named(name).filter(|engine| !matches!(engine, Self::Auto | Self::None))
+    }
+
+    /// Whether it runs here, by model files that are fetched.
+    #[must_use]
+    pub fn has_models(self) -> bool {
+        matches!(self, Self::Auto | Self::Fastembed | Self::Builtin)
     }
 
     /// Whether nothing else will do.
@@ -203,6 +214,8 @@ pub struct Config {
     pub model: Option<PathBuf>,
     /// In what numbers it computes, where it can choose.
     pub precision: Precision,
+    /// The endpoint that embeds; `None` = nothing leaves this machine to be embedded.
+    pub remote: Option<remote::Remote>,
     /// The model hub; `None` = none may be called.
     pub hub: Option<reqwest::Url>,
     /// Where models are kept.

@@ -119,18 +119,31 @@ impl Raw {
                     self.values.insert(name.to_owned(), reader.entry(value));
                 }
                 _ if top.contains(&name) => {
-                    let section =
-                        value.get_ref().as_table().ok_or_else(|| reader.wrong(name, value, "a section"))?;
-                    let known = schema::names_in(name);
-                    for (inner, value) in section {
-                        let full = format!("{name}.{}", inner.get_ref());
-                        if schema::find(&full).is_none() {
-                            return Err(reader.unknown(name, inner.get_ref(), inner.span().start, &known));
-                        }
-                        self.values.insert(full, reader.entry(value));
-                    }
+                    self.read_section(&reader, name, value)?;
                 }
                 _ => return Err(reader.unknown("", name, at, &top)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A section, and those in it.
+    fn read_section(
+        &mut self,
+        reader: &Reader<'_>,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let section = value.get_ref().as_table().ok_or_else(|| reader.wrong(name, value, "a section"))?;
+        let known = schema::names_in(name);
+        for (inner, value) in section {
+            let full = format!("{name}.{}", inner.get_ref());
+            if schema::find(&full).is_some() {
+                self.values.insert(full, reader.entry(value));
+            } else if known.contains(&inner.get_ref().as_ref()) {
+                self.read_section(reader, &full, value)?;
+            } else {
+                return Err(reader.unknown(name, inner.get_ref(), inner.span().start, &known));
             }
         }
         Ok(())
@@ -163,7 +176,7 @@ impl Raw {
             return Ok(());
         }
         let Some(key) = schema::find(&name) else {
-            let (section, name) = name.split_once('.').unwrap_or(("", &name));
+            let (section, name) = name.rsplit_once('.').unwrap_or(("", &name));
             let (section, known) = match schema::names_in(section) {
                 known if known.is_empty() => ("", schema::names_in("")),
                 known => (section, known),

@@ -48,6 +48,14 @@ pub const KEYS: &[Key] = &[
     key("embedding.precision", Kind::Text),
     key("embedding.hub", Kind::Text),
     key("embedding.models_dir", Kind::Text),
+    key("embedding.remote.url", Kind::Text),
+    key("embedding.remote.model", Kind::Text),
+    key("embedding.remote.dimension", Kind::Number),
+    key("embedding.remote.max_tokens", Kind::Number),
+    key("embedding.remote.batch", Kind::Number),
+    key("embedding.remote.api_key", Kind::Text),
+    key("embedding.remote.query_prefix", Kind::Text),
+    key("embedding.remote.passage_prefix", Kind::Text),
     key("reranking.model", Kind::Text),
     key("reranking.depth", Kind::Number),
     key("vectors.engine", Kind::Text),
@@ -129,7 +137,7 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// What may stand in a section (`""` = the top): its keys and, at the top, the sections.
+/// What may stand in a section (`""` = the top): its keys and the sections in it.
 #[must_use]
 pub fn names_in(section: &str) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = Vec::new();
@@ -139,11 +147,13 @@ pub fn names_in(section: &str) -> Vec<&'static str> {
         }
     };
     for key in KEYS {
-        match (section, key.name.split_once('.')) {
-            ("", None) => add(key.name),
-            ("", Some((section, _))) => add(section),
-            (wanted, Some((section, name))) if wanted == section => add(name),
-            _ => {}
+        let inside = match section {
+            "" => Some(key.name),
+            section => key.name.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')),
+        };
+        // A key of its own, or the section that it is in.
+        if let Some(name) = inside.and_then(|inside| inside.split('.').next()) {
+            add(name);
         }
     }
     if section.is_empty() {
@@ -186,5 +196,7 @@ mod tests {
         let top = names_in("");
         assert_eq!(top.iter().filter(|n| **n == "log").count(), 1);
         assert_eq!(names_in("log"), ["level", "json"]);
+        assert_eq!(names_in("embedding"), ["engine", "model", "precision", "hub", "models_dir", "remote"]);
+        assert_eq!(names_in("embedding.remote").first(), Some(&"url"));
     }
 }

@@ -51,6 +51,7 @@ labels = ["public", "internal", "confidential", "restricted"]
 [embedding]
 # auto: fastembed (ONNX Runtime) if it can be had, else the built-in engine, else words alone (BM25), and it says so.
 # fastembed, builtin: this one, or an error. none: words alone. hashing: for tests, knows no meaning.
+# remote: an endpoint elsewhere, below; every text and every query then leaves this machine.
 # Documents that are embedded already keep their engine until `kenward ingest --re-embed`.
 #engine = "auto"
 # A model of your own for fastembed, instead of all-MiniLM-L6-v2: a folder in the layout of sentence-transformers.
@@ -61,6 +62,24 @@ labels = ["public", "internal", "confidential", "restricted"]
 #hub = "https://huggingface.co"
 # Where models are kept.
 #models_dir = "~/.cache/kenward/models"
+
+# With engine = "remote" alone, and then needed: an OpenAI-compatible endpoint. ALL TEXTS AND ALL QUERIES GO THERE, and
+# non-interference is promised no longer (SECURITY.md says why, and what batch = 1 does about it).
+#[embedding.remote]
+# Its address up to /v1: https, or http on this machine. /embeddings is put behind it.
+#url = "https://api.example.com/v1"
+# The model's name there, and how many numbers its vectors have.
+#model = "text-embedding-3-small"
+#dimension = 1536
+# The longest input in tokens, which are estimated from above; what is longer is cut.
+#max_tokens = 512
+# Texts in one request.
+#batch = 8
+# Where its API key is: env:NAME or file:PATH. Without it, none is sent.
+#api_key = "env:EMBEDDING_API_KEY"
+# What goes before a query and before a passage, for models that want it.
+#query_prefix = "query: "
+#passage_prefix = "passage: "
 
 [reranking]
 # A cross-encoder, which reads a question and each of the best candidates together, and puts these in its order: a folder in

@@ -28,7 +28,12 @@ fn the_written_file_is_valid_and_names_every_key() {
             _ => format!("{line}\n"),
         })
         .collect();
-    let full = read(&uncommented).unwrap();
+    // An endpoint is on by both its section and its name, or it is an error.
+    assert!(read(&uncommented).is_err());
+    // A folder of one's own is for fastembed.
+    let remote = uncommented.replace("engine = \"auto\"", "engine = \"remote\"");
+    assert!(read(&remote).is_err());
+    let full = read(&remote.replace("model = \"/srv/models/bge-small-en-v1.5\"\n", "")).unwrap();
     assert_eq!((full.sources.len(), full.issuers.len()), (1, 1));
     for key in schema::KEYS.iter().chain(schema::SOURCE_KEYS).chain(schema::ISSUER_KEYS) {
         let name = key.name.rsplit('.').next().unwrap();
@@ -136,6 +141,13 @@ fn variables_go_over_the_file_and_unknown_ones_are_refused() {
     raw.set_variable("KENWARD__LABELS", "low, high").unwrap();
     raw.set_variable("KENWARD__INGEST__MAX_TEXT_MB", "5").unwrap();
     raw.set_variable("KENWARD__OPERATORS__7", "eve@harbor.example").unwrap();
+    let remote = [("URL", "http://[::1]:7/v1"), ("MODEL", "words"), ("DIMENSION", "3")];
+    for (key, value) in remote {
+        raw.set_variable(&format!("KENWARD__EMBEDDING__REMOTE__{key}"), value).unwrap();
+    }
+    raw.set_variable("KENWARD__EMBEDDING__ENGINE", "remote").unwrap();
+    let error = raw.set_variable("KENWARD__EMBEDDING__REMOTE__MODLE", "words").unwrap_err();
+    assert_eq!(error.hint(), "did you mean `embedding.remote.model`?");
     let error = raw.set_variable("KENWARD__LOG__LEVLE", "debug").unwrap_err();
     assert_eq!(error.hint(), "did you mean `log.level`?");
     let error = raw.set_variable("KENWARD__LGO", "debug").unwrap_err();
@@ -147,6 +159,7 @@ fn variables_go_over_the_file_and_unknown_ones_are_refused() {
     assert_eq!(config.level_of("high"), Some(1));
     assert_eq!(config.ingest.max_text_bytes, 5 << 20);
     assert!(config.operators.contains_key(&7));
+    assert_eq!(config.remote.map(|remote| remote.asked.dimension), Some(3));
 }
 
 #[test]

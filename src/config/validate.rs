@@ -34,7 +34,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
     }
     let issuers = super::issuers::read(&raw.issuers)?;
     let (http_addr, http) = super::reach::read(values, !issuers.is_empty(), !raw.tenants.is_empty(), &base)?;
-    let tenant = tenant(values)?;
+    let (tenant, engine) = (tenant(values)?, engine(values)?);
     Ok(Config {
         file: file.map(Path::to_owned),
         vectors: super::vectors::read(values, &base, &data_dir, &tenant)?,
@@ -46,9 +46,10 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         agents: super::agents::read(&raw.agents, &labels)?,
         tenants: super::tenants::read(&raw.tenants, &base)?,
         issuers,
-        engine: engine(values)?,
-        model: model(values, &base)?,
-        precision: precision(values)?,
+        remote: super::remote::read(values, engine, &base)?,
+        model: model(values, engine, &base)?,
+        precision: precision(values, engine)?,
+        engine,
         hub: hub(values)?,
         models_dir,
         ingest: IngestLimits {
@@ -113,15 +114,14 @@ fn traces(values: Values<'_>) -> Result<Option<String>, ConfigError> {
 fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
     let Some(text) = values.text("embedding.engine")? else { return Ok(Engine::Auto) };
     Engine::named(&text).ok_or_else(|| {
-        let expected = "one of `auto`, `fastembed`, `builtin`, `none`, `hashing`";
+        let expected = "one of `auto`, `fastembed`, `builtin`, `remote`, `none`, `hashing`";
         values.wrong("embedding.engine", &format!("`{text}`"), expected)
     })
 }
 
-fn model(values: Values<'_>, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
+fn model(values: Values<'_>, engine: Engine, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
     let key = "embedding.model";
     let Some(folder) = values.path(key, base)? else { return Ok(None) };
-    let engine = engine(values)?;
     if !matches!(engine, Engine::Auto | Engine::Fastembed) {
         let found = format!("a folder, beside `embedding.engine = \"{}\"`", engine.name());
         return Err(values.wrong(key, &found, "the engine `fastembed` beside it, or to be left out"));
@@ -129,12 +129,11 @@ fn model(values: Values<'_>, base: &Path) -> Result<Option<PathBuf>, ConfigError
     Ok(Some(folder))
 }
 
-fn precision(values: Values<'_>) -> Result<Precision, ConfigError> {
+fn precision(values: Values<'_>, engine: Engine) -> Result<Precision, ConfigError> {
     let key = "embedding.precision";
     let Some(text) = values.text(key)? else { return Ok(Precision::F32) };
     let precision = Precision::named(&text)
         .ok_or_else(|| values.wrong(key, &format!("`{text}`"), "one of `f32`, `int8`"))?;
-    let engine = engine(values)?;
     if precision == Precision::Int8 && !matches!(engine, Engine::Auto | Engine::Fastembed) {
         let found = format!("`int8`, beside `embedding.engine = \"{}\"`", engine.name());
         return Err(values.wrong(key, &found, "`f32`, or the engine `fastembed`: no other computes in int8"));

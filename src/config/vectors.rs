@@ -68,7 +68,7 @@ fn options(
         }
     };
     let mut options = Options::new(urls, collection, data_dir.join(STATE));
-    options.key = key(values, base)?;
+    options.key = key(values, "vectors.api_key", base)?;
     options.ca = values.path("vectors.ca", base)?;
     let small = |name, default, most| -> Result<u32, ConfigError> {
         Ok(u32::try_from(values.number(name, default, 0..=most)?).unwrap_or_default())
@@ -83,8 +83,9 @@ fn options(
     Ok(options)
 }
 
-fn key(values: Values<'_>, base: &Path) -> Result<Option<KeyPlace>, ConfigError> {
-    let Some(text) = values.text("vectors.api_key")? else { return Ok(None) };
+/// Where a key is, of the cluster or of another that wants one.
+pub(super) fn key(values: Values<'_>, name: &str, base: &Path) -> Result<Option<KeyPlace>, ConfigError> {
+    let Some(text) = values.text(name)? else { return Ok(None) };
     let named = |prefix| text.strip_prefix(prefix).filter(|rest: &&str| !rest.trim().is_empty());
     if let Some(name) = named("env:") {
         return Ok(Some(KeyPlace::Variable(name.to_owned())));
@@ -93,11 +94,7 @@ fn key(values: Values<'_>, base: &Path) -> Result<Option<KeyPlace>, ConfigError>
         return Ok(Some(KeyPlace::File(super::place::absolute(&base.join(path)))));
     }
     // It may be the key itself: it is not told again.
-    Err(values.wrong(
-        "vectors.api_key",
-        "no reference",
-        "`env:NAME` of a variable or `file:PATH` of a file that holds it",
-    ))
+    Err(values.wrong(name, "no reference", "`env:NAME` of a variable or `file:PATH` of a file that holds it"))
 }
 
 fn consistency(values: Values<'_>) -> Result<Consistency, ConfigError> {
@@ -114,7 +111,7 @@ fn consistency(values: Values<'_>) -> Result<Consistency, ConfigError> {
 }
 
 /// An address without what may be a secret in it.
-fn without_secrets(text: &str) -> String {
+pub(super) fn without_secrets(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((before, rest)) => match before.split_once("://") {
             Some((scheme, _)) => format!("{scheme}://…@{rest}"),

@@ -217,6 +217,9 @@ pub enum EmbeddingState {
         engine: String,
         /// Why another one would be better, or was asked for.
         otherwise: Option<Otherwise>,
+        /// That texts and queries leave this machine, and where to; `None` = they stay.
+        #[serde(default)]
+        leaves: Option<String>,
     },
     /// None: words alone (BM25).
     LexicalOnly {

@@ -334,6 +334,9 @@ pub(super) fn ingest(
         }
         Err(error) => {
             let (message, hint) = words(&error, None);
+            let embeds = matches!(error, IngestError::Embed(_));
+            let hint =
+                hint.or_else(|| embeds.then(|| format!("{EMBEDS}; the same command goes on with the run")));
             tracing::info!("a run was stopped");
             Reply::Failed { message, hint }
         }
@@ -453,6 +456,9 @@ pub(super) fn words(error: &(dyn Error + 'static), hint: Option<String>) -> (Str
     (message, hint.or(own).or_else(|| way_out(error)))
 }
 
+/// What to do about an engine that failed.
+const EMBEDS: &str = "`kenward doctor` looks at what embeds";
+
 /// What to do about an error whose words do not say it.
 fn way_out(error: &(dyn Error + 'static)) -> Option<String> {
     let text = match error.downcast_ref::<VaultError>()? {
@@ -467,10 +473,8 @@ fn way_out(error: &(dyn Error + 'static)) -> Option<String> {
         VaultError::Catalog { .. } | VaultError::Lexical(_) | VaultError::Vector(_) => {
             "`kenward doctor` looks at all of it; the log has more (`--log debug`)"
         }
-        VaultError::Embed(_)
-        | VaultError::Mismatch { .. }
-        | VaultError::Damaged { .. }
-        | VaultError::Name { .. } => return None,
+        VaultError::Embed(_) => EMBEDS,
+        VaultError::Mismatch { .. } | VaultError::Damaged { .. } | VaultError::Name { .. } => return None,
     };
     Some(text.to_owned())
 }

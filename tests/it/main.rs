@@ -44,6 +44,7 @@ mod operators;
 mod owner;
 mod plan;
 mod re_embed;
+mod remote_embedding;
 mod reranked;
 mod rights_flags;
 mod rights_only;

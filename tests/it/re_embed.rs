@@ -160,6 +160,36 @@ fn the_engine_is_changed_by_the_program_and_a_killed_change_is_none() {
     in_whole_numbers(&machine, &builtin);
 }
 
+/// The same files in a folder that the configuration names, with those that say how the model is used.
+fn a_folder_of_ones_own(machine: &Machine, fastembed: &str) {
+    let Some(model) = pulled(Artifact::MiniLm) else { return };
+    let folder = machine.path("harbor-model");
+    fs::create_dir_all(folder.join("1_Pooling")).unwrap();
+    for file in fs::read_dir(model).unwrap() {
+        let file = file.unwrap();
+        std::os::unix::fs::symlink(file.path(), folder.join(file.file_name())).unwrap();
+    }
+    fs::write(folder.join("1_Pooling/config.json"), r#"{"pooling_mode_mean_tokens": true}"#).unwrap();
+    let own = fastembed.replace("\"fastembed\"", "\"fastembed\"\nmodel = \"harbor-model\"");
+    machine.configure(&own);
+    let doctor = machine.run(&["doctor"]).found();
+    assert!(doctor.out.contains("`embedding.model` is "), "it goes on with the other: {doctor:?}");
+    let last = |ran: &crate::machine::Ran| -> serde_json::Value {
+        serde_json::from_str(ran.out.lines().last().unwrap()).unwrap()
+    };
+    let ran = machine.run(&["ingest", "--re-embed", "--json"]).done();
+    assert!(last(&ran)["engine"].as_str().unwrap().contains("harbor-model@"), "{ran:?}");
+    let found = machine.run(&["search", "rail journeys", "--as", DANA, "--reason", "a test"]).done();
+    assert!(found.out.contains("Book trains early"), "{found:?}");
+    // The folder is named no more: words alone, and it is said what to do.
+    machine.configure(fastembed);
+    let doctor = machine.run(&["doctor"]).found();
+    assert!(doctor.out.contains("which the configuration does not name"), "{doctor:?}");
+    fs::remove_file(folder.join("1_Pooling/config.json")).unwrap();
+    machine.configure(&own);
+    machine.run(&["ingest", "handbook"]).refused(&["harbor-model", "how it pools", "embedding.model"]);
+}
+
 /// The same model in int8: another space, which is gone over to in the same way, and which nothing else computes.
 fn in_whole_numbers(machine: &Machine, builtin: &str) {
     if pulled(Artifact::OnnxRuntime).is_none() {
@@ -191,6 +221,7 @@ fn in_whole_numbers(machine: &Machine, builtin: &str) {
     let doctor = machine.run(&["doctor"]).found();
     assert!(doctor.out.contains("`embedding.precision` is `f32`"), "{doctor:?}");
     rails(machine);
+    a_folder_of_ones_own(machine, &fastembed);
     for (precision, engine) in [("int8", "builtin"), ("int8", "none"), ("int4", "fastembed")] {
         let engine = format!("\"{engine}\"\nprecision = \"{precision}\"");
         machine.configure(&builtin.replace("\"builtin\"", &engine));

@@ -27,8 +27,6 @@ use std::time::{Duration, Instant};
 
 /// Passages that a worker takes at a time.
 const TASK: u32 = 32;
-/// Passages that go to the embedder in one call.
-const BATCH: usize = 8;
 /// Passages after which what there is is made durable.
 const COMMIT: u64 = 1_024;
 /// Between two looks whether runs have ended.
@@ -338,7 +336,7 @@ impl Vault {
             Ok(None) => return say.send(Said::Unreadable(task.row)).is_ok(),
             Err(error) => return say.send(Said::Failed(error)).is_ok(),
         };
-        for batch in inputs.chunks(BATCH) {
+        for batch in inputs.chunks(embedder.batch().max(1)) {
             if ended() {
                 return false;
             }

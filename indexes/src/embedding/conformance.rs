@@ -15,7 +15,7 @@ pub(super) fn run(embedder: &dyn Embedder, cases: u32) {
     cuts_what_is_too_long_and_counts_it_in_full(embedder);
 }
 
-fn has_a_space(embedder: &dyn Embedder) {
+pub(super) fn has_a_space(embedder: &dyn Embedder) {
     let space = embedder.space();
     for part in [&space.model, &space.tokenizer, &space.pooling, &space.precision, &space.engine] {
         assert!(!part.is_empty(), "{space:?}");
@@ -26,7 +26,7 @@ fn has_a_space(embedder: &dyn Embedder) {
     assert_eq!(&serde_json::from_str::<super::EmbeddingSpace>(&kept).unwrap(), space);
 }
 
-fn gives_a_unit_vector_for_whatever_comes(embedder: &dyn Embedder, cases: u32) {
+pub(super) fn gives_a_unit_vector_for_whatever_comes(embedder: &dyn Embedder, cases: u32) {
     assert!(embedder.embed(&[]).unwrap().is_empty());
     let odd = [
         "",
@@ -56,7 +56,7 @@ fn gives_a_unit_vector_for_whatever_comes(embedder: &dyn Embedder, cases: u32) {
         .unwrap();
 }
 
-fn a_text_alone_and_in_company_gives_the_same_bits(embedder: &dyn Embedder) {
+pub(super) fn a_text_alone_and_in_company_gives_the_same_bits(embedder: &dyn Embedder) {
     let long = "the harbour master signs the rope . ".repeat(60);
     let texts = ["the tide", "rope", &long, "", "anchors of the night .", "rope"];
     let alone: Vec<_> = texts.iter().map(|text| bits(&embedder.embed(&[text]).unwrap()[0])).collect();

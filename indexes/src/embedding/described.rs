@@ -55,6 +55,7 @@ struct Positions {
 struct Prompts {
     #[serde(default)]
     prompts: BTreeMap<String, String>,
+    default_prompt_name: Option<String>,
 }
 
 impl Described {
@@ -109,6 +110,11 @@ impl Described {
             return Err(unfit(format!("its texts may have {max_tokens} tokens: too few for a passage")));
         }
         let prompts = json::<Prompts>(folder, "config_sentence_transformers.json")?;
+        if let Some(name) = prompts.as_ref().and_then(|said| said.default_prompt_name.as_ref()) {
+            return Err(unfit(format!(
+                "it puts its prompt `{name}` before every text, which is not done here"
+            )));
+        }
         let prompts = prompts.map(|said| said.prompts).unwrap_or_default();
         let prompt =
             |names: &[&str]| names.iter().find_map(|name| prompts.get(*name)).cloned().unwrap_or_default();
@@ -139,6 +145,9 @@ fn pooling(folder: &Path) -> Result<Pooling, EmbedError> {
     let file = "1_Pooling/config.json";
     let said: BTreeMap<String, serde_json::Value> = json(folder, file)?
         .ok_or_else(|| unfit(format!("there is no {file} in it, which says how it pools")))?;
+    if said.get("include_prompt").and_then(serde_json::Value::as_bool) == Some(false) {
+        return Err(unfit(format!("its {file} leaves prompts out of the pooling, which is not done here")));
+    }
     let modes: Vec<&str> = said
         .iter()
         .filter(|(_, value)| value.as_bool() == Some(true))

@@ -1,4 +1,5 @@
-//! Embedders: text to unit vectors, each text alone, bitwise the same whatever is embedded beside it.
+//! Embedders: text to unit vectors, each text alone, bitwise the same whatever is embedded beside it; but for the remote
+//! engine, which cannot promise it, and is never chosen but by name.
 
 mod builtin;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod hashing;
 pub(crate) mod model;
 pub(crate) mod onnx;
 mod quantized;
+pub mod remote;
 pub(crate) mod runtime;
 mod sizer;
 #[cfg(test)]
@@ -121,6 +123,10 @@ pub trait Embedder: Send + Sync {
     /// How many workers may call [`Embedder::embed`] at once with gain.
     fn workers(&self) -> usize {
         1
+    }
+    /// How many texts one call of [`Embedder::embed`] should have.
+    fn batch(&self) -> usize {
+        8
     }
 }
 

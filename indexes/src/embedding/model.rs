@@ -22,6 +22,9 @@ pub(super) struct Config {
     pub(super) num_attention_heads: u64,
     pub(super) num_hidden_layers: u64,
     pub(super) layer_norm_eps: f32,
+    /// Others look alike and are not: RoBERTa's places begin elsewhere in the same table.
+    #[serde(default)]
+    model_type: String,
     hidden_act: String,
     position_embedding_type: String,
 }
@@ -37,7 +40,8 @@ impl Config {
 
     /// Whether it is the kind of encoder that both engines compute.
     pub(super) fn is_bert(&self) -> bool {
-        self.hidden_act == "gelu"
+        self.model_type == "bert"
+            && self.hidden_act == "gelu"
             && self.position_embedding_type == "absolute"
             && self.num_attention_heads > 0
             && self.hidden_size.is_multiple_of(self.num_attention_heads)

@@ -85,7 +85,7 @@ pub(super) fn write(folder: &Path) {
     write("model.safetensors", &safetensors(&tensors()));
     let config = serde_json::json!({
         "hidden_size": HIDDEN, "num_attention_heads": 4, "num_hidden_layers": 2, "layer_norm_eps": 1e-12,
-        "hidden_act": "gelu", "position_embedding_type": "absolute", "pad_token_id": 0,
+        "hidden_act": "gelu", "model_type": "bert", "position_embedding_type": "absolute", "pad_token_id": 0,
     });
     write("config.json", config.to_string().as_bytes());
     let special = |at: usize| {

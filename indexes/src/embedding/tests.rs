@@ -248,10 +248,21 @@ fn a_folder_whose_files_are_silent_or_say_something_else_is_refused() {
         says(&write("modules.json", r#"[{"type": "sentence_transformers.models.Dense"}]"#)).contains("Dense")
     );
     assert!(says(&write("modules.json", "[")).contains("modules.json"));
+    assert!(
+        says(&write(pooling, r#"{"pooling_mode_mean_tokens": true, "include_prompt": false}"#))
+            .contains("prompts")
+    );
+    let every = r#"{"prompts": {"s": "night "}, "default_prompt_name": "s"}"#;
+    assert!(says(&write("config_sentence_transformers.json", every)).contains("every text"));
     assert!(says(&write("sentence_bert_config.json", r#"{"max_seq_length": 8}"#)).contains("8 tokens"));
     assert!(says(&gone("tokenizer.json")).contains("tokenizer.json"));
     assert!(says(&gone("model.safetensors")).contains("model.safetensors"));
     assert!(says(&write("model.safetensors", "short")).contains("damaged"));
+    let roberta = |folder: &Path| {
+        let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+        std::fs::write(folder.join("config.json"), config.replace("\"bert\"", "\"roberta\"")).unwrap();
+    };
+    assert!(says(&roberta).contains("BERT"), "its places are counted otherwise");
     let nowhere = fastembed_of_folder(Path::new("no/such/folder"), &library, Precision::F32).err().unwrap();
     assert!(nowhere.to_string().contains("no such folder"), "{nowhere}");
     // Without a length anywhere, a model is not used at some length or other.

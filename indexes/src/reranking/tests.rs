@@ -1,3 +1,5 @@
+//! Cross-encoders by a tiny one that tests make: what they score, and what is refused.
+
 use super::*;
 use crate::models::Artifact;
 use std::path::Path;

@@ -12,9 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Chunks that go to the embedder in one call.
-const BATCH: usize = 8;
-
 /// A document with its vectors, ready to be put.
 #[derive(Debug)]
 pub(super) struct Embedded {
@@ -40,17 +37,17 @@ pub(super) struct Batch {
     range: Range<usize>,
 }
 
-/// Cuts a document into batches; without chunks or embedder it goes straight on.
+/// Cuts a document into batches of so many chunks; without chunks or embedder it goes straight on.
 pub(super) fn dispatch(
     read: Arrival,
-    embeds: bool,
+    at_once: Option<usize>,
     batches: &Sender<Batch>,
     done: &Sender<Embedded>,
 ) -> bool {
     let Arrival { path, hangs, archive, outcome, permit } = read;
-    let prepared = match outcome {
-        Outcome::Ready(prepared) if embeds && !prepared.chunks.is_empty() => prepared,
-        outcome => {
+    let (prepared, at_once) = match (outcome, at_once) {
+        (Outcome::Ready(prepared), Some(some)) if !prepared.chunks.is_empty() => (prepared, some.max(1)),
+        (outcome, _) => {
             let read = Arrival { path, hangs, archive, outcome, permit };
             return done.send(Embedded { read, vectors: Vec::new() }).is_ok();
         }
@@ -64,8 +61,8 @@ pub(super) fn dispatch(
         error: None,
     }));
     let mut ours = Some(Arc::new(*prepared));
-    for start in (0..count).step_by(BATCH) {
-        let range = start..(start + BATCH).min(count);
+    for start in (0..count).step_by(at_once) {
+        let range = start..(start + at_once).min(count);
         // The last batch gets our own reference: none stays here.
         let prepared = if range.end == count { ours.take() } else { ours.clone() };
         let Some(prepared) = prepared else { return false };

@@ -86,7 +86,8 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_mass_delete: bool,
     /// Embeds all documents anew by the engine that the configuration asks for, from their stored texts; searches go on
-    /// with the old vectors until the switch. Stop it with Ctrl-C: the same command goes on
+    /// with the old vectors until the switch. Stop it with Ctrl-C: the same command goes on. With `remote` all texts leave
+    /// this machine
     #[arg(long, conflicts_with_all = [
         "sources", "name", "default_allow", "label", "allow_mass_delete", "plan", "watch", "rights_only", "retry_failed",
         "rights", "identity",

@@ -5,6 +5,7 @@
 use super::super::fail::{self, Fix};
 use super::super::{Context, Outcome, models, out};
 use super::progress::Shown;
+use super::report;
 use crate::cli::words;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
@@ -49,6 +50,9 @@ pub(super) async fn run(json: bool, context: &Context, backend: &Backend) -> any
                 words::count(documents, "document"),
                 words::count(passages, "passage")
             ));
+            if report::is_remote(&engine) {
+                report::say_that_texts_left();
+            }
             if unreadable > 0 {
                 out::say(&format!(
                     "warning: {} could not be embedded: the stored text is lost",

@@ -4,6 +4,7 @@
 use super::super::{out, words};
 use super::fidelity;
 use crate::config::Engine;
+use kenward_indexes::embedding::remote;
 use kenward_ingest::pipeline::{RunReport, rights_are_in};
 use kenward_vault::runs::RunState;
 use kenward_vault::writer::Failure;
@@ -29,6 +30,9 @@ pub(super) fn print(reports: &[RunReport], json: bool, engine: Engine) -> anyhow
         for embedder in ran {
             out::say(&format!("embedded by {embedder}"));
         }
+    }
+    if reports.iter().filter_map(|report| report.embedder.as_deref()).any(is_remote) {
+        say_that_texts_left();
     }
     let mut reasons: BTreeMap<&str, Vec<(&str, &Failure)>> = BTreeMap::new();
     for report in reports {
@@ -133,6 +137,21 @@ pub(super) fn print(reports: &[RunReport], json: bool, engine: Engine) -> anyhow
         out::hint("`kenward models pull` fetches one, and `kenward doctor` says what is missing");
     }
     Ok(())
+}
+
+/// Whether an engine, as reports and embeddings anew name it, is an endpoint elsewhere.
+pub(super) fn is_remote(engine: &str) -> bool {
+    engine.starts_with(&format!("{} ", remote::ENGINE)) || engine.ends_with(&format!(" ({})", remote::ENGINE))
+}
+
+/// Said after everything that embedded by an endpoint.
+pub(super) fn say_that_texts_left() {
+    out::say(
+        "warning: TEXTS LEFT THIS MACHINE to be embedded, and queries will: non-interference is not promised",
+    );
+    out::hint(
+        "another `embedding.engine` and `kenward ingest --re-embed` end it; SECURITY.md says what it costs",
+    );
 }
 
 /// A place within a source; a list of names lies outside, and has a place of its own.

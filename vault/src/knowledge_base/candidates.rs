@@ -143,7 +143,7 @@ fn fused(
 fn embedded(query: &str, embedder: &dyn Embedder) -> Result<Vec<f32>, AnswerError> {
     embedder.embed_query(query).map_err(|error| {
         tracing::error!(%error, "a query could not be embedded");
-        errors::embedding_failed()
+        errors::embedding_failed(embedder.space())
     })
 }
 

@@ -2,6 +2,7 @@
 //! call. None may depend on anything but the request itself and what the caller can see.
 
 use crate::error::{AnswerError, ErrorCode, VaultError};
+use kenward_indexes::embedding::{EmbeddingSpace, remote};
 
 fn error(
     code: ErrorCode,
@@ -153,8 +154,9 @@ pub(super) fn failed(failure: &VaultError) -> AnswerError {
     }
 }
 
-pub(super) fn embedding_failed() -> AnswerError {
-    internal()
+/// An endpoint elsewhere that does not answer may do so soon; an engine that is here has a fault.
+pub(super) fn embedding_failed(by: &EmbeddingSpace) -> AnswerError {
+    if by.engine == remote::ENGINE { try_again() } else { internal() }
 }
 
 pub(super) fn reranking_failed() -> AnswerError {

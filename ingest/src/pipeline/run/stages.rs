@@ -66,9 +66,9 @@ impl<'a> Drive<'a> {
                     opener: Worker::new(options.worker.clone(), options.limits),
                 };
                 scope.spawn(move || {
-                    let embeds = options.embedder.is_some();
+                    let at_once = options.embedder.as_ref().map(|embedder| embedder.batch());
                     for task in tasks_in {
-                        let mut give = |arrival| !stopped() && dispatch(arrival, embeds, &to_embed, &to_put);
+                        let mut give = |arrival| !stopped() && dispatch(arrival, at_once, &to_embed, &to_put);
                         if stopped() || !reader.read(&task, &mut give) {
                             return;
                         }
