@@ -71,7 +71,8 @@ impl House {
     pub async fn open() -> Self {
         let home =
             Home::furnished("local", &more(), "[[source]]\nname = \"wiki\"\npath = \"wiki\"\ntier = 0\n");
-        let served = home.serve();
+        // Every turn of every agent at once, on whatever machine: more in a second than an agent asks.
+        let served = home.serve_with(&[("KENWARD__HTTP__REQUESTS_PER_SECOND", "10000")]);
         let tokens = BTreeMap::from([(Person::Dana, home.token(DANA)), (Person::Ben, home.token(BEN))]);
         let (mut clients, mut names) = (BTreeMap::new(), Names::new());
         for (person, token) in &tokens {
