@@ -22,7 +22,7 @@ use tracing::field::Empty;
 /// What is in the owner's hands.
 pub(super) enum Slot {
     /// The open data.
-    Open(Opened),
+    Open(Box<Opened>),
     /// It could not be opened: what to tell other fronts.
     Failed { message: String, hint: Option<String> },
     /// Not open yet, or no more.
@@ -76,7 +76,7 @@ impl Owned {
         let opened = blocking(move || app::open(&config)).await?;
         match opened {
             Ok(opened) => {
-                *opening.0 = Slot::Open(opened);
+                *opening.0 = Slot::Open(Box::new(opened));
                 Ok(())
             }
             Err(error) => {

@@ -5,6 +5,9 @@
 use crate::embedding::onnx::{self, Attr, Data, Element, Message};
 use std::path::Path;
 
+/// Operator, inputs, output and attributes.
+type Node<'a> = (&'a str, Vec<&'a str>, &'a str, &'a [(&'a str, Attr<'a>)]);
+
 const SPECIAL: [&str; 4] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
 
 fn whole(name: &str, values: &[i64]) -> Message {
@@ -16,7 +19,7 @@ fn whole(name: &str, values: &[i64]) -> Message {
 fn graph(output: &str, columns: i64) -> Vec<u8> {
     let f32 = [("to", Attr::Int(Element::F32 as i64))];
     let none: [(&str, Attr<'_>); 0] = [];
-    let nodes: Vec<(&str, Vec<&str>, &str, &[(&str, Attr<'_>)])> = vec![
+    let nodes: Vec<Node<'_>> = vec![
         ("Unsqueeze", vec!["input_ids", "two"], "down", &none),
         ("Unsqueeze", vec!["input_ids", "one"], "across", &none),
         ("Equal", vec!["down", "across"], "same", &none),
