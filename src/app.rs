@@ -57,7 +57,7 @@ impl Opened {
 
     /// Notes that the vault has switched to this embedder.
     pub fn embeds_by(&self, embedder: &Arc<dyn Embedder>) {
-        let (engine, leaves) = (embedder::named(embedder.space()), embedder::leaves(embedder.space()));
+        let (engine, leaves) = (embedder.space().to_string(), embedder::leaves(embedder.space()));
         let state = EmbeddingState::Running { engine, otherwise: None, leaves };
         *self.embedding.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }

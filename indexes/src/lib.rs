@@ -14,6 +14,7 @@ pub mod embedding;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod fusion;
+mod key_place;
 pub mod lexical;
 pub mod models;
 mod order;
@@ -25,6 +26,7 @@ mod testing;
 pub mod vector;
 
 use kenward_access::ids::{ChunkNo, TieKey};
+pub use key_place::KeyPlace;
 pub use order::top;
 
 /// A candidate: a chunk and its score (higher is better; comparable within one list only).

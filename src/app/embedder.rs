@@ -101,14 +101,9 @@ fn cannot_go_on(recorded: &EmbeddingSpace, what: &str) -> Chosen {
 }
 
 fn running(embedder: Arc<dyn Embedder>, otherwise: Option<Otherwise>) -> Chosen {
-    let (engine, leaves) = (named(embedder.space()), leaves(embedder.space()));
+    let (engine, leaves) = (embedder.space().to_string(), leaves(embedder.space()));
     let state = EmbeddingState::Running { engine, otherwise, leaves };
     Chosen { embedder: Some(embedder), state, lacking: Vec::new() }
-}
-
-/// Engine and model, for people.
-pub(super) fn named(space: &EmbeddingSpace) -> String {
-    space.to_string()
 }
 
 /// What the configuration asks for, whatever the documents here are embedded by.

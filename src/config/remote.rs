@@ -4,8 +4,8 @@
 use super::Engine;
 use super::error::ConfigError;
 use super::validate::Values;
+use kenward_indexes::KeyPlace;
 use kenward_indexes::embedding::remote::Asked;
-use kenward_indexes::vector::qdrant::KeyPlace;
 use reqwest::Url;
 use std::path::Path;
 

@@ -4,8 +4,9 @@
 use super::error::ConfigError;
 use super::validate::Values;
 use kenward_access::ids::TenantId;
+use kenward_indexes::KeyPlace;
 use kenward_indexes::vector::Engine;
-use kenward_indexes::vector::qdrant::{Consistency, KeyPlace, Options};
+use kenward_indexes::vector::qdrant::{Consistency, Options};
 use std::path::Path;
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 //! to no other. It must never follow where it is pointed, tell a word of what it sent or was answered, or tell its key.
 
 use super::{Outgoing, REACHED, agent};
+use kenward_indexes::KeyPlace;
 use kenward_indexes::embedding::remote::{Endpoint, Refusal};
-use kenward_indexes::vector::qdrant::KeyPlace;
 use reqwest::Url;
 use std::time::Duration;
 use ureq::Agent;
@@ -32,16 +32,8 @@ impl Outgoing {
 impl EmbeddingDoor {
     /// What says who asks, read anew: a key that was changed is used at once.
     fn authorization(&self) -> Result<Option<HeaderValue>, Refusal> {
-        let (text, place) = match &self.key {
-            None => return Ok(None),
-            Some(KeyPlace::Variable(name)) => (std::env::var(name).ok(), format!("the variable `{name}`")),
-            Some(KeyPlace::File(path)) => {
-                (std::fs::read_to_string(path).ok(), format!("`{}`", path.display()))
-            }
-        };
-        let line = text.as_deref().and_then(|text| text.lines().next()).map(str::trim);
-        let key = line.filter(|line| !line.is_empty());
-        let value = key.and_then(|key| HeaderValue::try_from(format!("Bearer {key}")).ok());
+        let Some(place) = &self.key else { return Ok(None) };
+        let value = place.read().and_then(|key| HeaderValue::try_from(format!("Bearer {key}")).ok());
         let mut value = value.ok_or_else(|| never(&format!("there is no key for it in {place}")))?;
         value.set_sensitive(true);
         Ok(Some(value))

@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::config::marks::{Marks, differing};
 pub(crate) use apart::real;
 use client::Attempt;
+use kenward_indexes::embedding::EmbedError;
 pub use live::Live;
 use ops::{Op, Reply};
 use owned::Owned;
@@ -81,8 +82,8 @@ pub enum BackendError {
     #[error(transparent)]
     Vault(#[from] kenward_vault::VaultError),
     /// The embedder that the configuration insists on cannot be had.
-    #[error("the engine that `embedding.engine` names cannot be used")]
-    Embed(#[from] kenward_indexes::embedding::EmbedError),
+    #[error("the model or the engine that `[embedding]` names cannot be used")]
+    Embed(#[from] EmbedError),
     /// The reranker that the configuration names cannot be had.
     #[error("the model that `reranking.model` names cannot be used")]
     Rerank(#[from] kenward_indexes::reranking::RerankError),
@@ -118,6 +119,8 @@ impl BackendError {
                 pid.map(|pid| format!(" (`kill {pid}` ends the owner cleanly)")).unwrap_or_default()
             )),
             Self::DataDir { hint, .. } => Some((*hint).to_owned()),
+            // What lies in a folder is not mended by another engine.
+            Self::Embed(error @ EmbedError::ModelUnfit { .. }) => Some(crate::app::way_to_an_embedder(error)),
             Self::Embed(error) => Some(format!(
                 "{}, or set `embedding.engine` to `auto` or `none`",
                 crate::app::way_to_an_embedder(error)

@@ -4,7 +4,7 @@
 //! ranks badly, and nothing tells.
 
 use super::EmbedError;
-use super::model::{MAX_TOKENS, engine, read};
+use super::model::{self, MAX_TOKENS, WEIGHTS_FILE, read};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -46,8 +46,10 @@ struct TokenizerLength {
     model_max_length: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Positions {
+    #[serde(default)]
+    model_type: String,
     max_position_embeddings: Option<usize>,
 }
 
@@ -93,16 +95,25 @@ impl Described {
                 )));
             }
         }
-        let positions = json::<Positions>(folder, "config.json")?
-            .ok_or_else(|| unfit("there is no config.json in it".to_owned()))?
-            .max_position_embeddings;
+        let needed = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+        if let Some(missing) = needed.iter().find(|name| !folder.join(name).is_file()) {
+            return Err(unfit(format!("there is no {missing} in it")));
+        }
+        if !folder.join(WEIGHTS_FILE).is_file() && model::graph_file(folder).is_none() {
+            let graphs = model::GRAPH_FILES.join(" nor ");
+            return Err(unfit(format!("there is neither {WEIGHTS_FILE} nor {graphs} in it")));
+        }
+        let config = json::<Positions>(folder, "config.json")?.unwrap_or_default();
+        let positions = config.max_position_embeddings;
         let said = json::<Length>(folder, "sentence_bert_config.json")?.and_then(|said| said.max_seq_length);
         let of_tokenizer = json::<TokenizerLength>(folder, "tokenizer_config.json")?
             .and_then(|said| said.model_max_length)
             // Some files say 10^30 where they mean that they do not know.
             .filter(|length| (1.0..1e6).contains(length))
             .map(|length| length as usize);
-        let length = said.or(of_tokenizer).or(positions);
+        // In other tables than BERT's not every place can be used: RoBERTa's begins with two that are none.
+        let of_table = positions.filter(|_| config.model_type == "bert");
+        let length = said.or(of_tokenizer).or(of_table);
         let length =
             length.ok_or_else(|| unfit("none of its files says how long a text may be".to_owned()))?;
         let max_tokens = positions.map_or(length, |positions| length.min(positions));
@@ -169,7 +180,11 @@ fn json<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<Option<T>, Emb
         Err(EmbedError::ModelMissing { .. }) => Ok(None),
         Err(error) => Err(error),
         Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).map_err(|_| engine(format!("{file} cannot be read")))
+            let unfit = |_| EmbedError::ModelUnfit {
+                path: folder.to_owned(),
+                reason: format!("its {file} cannot be read").into(),
+            };
+            serde_json::from_slice(&bytes).map(Some).map_err(unfit)
         }
     }
 }

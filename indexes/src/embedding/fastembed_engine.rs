@@ -78,8 +78,7 @@ pub(super) fn graph_of(config: &Config, weights: &[u8], precision: Precision) ->
 /// the one that lies there.
 fn graph_in(folder: &Path, config: &[u8], precision: Precision) -> Result<Graph, EmbedError> {
     let weights = folder.join(WEIGHTS_FILE);
-    let stored =
-        ["onnx/model.onnx", "model.onnx"].iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    let stored = model::graph_file(folder);
     if weights.is_file() {
         let written = Config::parse(config).and_then(|config| graph_of(&config, &file(&weights)?, precision));
         match (written, &stored) {
@@ -98,6 +97,12 @@ fn graph_in(folder: &Path, config: &[u8], precision: Precision) -> Result<Graph,
         }
         Some(graph) => Ok(Graph::File(graph)),
     }
+}
+
+/// Whether a graph names other files for its weights: an entry of `TensorProto.external_data`, whose key is `location`.
+fn has_weights_elsewhere(graph: &[u8]) -> bool {
+    const KEY: &[u8] = b"\x0a\x08location";
+    graph.windows(KEY.len()).any(|bytes| bytes == KEY)
 }
 
 /// A file, whole.
@@ -152,6 +157,12 @@ impl FastEmbed {
 
         let graph = graph_in(folder, &tokenizer_files.config_file, precision)?;
         let bytes = file(graph.file())?;
+        // INVARIANT: the hash in the space is of all that is computed with. Weights beside a graph could be others tomorrow,
+        // under the same name, and the library would look for them where this process happens to run.
+        if matches!(graph, Graph::File(_)) && has_weights_elsewhere(&bytes) {
+            let reason = "its graph has its weights in another file, which is not read here".into();
+            return Err(EmbedError::ModelUnfit { path: folder.to_owned(), reason });
+        }
         let weights = Sha256::new_with_prefix(&bytes);
         let model = Model { graph, described, tokenizer_files, environment };
         let mut first = model.session(bytes)?;

@@ -17,6 +17,8 @@ mod sizer;
 #[cfg(test)]
 mod synthetic;
 mod weights;
+#[cfg(any(test, feature = "faults"))]
+pub(crate) mod wordpiece;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -6,12 +6,14 @@ use super::described::Described;
 use super::{EmbedError, EmbeddingSpace};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 
 /// Longest input in tokens that the model was trained for; its tokenizer file says 128, its
 /// position table 512, and both are wrong for it.
 pub(super) const MAX_TOKENS: usize = 256;
+/// Where a graph may be.
+pub(crate) const GRAPH_FILES: [&str; 2] = ["onnx/model.onnx", "model.onnx"];
 /// The weights' file.
 pub(super) const WEIGHTS_FILE: &str = "model.safetensors";
 
@@ -66,6 +68,11 @@ pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> EmbedError {
     } else {
         EmbedError::ModelFile { path: path.to_owned(), source }
     }
+}
+
+/// The graph that lies in a folder, if one does: where the hub has it, or beside the rest.
+pub(crate) fn graph_file(folder: &Path) -> Option<PathBuf> {
+    GRAPH_FILES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
 /// The tokenizer, which neither cuts nor pads: what its file says of both is wrong for this model.

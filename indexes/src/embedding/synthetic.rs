@@ -88,33 +88,11 @@ pub(super) fn write(folder: &Path) {
         "hidden_act": "gelu", "model_type": "bert", "position_embedding_type": "absolute", "pad_token_id": 0,
     });
     write("config.json", config.to_string().as_bytes());
-    let special = |at: usize| {
-        serde_json::json!({ "id": at, "content": WORDS[at], "single_word": false, "lstrip": false,
-            "rstrip": false, "normalized": false, "special": true })
-    };
-    let vocabulary: serde_json::Map<_, _> =
-        WORDS.iter().enumerate().map(|(at, word)| ((*word).to_owned(), at.into())).collect();
-    let one = |token: &str| serde_json::json!({ "SpecialToken": { "id": token, "type_id": 0 } });
-    let text = serde_json::json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let mut tokenizer = super::wordpiece::tokenizer(&WORDS);
     // Cuts and pads at 128, as the real one's file says, and wrongly so.
-    let tokenizer = serde_json::json!({
-        "version": "1.0",
-        "truncation": { "direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0 },
-        "padding": { "strategy": { "Fixed": 128 }, "direction": "Right", "pad_to_multiple_of": null,
-            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]" },
-        "added_tokens": [special(0), special(1), special(2), special(3)],
-        "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-            "strip_accents": null, "lowercase": true },
-        "pre_tokenizer": { "type": "BertPreTokenizer" },
-        "post_processor": { "type": "TemplateProcessing", "single": [one("[CLS]"), text, one("[SEP]")],
-            "pair": [one("[CLS]"), text, one("[SEP]"), { "Sequence": { "id": "B", "type_id": 1 } }, one("[SEP]")],
-            "special_tokens": {
-                "[CLS]": { "id": "[CLS]", "ids": [2], "tokens": ["[CLS]"] },
-                "[SEP]": { "id": "[SEP]", "ids": [3], "tokens": ["[SEP]"] } } },
-        "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": true },
-        "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100, "vocab": vocabulary },
-    });
+    tokenizer["truncation"] = serde_json::json!({ "direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0 });
+    tokenizer["padding"] = serde_json::json!({ "strategy": { "Fixed": 128 }, "direction": "Right",
+        "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]" });
     write("tokenizer.json", tokenizer.to_string().as_bytes());
     write("tokenizer_config.json", br#"{"model_max_length": 512, "pad_token": "[PAD]"}"#);
     let map = r#"{"cls_token": "[CLS]", "pad_token": "[PAD]", "sep_token": "[SEP]", "unk_token": "[UNK]"}"#;

@@ -6,6 +6,8 @@ use super::*;
 use crate::models::{self, Artifact, ModelSource, PullError, PullProgress};
 use std::path::{Path, PathBuf};
 
+mod folder;
+
 pub(crate) fn pulled(artifact: Artifact) -> Option<PathBuf> {
     let mut say = |step: PullProgress<'_>| {
         if let PullProgress::Step(what) = step {
@@ -171,140 +173,6 @@ fn a_tiny_model_in_whole_numbers_is_near() {
         let cosine = dot(&exact.embed(&[text]).unwrap()[0], &coarse.embed(&[text]).unwrap()[0]);
         assert!(cosine >= 0.99, "{cosine} for {text:?}");
     }
-}
-
-/// The tiny model with the files that say how it is used.
-fn folder_of_ones_own() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    synthetic::write(folder.path());
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
-    write(
-        "1_Pooling/config.json",
-        r#"{"word_embedding_dimension": 32, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}"#,
-    );
-    write("sentence_bert_config.json", r#"{"max_seq_length": 64, "do_lower_case": false}"#);
-    write(
-        "modules.json",
-        r#"[{"idx": 0, "type": "sentence_transformers.models.Transformer"}, {"idx": 1, "type": "sentence_transformers.models.Pooling"}]"#,
-    );
-    folder
-}
-
-#[test]
-fn a_folder_of_ones_own_is_used_as_its_files_say() {
-    let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
-    let folder = folder_of_ones_own();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    let open = |precision| fastembed_of_folder(folder.path(), &library, precision);
-    let mean = open(Precision::F32).unwrap();
-    conformance::run(mean.as_ref(), 12);
-    assert_eq!((mean.space().max_tokens, mean.space().dimension), (64, 32));
-    assert!(!mean.space().model.starts_with("all-MiniLM"), "{:?}", mean.space());
-    let pulled = builtin(folder.path()).unwrap();
-    let near = |a: &[f32], b: &[f32]| dot(a, b) > 0.999_99;
-    let text = "the harbour master signs";
-    assert!(near(&mean.embed(&[text]).unwrap()[0], &pulled.embed(&[text]).unwrap()[0]));
-    conformance::run(open(Precision::Int8).unwrap().as_ref(), 4);
-
-    write("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#);
-    let first = open(Precision::F32).unwrap();
-    conformance::run(first.as_ref(), 4);
-    assert_eq!(first.space().pooling, "first");
-    assert!(!near(&first.embed(&[text]).unwrap()[0], &mean.embed(&[text]).unwrap()[0]));
-
-    write("config_sentence_transformers.json", r#"{"prompts": {"query": "night ", "document": "tide "}}"#);
-    let prompted = open(Precision::F32).unwrap();
-    assert_ne!(prompted.space(), first.space());
-    let bare = |text: &str| first.embed(&[text]).unwrap().remove(0);
-    assert_eq!(prompted.embed(&["rope"]).unwrap()[0], bare("tide rope"));
-    assert_eq!(prompted.embed_query("rope").unwrap(), bare("night rope"));
-    assert_eq!(prompted.count_tokens("rope"), first.count_tokens("tide rope"));
-    assert_eq!(first.embed_query("rope").unwrap(), bare("rope"));
-}
-
-#[test]
-fn a_folder_whose_files_are_silent_or_say_something_else_is_refused() {
-    let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
-    let says = |change: &dyn Fn(&Path)| {
-        let folder = folder_of_ones_own();
-        change(folder.path());
-        let found = fastembed_of_folder(folder.path(), &library, Precision::F32);
-        found.err().map(|error| error.to_string()).unwrap_or_default()
-    };
-    let write = |name: &'static str, text: &'static str| {
-        move |folder: &Path| std::fs::write(folder.join(name), text).unwrap()
-    };
-    let gone = |name: &'static str| move |folder: &Path| std::fs::remove_file(folder.join(name)).unwrap();
-    assert_eq!(says(&|_| ()), "");
-    let pooling = "1_Pooling/config.json";
-    assert!(says(&gone(pooling)).contains("how it pools"));
-    assert!(says(&write(pooling, r#"{"pooling_mode_max_tokens": true}"#)).contains("`max_tokens`"));
-    assert!(
-        says(&write(pooling, r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#))
-            .contains("alone")
-    );
-    assert!(
-        says(&write("modules.json", r#"[{"type": "sentence_transformers.models.Dense"}]"#)).contains("Dense")
-    );
-    assert!(says(&write("modules.json", "[")).contains("modules.json"));
-    assert!(
-        says(&write(pooling, r#"{"pooling_mode_mean_tokens": true, "include_prompt": false}"#))
-            .contains("prompts")
-    );
-    let every = r#"{"prompts": {"s": "night "}, "default_prompt_name": "s"}"#;
-    assert!(says(&write("config_sentence_transformers.json", every)).contains("every text"));
-    assert!(says(&write("sentence_bert_config.json", r#"{"max_seq_length": 8}"#)).contains("8 tokens"));
-    assert!(says(&gone("tokenizer.json")).contains("tokenizer.json"));
-    assert!(says(&gone("model.safetensors")).contains("model.safetensors"));
-    assert!(says(&write("model.safetensors", "short")).contains("damaged"));
-    let roberta = |folder: &Path| {
-        let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-        std::fs::write(folder.join("config.json"), config.replace("\"bert\"", "\"roberta\"")).unwrap();
-    };
-    assert!(says(&roberta).contains("BERT"), "its places are counted otherwise");
-    let nowhere = fastembed_of_folder(Path::new("no/such/folder"), &library, Precision::F32).err().unwrap();
-    assert!(nowhere.to_string().contains("no such folder"), "{nowhere}");
-    // Without a length anywhere, a model is not used at some length or other.
-    let silent = |folder: &Path| {
-        std::fs::remove_file(folder.join("sentence_bert_config.json")).unwrap();
-        let tokenizer = r#"{"model_max_length": 1000000000000000019884624838656, "pad_token": "[PAD]"}"#;
-        std::fs::write(folder.join("tokenizer_config.json"), tokenizer).unwrap();
-    };
-    assert!(says(&silent).contains("how long a text may be"));
-}
-
-/// A graph that looks its tokens' vectors up, which is an encoder, if hardly one.
-fn table(width: u64) -> Vec<u8> {
-    use onnx::{Attr, Data, Element, Message};
-    let numbers = (0..16 * width).flat_map(|n| ((n * 37 % 101) as f32 - 50.0).to_le_bytes()).collect();
-    let mut graph = Message::default();
-    let axis = [("axis", Attr::Int(0))];
-    graph.message(1, &onnx::node("Gather", "n", &["table", "input_ids"], &["last_hidden_state"], &axis));
-    graph.text(2, "table");
-    graph.message(5, &onnx::tensor("table", Element::F32, &[16, width], &Data::Inline(numbers)));
-    for input in ["input_ids", "attention_mask", "token_type_ids"] {
-        graph.message(11, &onnx::value_info(input, Element::I64, &[Err("batch"), Err("seq")]));
-    }
-    let shape = [Err("batch"), Err("seq"), Ok(width)];
-    graph.message(12, &onnx::value_info("last_hidden_state", Element::F32, &shape));
-    onnx::model(&graph, 17)
-}
-
-#[test]
-fn a_graph_in_the_folder_is_run_where_its_weights_are_of_another_kind() {
-    let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
-    let folder = folder_of_ones_own();
-    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-    std::fs::create_dir(folder.path().join("onnx")).unwrap();
-    std::fs::write(folder.path().join("onnx/model.onnx"), table(8)).unwrap();
-    let model = fastembed_of_folder(folder.path(), &library, Precision::F32).unwrap();
-    conformance::run(model.as_ref(), 12);
-    assert_eq!(model.space().dimension, 8);
-    let error = fastembed_of_folder(folder.path(), &library, Precision::Int8).err().unwrap();
-    assert!(error.to_string().contains("int8"), "{error}");
-    std::fs::write(folder.path().join("onnx/model.onnx"), b"nothing").unwrap();
-    assert!(fastembed_of_folder(folder.path(), &library, Precision::F32).is_err());
 }
 
 /// `KENWARD_LONG=1`: what whole numbers cost and gain on real pages (`KENWARD_TEXTS` of them).

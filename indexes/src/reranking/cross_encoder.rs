@@ -19,9 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// What the `config.json` of a cross-encoder names among its architectures, at the end of a name.
-pub const ARCHITECTURE: &str = "ForSequenceClassification";
-/// Where the graph may be.
-const GRAPHS: [&str; 2] = ["onnx/model.onnx", "model.onnx"];
+const ARCHITECTURE: &str = "ForSequenceClassification";
 /// Tokens of a question and a passage together; models that take more are slow on a processor.
 const MAX_TOKENS: usize = 512;
 /// Each session holds its own copy of the weights, which may be a gigabyte.
@@ -62,6 +60,10 @@ struct CrossEncoder {
 /// [`RerankError`]: files are missing, or are of another kind of model.
 pub fn cross_encoder(folder: &Path, onnxruntime: &Path) -> Result<Arc<dyn Reranker>, RerankError> {
     let unfit = |reason: String| RerankError::Unfit { path: folder.to_owned(), reason: reason.into() };
+    let needed = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+    if let Some(missing) = needed.iter().find(|name| !folder.join(name).is_file()) {
+        return Err(unfit(format!("there is no {missing} in it")));
+    }
     let config: Config = serde_json::from_slice(&model::read(folder, "config.json")?)
         .map_err(|_| unfit("its config.json cannot be read".to_owned()))?;
     if !config.architectures.iter().any(|name| name.ends_with(ARCHITECTURE)) {
@@ -72,14 +74,8 @@ pub fn cross_encoder(folder: &Path, onnxruntime: &Path) -> Result<Arc<dyn Rerank
             if config.id2label.is_empty() { "none".to_owned() } else { config.id2label.len().to_string() };
         return Err(unfit(format!("its config.json must have one label in `id2label`, and has {found}")));
     }
-    let graph = GRAPHS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    let graph =
-        graph.ok_or_else(|| unfit(format!("there is neither {} nor {} in it", GRAPHS[0], GRAPHS[1])))?;
-    for name in ["tokenizer.json", "tokenizer_config.json"] {
-        if !folder.join(name).is_file() {
-            return Err(unfit(format!("there is no {name} in it")));
-        }
-    }
+    let none = || unfit(format!("there is neither {} in it", model::GRAPH_FILES.join(" nor ")));
+    let graph = model::graph_file(folder).ok_or_else(none)?;
     Ok(Arc::new(CrossEncoder {
         name: OnceLock::new(),
         folder: folder.to_owned(),

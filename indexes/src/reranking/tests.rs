@@ -30,8 +30,10 @@ fn a_pair_is_read_together_and_scored_as_counted_by_hand() {
     let folder = tiny();
     let model = open(folder.path()).unwrap();
     let scores = model.score("who signs rope", &["rope rope tide", "night", "who signs the rope"]).unwrap();
-    // One more each: the separator stands on both sides. `the` is unknown, and nothing of the question is.
-    assert_eq!(scores, [3.0, 1.0, 4.0]);
+    // One more each: the separator stands on both sides. `the` is unknown, and nothing of the question is. And the tokens:
+    // three around both, three of the question, and the passage's.
+    let counted = [(3.0, 3), (1.0, 1), (4.0, 4)];
+    assert_eq!(scores, counted.map(|(pairs, words)| pairs + tiny::TOKEN * (6 + words) as f32));
     assert_eq!(model.score("who", &[]).unwrap(), Vec::<f32>::new());
     let (name, hash) = model.model().rsplit_once('@').unwrap();
     assert!(!name.is_empty() && hash.len() == 16, "{}", model.model());
@@ -68,8 +70,9 @@ fn a_passage_that_is_too_long_is_cut_and_the_question_stays() {
     let folder = tiny();
     let model = open(folder.path()).unwrap();
     // 512 tokens: three special ones, one of the question, 508 of the passage.
-    assert_eq!(model.score("rope", &[&"rope ".repeat(2_000)]).unwrap(), [509.0]);
-    assert_eq!(model.score("rope", &["", "🪢", "\u{202e}rope"]).unwrap()[0], 1.0);
+    assert_eq!(model.score("rope", &[&"rope ".repeat(2_000)]).unwrap(), [509.0 + tiny::TOKEN * 512.0]);
+    let odd = model.score("rope", &["", "🪢", "\u{202e}rope"]).unwrap();
+    assert_eq!((odd[0], odd.len()), (1.0 + tiny::TOKEN * 4.0, 3));
 }
 
 #[test]

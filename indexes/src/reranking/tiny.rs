@@ -1,14 +1,17 @@
-//! A cross-encoder that tests make: an ONNX graph of a dozen nodes that counts the pairs of equal tokens between question
-//! and passage, with a tokenizer of given words. It stands for nothing; but it goes through every line that a real one
-//! goes through, and what it must score can be counted by hand.
+//! A cross-encoder that tests make: an ONNX graph of a few nodes that counts the pairs of equal tokens between question and
+//! passage, with a tokenizer of given words. It stands for nothing; but it goes through every line that a real one
+//! goes through, and what it must score can be counted by hand. It adds a little for each token of a run, padding
+//! too, so that two passages in one run are seen.
 
 use crate::embedding::onnx::{self, Attr, Data, Element, Message};
+use crate::embedding::wordpiece::SPECIAL;
 use std::path::Path;
+
+/// What each token of a run adds; a power of two, so that sums are exact.
+pub const TOKEN: f32 = 1.0 / 4096.0;
 
 /// Operator, inputs, output and attributes.
 type Node<'a> = (&'a str, Vec<&'a str>, &'a str, &'a [(&'a str, Attr<'a>)]);
-
-const SPECIAL: [&str; 4] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
 
 fn whole(name: &str, values: &[i64]) -> Message {
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -31,7 +34,12 @@ fn graph(output: &str, columns: i64) -> Vec<u8> {
         ("Mul", vec!["equal", "passage"], "of_passage", &none),
         ("Mul", vec!["of_passage", "question"], "pairs", &none),
         ("ReduceSum", vec!["pairs", "one_two"], "count", &[("keepdims", Attr::Int(0))]),
-        ("Unsqueeze", vec!["count", "one"], "column", &none),
+        ("Shape", vec!["input_ids"], "shape", &none),
+        ("Slice", vec!["shape", "one", "two"], "length", &none),
+        ("Cast", vec!["length"], "tokens", &f32),
+        ("Mul", vec!["tokens", "little"], "padding_too", &none),
+        ("Add", vec!["count", "padding_too"], "sum", &none),
+        ("Unsqueeze", vec!["sum", "one"], "column", &none),
         ("Expand", vec!["column", "columns"], output, &none),
     ];
     let mut graph = Message::default();
@@ -43,8 +51,10 @@ fn graph(output: &str, columns: i64) -> Vec<u8> {
     {
         graph.message(5, &whole(name, values));
     }
-    let unit = Data::Inline(1.0f32.to_le_bytes().to_vec());
-    graph.message(5, &onnx::tensor("unit", Element::F32, &[], &unit));
+    for (name, value) in [("unit", 1.0), ("little", TOKEN)] {
+        let bytes = Data::Inline(f32::to_le_bytes(value).to_vec());
+        graph.message(5, &onnx::tensor(name, Element::F32, &[], &bytes));
+    }
     for input in ["input_ids", "attention_mask", "token_type_ids"] {
         graph.message(11, &onnx::value_info(input, Element::I64, &[Err("batch"), Err("seq")]));
     }
@@ -75,31 +85,8 @@ pub fn write_with(folder: &Path, words: &[&str], output: &str, columns: i64) -> 
         "max_position_embeddings": 512, "pad_token_id": 0,
     });
     write("config.json", config.to_string().as_bytes())?;
-    let special = |(id, content): (usize, &&str)| {
-        serde_json::json!({ "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-            "normalized": false, "special": true })
-    };
-    let vocabulary: serde_json::Map<_, _> =
-        SPECIAL.iter().chain(words).enumerate().map(|(at, word)| ((*word).to_owned(), at.into())).collect();
-    let token =
-        |token: &str, kind: u8| serde_json::json!({ "SpecialToken": { "id": token, "type_id": kind } });
-    let text = |name: &str, kind: u8| serde_json::json!({ "Sequence": { "id": name, "type_id": kind } });
-    let tokenizer = serde_json::json!({
-        "version": "1.0", "truncation": null, "padding": null,
-        "added_tokens": SPECIAL.iter().enumerate().map(special).collect::<Vec<_>>(),
-        "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-            "strip_accents": null, "lowercase": true },
-        "pre_tokenizer": { "type": "BertPreTokenizer" },
-        "post_processor": { "type": "TemplateProcessing",
-            "single": [token("[CLS]", 0), text("A", 0), token("[SEP]", 0)],
-            "pair": [token("[CLS]", 0), text("A", 0), token("[SEP]", 0), text("B", 1), token("[SEP]", 1)],
-            "special_tokens": {
-                "[CLS]": { "id": "[CLS]", "ids": [2], "tokens": ["[CLS]"] },
-                "[SEP]": { "id": "[SEP]", "ids": [3], "tokens": ["[SEP]"] } } },
-        "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": true },
-        "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100, "vocab": vocabulary },
-    });
+    let known: Vec<&str> = SPECIAL.iter().chain(words).copied().collect();
+    let tokenizer = crate::embedding::wordpiece::tokenizer(&known);
     write("tokenizer.json", tokenizer.to_string().as_bytes())?;
     write("tokenizer_config.json", br#"{"model_max_length": 512, "pad_token": "[PAD]"}"#)?;
     write("special_tokens_map.json", br#"{"pad_token": "[PAD]", "unk_token": "[UNK]"}"#)

@@ -87,7 +87,7 @@ impl FlatIndex {
         match (&manifest.space, space) {
             // INVARIANT: vectors of two spaces are never in one index.
             (Some(recorded), Some(given)) if recorded != given => {
-                let (recorded, given) = (named(recorded).into(), named(given).into());
+                let (recorded, given) = (recorded.to_string().into(), given.to_string().into());
                 return Err(VectorError::Space { path: dir.to_owned(), recorded, given });
             }
             (None, Some(given)) => {
@@ -391,11 +391,6 @@ impl VectorSnapshot for FlatSnapshot {
     fn chunks(&self) -> Box<dyn Iterator<Item = ChunkNo> + '_> {
         Box::new(self.places.iter().map(|place| ChunkNo(place.chunk)))
     }
-}
-
-/// Engine and model of a space, for people.
-fn named(space: &EmbeddingSpace) -> String {
-    space.to_string()
 }
 
 /// The vector at unit length; as it is, to the bit, if it has that already.

@@ -2,8 +2,9 @@
 //! never, so an answer that the cluster made otherwise would differ.
 
 use super::Stage;
+use kenward_indexes::KeyPlace;
 use kenward_indexes::vector::Engine;
-use kenward_indexes::vector::qdrant::{Cluster, Condition, KeyPlace, Options};
+use kenward_indexes::vector::qdrant::{Cluster, Condition, Options};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -25,7 +25,7 @@ mod tests;
 mod wire;
 mod worker;
 
-pub use options::{Consistency, KeyPlace, MOST_CLASSES, Options};
+pub use options::{Consistency, MOST_CLASSES, Options};
 pub use standing::{Condition, Standing};
 
 use super::flat::Sizes;

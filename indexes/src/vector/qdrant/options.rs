@@ -2,20 +2,12 @@
 //! less sure: it must never hold a secret, only where one is.
 
 use super::wire::Fault;
+use crate::KeyPlace;
 use crate::vector::VectorError;
 use std::path::PathBuf;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Error};
-
-/// Where the API key is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyPlace {
-    /// In an environment variable.
-    Variable(String),
-    /// In a file: its first line.
-    File(PathBuf),
-}
 
 /// How many replicas must agree on what is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,16 +101,9 @@ impl Options {
 
     /// The API key, read anew.
     pub(super) fn read_key(&self) -> Result<Option<MetadataValue<Ascii>>, Fault> {
-        let (text, place) = match &self.key {
-            None => return Ok(None),
-            Some(KeyPlace::Variable(name)) => (std::env::var(name).ok(), format!("the variable `{name}`")),
-            Some(KeyPlace::File(path)) => {
-                (std::fs::read_to_string(path).ok(), format!("`{}`", path.display()))
-            }
-        };
-        let line = text.as_deref().and_then(|text| text.lines().next()).map(str::trim);
-        let key = line.filter(|line| !line.is_empty()).and_then(|line| MetadataValue::try_from(line).ok());
-        let mut key = key.ok_or_else(|| Fault::NoKey(place.into()))?;
+        let Some(place) = &self.key else { return Ok(None) };
+        let key = place.read().and_then(|key| MetadataValue::try_from(key).ok());
+        let mut key = key.ok_or_else(|| Fault::NoKey(place.to_string().into()))?;
         key.set_sensitive(true);
         Ok(Some(key))
     }

@@ -183,6 +183,25 @@ fn what_cannot_be_read_is_told_of_and_nothing_else_is_lost() {
 }
 
 #[test]
+fn a_copy_is_read_where_a_text_is_lost_and_takes_its_place() {
+    let same = "Berth berth: the third quay, which lies to the north.\n";
+    let documents = [BERTHS, &[("c2.md", "everyone", same)]].concat();
+    let model = Listed::of(&["third", "second"]);
+    let world = world_reranked(&documents, model.with(4));
+    let first = titles(&world.search("omar", "berth"))[0].clone();
+    let other = if first == "c.md" { "c2.md" } else { "c.md" };
+    let file = {
+        let published = world.vault.core.published.load();
+        let document = published.image.documents.values().find(|d| *d.path == *first).unwrap();
+        world.dir.path().join("text").join(&document.text[..2]).join(&*document.text)
+    };
+    std::fs::remove_file(file).unwrap();
+    let answer = world.search("omar", "berth");
+    assert_eq!(titles(&answer)[..2], [other, "b.md"]);
+    assert!(model.texts().iter().filter(|text| text.contains("third")).count() >= 2);
+}
+
+#[test]
 fn hidden_documents_do_not_move_an_order_that_a_model_made() {
     let visible: Vec<_> = BERTHS.iter().copied().filter(|(_, who, _)| *who == "everyone").collect();
     for depth in 1..6 {

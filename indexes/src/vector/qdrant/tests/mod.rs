@@ -7,7 +7,8 @@ mod peer;
 mod play;
 mod store;
 
-use super::{Cluster, Condition, Consistency, KeyPlace, Options, Standing};
+use super::{Cluster, Condition, Consistency, Options, Standing};
+use crate::KeyPlace;
 use crate::testing::{ByHash, bits, folder, seeing_classes};
 use crate::vector::conformance::{self, Numbers};
 use crate::vector::flat::Sizes;
