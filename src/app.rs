@@ -5,7 +5,7 @@
 mod embedder;
 mod reranker;
 
-pub use embedder::{missing_artifacts, target, way_to_an_embedder};
+pub use embedder::{insists_on, missing_artifacts, needed, target, way_to_an_embedder};
 pub use reranker::way_to_a_reranker;
 
 use crate::config::Config;

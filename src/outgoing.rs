@@ -94,7 +94,7 @@ impl Outgoing {
     /// What a configuration lets through.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let wanted = config.engine.has_models();
+        let wanted = !crate::app::needed(config).is_empty();
         let issuers = config.issuers.iter().flat_map(|issuer| {
             let own = Url::parse(&issuer.url).ok();
             own.into_iter().chain(issuer.jwks_uri.clone()).map(Place::Origin)

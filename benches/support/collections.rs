@@ -25,7 +25,7 @@ pub struct Collection {
 }
 
 /// Names, folders, which judgements, and at how many characters pages are cut.
-const ALL: [(&str, &str, &str, Option<usize>); 10] = [
+const ALL: [(&str, &str, &str, Option<usize>); 12] = [
     ("scifact (train)", "ir/scifact", "train", None),
     ("cacm", "ir/cacm", "test", None),
     ("cranfield", "ir/cranfield", "test", None),
@@ -36,6 +36,8 @@ const ALL: [(&str, &str, &str, Option<usize>); 10] = [
     ("k8s-community", "kb/k8s-community", "test", Some(1000)),
     ("sourcegraph-handbook", "kb/sourcegraph-handbook", "test", Some(1000)),
     ("govuk-developer-docs", "kb/govuk-developer-docs", "test", Some(1000)),
+    ("rmc-aventro", "tenants/rmc-aventro", "test", Some(1000)),
+    ("rmc-cloudway", "tenants/rmc-cloudway", "test", Some(1000)),
 ];
 
 /// All of them.

@@ -2,11 +2,13 @@
 //! yet, the one that the configuration asks for. It must never put vectors of two engines side by side: where the
 //! engine that an index names cannot be had, words alone are searched, and it is said.
 
+use crate::config::model::{Model, meant};
 use crate::config::{Config, Engine};
 use crate::outgoing::Outgoing;
 use crate::owner::ops::{EmbeddingState, Otherwise};
 use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace, Precision, remote};
-use kenward_indexes::models::{self, Artifact};
+use kenward_indexes::models::{self, Artifact, Entry, Kind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Numbers per vector of the hashing embedder, which is for tests.
@@ -40,13 +42,14 @@ pub(super) fn choose(config: &Config, recorded: Option<EmbeddingSpace>) -> Resul
         return Ok(cannot_go_on(&recorded, "which the configuration does not ask for"));
     };
     let precision = Precision::named(&recorded.precision).unwrap_or_default();
-    let (found, of_folder) = of_space(config, engine, precision, &recorded);
+    let (found, of_configured) = of_space(config, engine, precision, &recorded);
     match found {
         Ok(embedder) if *embedder.space() == recorded => {
             let asked = if config.engine != Engine::Auto && config.engine != engine {
                 Some(format!("`embedding.engine` is `{}`", config.engine.name()))
-            } else if let Some(folder) = config.model.as_ref().filter(|_| !of_folder) {
-                Some(format!("`embedding.model` is {}", folder.display()))
+            } else if !of_configured {
+                let asked = config.model.as_ref().map_or("all-MiniLM-L6-v2".to_owned(), ToString::to_string);
+                Some(format!("`embedding.model` is {asked}"))
             } else if engine == Engine::Fastembed && config.precision != precision {
                 Some(format!("`embedding.precision` is `{}`", config.precision.name()))
             } else {
@@ -159,15 +162,18 @@ pub fn way_to_an_embedder(error: &EmbedError) -> String {
     if named && of_library {
         return "unset `ORT_DYLIB_PATH`, or set it to an ONNX Runtime of version 1.24 or newer".to_owned();
     }
-    if matches!(error, EmbedError::ModelUnfit { .. }) {
+    if let EmbedError::ModelUnfit { path, .. } = error {
+        if let Some(meant) = meant(path, Kind::Embedding).filter(|_| !path.exists()) {
+            return format!("did you mean `{meant}`? (`kenward models list --all` has all names)");
+        }
         return "name the folder of a model that computes text embeddings, or leave `embedding.model` out"
             .to_owned();
     }
     "fetch what is missing with `kenward models pull`".to_owned()
 }
 
-/// The embedder of a space, and whether it is of the folder that the configuration names: documents go on with the model
-/// that is pulled after another one was named. Where none is of the space, what the configuration asks for.
+/// The embedder of a space, and whether it is of the model that the configuration asks for: documents go on with the one
+/// that embedded them after another was named, if it has a name itself. Where none is of the space, what is asked for.
 fn of_space(
     config: &Config,
     engine: Engine,
@@ -178,20 +184,40 @@ fn of_space(
     let is_of_it = |found: &Result<Arc<dyn Embedder>, EmbedError>| {
         found.as_ref().is_ok_and(|embedder| embedder.space() == space)
     };
-    if config.model.is_none() || is_of_it(&found) {
-        return (found, config.model.is_some());
+    if is_of_it(&found) {
+        return (found, config.model.is_none() || engine == Engine::Fastembed);
     }
-    let other = pulled(config, engine, precision);
+    let known = space.model.split('@').next().and_then(models::find);
+    let other = match known.filter(|_| engine == Engine::Fastembed) {
+        Some(entry) => named(config, entry, precision),
+        None if config.model.is_some() => pulled(config, engine, precision),
+        None => return (found, true),
+    };
     if is_of_it(&other) { (other, false) } else { (found, true) }
 }
 
 fn load(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<dyn Embedder>, EmbedError> {
-    let Some(folder) = config.model.as_ref().filter(|_| engine == Engine::Fastembed) else {
-        return pulled(config, engine, precision);
-    };
-    let library = models::installed(&config.models_dir, Artifact::OnnxRuntime)
-        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })?;
-    embedding::fastembed_of_folder(folder, &library, precision)
+    match config.model.as_ref().filter(|_| engine == Engine::Fastembed) {
+        None => pulled(config, engine, precision),
+        Some(Model::Folder(folder)) => embedding::fastembed_of_folder(folder, &library(config)?, precision),
+        Some(Model::Named(entry)) => named(config, entry, precision),
+    }
+}
+
+/// An engine over a model of the catalogue.
+fn named(
+    config: &Config,
+    entry: &'static Entry,
+    precision: Precision,
+) -> Result<Arc<dyn Embedder>, EmbedError> {
+    let folder = models::installed(&config.models_dir, Artifact::Named(entry))
+        .ok_or_else(|| EmbedError::ModelMissing { name: entry.name.as_str().into() })?;
+    embedding::fastembed_named(entry, &folder, &library(config)?, precision)
+}
+
+fn library(config: &Config) -> Result<PathBuf, EmbedError> {
+    models::installed(&config.models_dir, Artifact::OnnxRuntime)
+        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })
 }
 
 /// An engine over the model that is pulled.
@@ -213,9 +239,7 @@ fn pulled(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<d
     if engine == Engine::Builtin {
         return embedding::builtin(&model?);
     }
-    let runtime = here(Artifact::OnnxRuntime)
-        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() });
-    embedding::fastembed(&model?, &runtime?, precision)
+    embedding::fastembed(&model?, &library(config)?, precision)
 }
 
 /// What an engine is made of.
@@ -232,11 +256,34 @@ fn needs(engine: Engine) -> &'static [Artifact] {
 #[must_use]
 pub fn missing_artifacts(config: &Config) -> Vec<Artifact> {
     let missing = |artifact: &Artifact| models::installed(&config.models_dir, *artifact).is_none();
-    let library = config.reranking.iter().map(|_| Artifact::OnnxRuntime);
-    // A folder of one's own takes the place of the model that is pulled.
-    let wanted = |artifact: &Artifact| config.model.is_none() || *artifact != Artifact::MiniLm;
-    let of_engine = needs(config.engine).iter().copied().filter(wanted);
-    let mut needed: Vec<Artifact> = library.chain(of_engine).filter(missing).collect();
+    let mut needed: Vec<Artifact> = needed(config).into_iter().filter(missing).collect();
     needed.dedup();
     needed
+}
+
+/// Whether nothing is opened without it: what is named must be had, and what that runs on.
+#[must_use]
+pub fn insists_on(config: &Config, artifact: Artifact) -> bool {
+    config.engine.insists()
+        || match artifact {
+            Artifact::Named(_) => true,
+            Artifact::OnnxRuntime => config.model.is_some() || config.reranking.is_some(),
+            Artifact::MiniLm => false,
+        }
+}
+
+/// What the engine and the reranker that the configuration asks for are made of.
+#[must_use]
+pub fn needed(config: &Config) -> Vec<Artifact> {
+    let of_name = |model: &Model| match model {
+        Model::Named(entry) => Some(Artifact::Named(entry)),
+        Model::Folder(_) => None,
+    };
+    let library = config.reranking.iter().map(|_| Artifact::OnnxRuntime);
+    // Another model takes the place of the one that is always known.
+    let wanted = |artifact: &Artifact| config.model.is_none() || *artifact != Artifact::MiniLm;
+    let of_engine = needs(config.engine).iter().copied().filter(wanted);
+    let model = config.model.as_ref().and_then(of_name);
+    let reranker = config.reranking.as_ref().and_then(|asked| of_name(&asked.model));
+    library.chain(of_engine).chain(model).chain(reranker).collect()
 }

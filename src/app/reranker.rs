@@ -2,9 +2,10 @@
 //! another than was asked for would be found by nobody.
 
 use crate::config::Config;
+use crate::config::model::{Model, meant};
 use kenward_indexes::embedding::EmbedError;
-use kenward_indexes::models::{self, Artifact};
-use kenward_indexes::reranking::{RerankError, cross_encoder};
+use kenward_indexes::models::{self, Artifact, Kind};
+use kenward_indexes::reranking::{RerankError, cross_encoder, cross_encoder_named};
 use kenward_vault::Reranking;
 
 /// Loads it, and has it score once.
@@ -15,7 +16,14 @@ pub(super) fn open(config: &Config) -> Result<Option<Reranking>, RerankError> {
     let Some(asked) = &config.reranking else { return Ok(None) };
     let library = models::installed(&config.models_dir, Artifact::OnnxRuntime)
         .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })?;
-    let by = cross_encoder(&asked.model, &library)?;
+    let by = match &asked.model {
+        Model::Folder(folder) => cross_encoder(folder, &library)?,
+        Model::Named(entry) => {
+            let folder = models::installed(&config.models_dir, Artifact::Named(entry))
+                .ok_or_else(|| EmbedError::ModelMissing { name: entry.name.as_str().into() })?;
+            cross_encoder_named(entry, &folder, &library)?
+        }
+    };
     by.score("Who signs?", &["The harbour master signs."])?;
     Ok(Some(Reranking { by, depth: asked.depth }))
 }
@@ -30,8 +38,14 @@ pub(super) fn named(reranking: &Reranking) -> String {
 pub fn way_to_a_reranker(error: &RerankError) -> String {
     match error {
         RerankError::Parts(
-            error @ (EmbedError::RuntimeMissing { .. } | EmbedError::RuntimeUnusable { .. }),
+            error @ (EmbedError::RuntimeMissing { .. }
+            | EmbedError::RuntimeUnusable { .. }
+            | EmbedError::ModelMissing { .. }),
         ) => super::way_to_an_embedder(error),
+        RerankError::Unfit { path, .. } if meant(path, Kind::Reranker).is_some() && !path.exists() => {
+            let meant = meant(path, Kind::Reranker).unwrap_or_default();
+            format!("did you mean `{meant}`? (`kenward models list --all` has all names)")
+        }
         _ => "name the folder of a cross-encoder, or leave `reranking.model` out".to_owned(),
     }
 }

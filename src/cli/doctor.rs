@@ -3,7 +3,7 @@
 
 use super::checks::{Check, State, ok, render, wrong};
 use super::health::health_checks;
-use super::{Context, Outcome, models, out, verified};
+use super::{Context, Outcome, out, verified};
 use crate::app;
 use crate::config::{Config, ConfigError, Groups};
 use crate::identity::issued::Issuers;
@@ -178,7 +178,7 @@ fn folder(config: &Config) -> Check {
 }
 
 fn artifacts(config: &Config) -> Vec<Check> {
-    if !config.engine.has_models() {
+    if app::needed(config).is_empty() {
         return Vec::new();
     }
     let mut checks = Vec::new();
@@ -186,8 +186,8 @@ fn artifacts(config: &Config) -> Vec<Check> {
     for artifact in &missing {
         checks.push(wrong(
             "models",
-            if config.engine.insists() { State::Failed } else { State::Warning },
-            format!("`{}` is not in {}", models::name_of(*artifact), config.models_dir.display()),
+            if app::insists_on(config, *artifact) { State::Failed } else { State::Warning },
+            format!("`{}` is not in {}", artifact.name(), config.models_dir.display()),
             "fetch it with `kenward models pull`",
         ));
     }
@@ -203,7 +203,7 @@ fn artifacts(config: &Config) -> Vec<Check> {
 fn outgoing(config: &Config) -> Check {
     let mut places = Outgoing::of(config).places();
     places.extend(config.traces.iter().map(|endpoint| format!("{endpoint} (traces, without content)")));
-    if config.engine.has_models() {
+    if !app::needed(config).is_empty() {
         places.push("the Python package registry (pip, with its own settings), for models".to_owned());
     }
     let places = if places.is_empty() { "none".to_owned() } else { places.join("; ") };

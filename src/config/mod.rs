@@ -5,6 +5,7 @@ pub mod agents;
 pub mod error;
 pub mod issuers;
 pub mod marks;
+pub mod model;
 pub mod place;
 mod raw;
 mod reach;
@@ -110,12 +111,6 @@ impl Engine {
         Self::named(name).filter(|engine| !matches!(engine, Self::Auto | Self::None))
     }
 
-    /// Whether it runs here, by model files that are fetched.
-    #[must_use]
-    pub fn has_models(self) -> bool {
-        matches!(self, Self::Auto | Self::Fastembed | Self::Builtin)
-    }
-
     /// Whether nothing else will do.
     #[must_use]
     pub fn insists(self) -> bool {
@@ -210,8 +205,8 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// Which embedder.
     pub engine: Engine,
-    /// The folder of the model, where it is not the one that is pulled.
-    pub model: Option<PathBuf>,
+    /// The model, where it is not all-MiniLM-L6-v2.
+    pub model: Option<model::Model>,
     /// In what numbers it computes, where it can choose.
     pub precision: Precision,
     /// The endpoint that embeds; `None` = nothing leaves this machine to be embedded.

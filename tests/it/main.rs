@@ -32,6 +32,7 @@ mod flow;
 mod full_disk;
 mod harbor;
 mod hub;
+mod hub_named;
 mod killed;
 mod limits;
 mod lost;

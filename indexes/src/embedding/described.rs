@@ -1,14 +1,16 @@
 //! What a model is besides its numbers: how tokens become one vector, how long a text may be, what goes before a query and
-//! before a passage. For the model that is pulled it is written here; for a folder its own files say it, in the layout of
-//! sentence-transformers. It must never guess where a file is silent: a model that is used otherwise than it was trained
+//! before a passage. For the model that is pulled it is written here; for one of the catalogue, there; for a folder its own
+//! files say it, in the layout of sentence-transformers. It must never guess where a file is silent: a model that is used otherwise than it was trained
 //! ranks badly, and nothing tells.
 
 use super::EmbedError;
 use super::model::{self, MAX_TOKENS, WEIGHTS_FILE, read};
+use crate::models::{self, Entry};
+use fastembed::OutputKey;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How tokens' vectors become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub(super) struct Described {
     pub(super) max_tokens: usize,
     pub(super) query_prefix: String,
     pub(super) passage_prefix: String,
+    /// The graph, where it is known which; its output, where it has several; and whether it came in whole numbers.
+    pub(super) graph: Option<PathBuf>,
+    pub(super) output: Option<OutputKey>,
+    pub(super) quantized: bool,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +75,34 @@ impl Described {
             max_tokens: MAX_TOKENS,
             query_prefix: String::new(),
             passage_prefix: String::new(),
+            graph: None,
+            output: None,
+            quantized: false,
         }
+    }
+
+    /// A model of the catalogue, whose files are those of its lock.
+    ///
+    /// # Errors
+    /// [`EmbedError::ModelUnfit`]: they are not, or do not say how long a text may be.
+    pub(super) fn named(folder: &Path, entry: &Entry) -> Result<Self, EmbedError> {
+        let unfit =
+            |reason: String| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
+        models::check(folder, entry).map_err(|error| unfit(error.to_string()))?;
+        let usage = entry.usage.as_ref().ok_or_else(|| unfit("it is no embedding model".to_owned()))?;
+        Ok(Self {
+            name: entry.name.clone(),
+            pooling: match usage.pooling {
+                fastembed::Pooling::Mean => Pooling::Mean,
+                fastembed::Pooling::Cls => Pooling::First,
+            },
+            max_tokens: max_tokens(folder)?,
+            query_prefix: usage.query_prefix.to_owned(),
+            passage_prefix: usage.passage_prefix.to_owned(),
+            graph: Some(folder.join(&entry.graph)),
+            output: usage.output.clone(),
+            quantized: usage.quantized,
+        })
     }
 
     /// The model in a folder.
@@ -103,23 +136,7 @@ impl Described {
             let graphs = model::GRAPH_FILES.join(" nor ");
             return Err(unfit(format!("there is neither {WEIGHTS_FILE} nor {graphs} in it")));
         }
-        let config = json::<Positions>(folder, "config.json")?.unwrap_or_default();
-        let positions = config.max_position_embeddings;
-        let said = json::<Length>(folder, "sentence_bert_config.json")?.and_then(|said| said.max_seq_length);
-        let of_tokenizer = json::<TokenizerLength>(folder, "tokenizer_config.json")?
-            .and_then(|said| said.model_max_length)
-            // Some files say 10^30 where they mean that they do not know.
-            .filter(|length| (1.0..1e6).contains(length))
-            .map(|length| length as usize);
-        // In other tables than BERT's not every place can be used: RoBERTa's begins with two that are none.
-        let of_table = positions.filter(|_| config.model_type == "bert");
-        let length = said.or(of_tokenizer).or(of_table);
-        let length =
-            length.ok_or_else(|| unfit("none of its files says how long a text may be".to_owned()))?;
-        let max_tokens = positions.map_or(length, |positions| length.min(positions));
-        if max_tokens < 16 {
-            return Err(unfit(format!("its texts may have {max_tokens} tokens: too few for a passage")));
-        }
+        let max_tokens = max_tokens(folder)?;
         let prompts = json::<Prompts>(folder, "config_sentence_transformers.json")?;
         if let Some(name) = prompts.as_ref().and_then(|said| said.default_prompt_name.as_ref()) {
             return Err(unfit(format!(
@@ -135,6 +152,9 @@ impl Described {
             max_tokens,
             query_prefix: prompt(&["query"]),
             passage_prefix: prompt(&["document", "passage"]),
+            graph: None,
+            output: None,
+            quantized: false,
         })
     }
 
@@ -149,6 +169,28 @@ impl Described {
             false => format!("{pooling}; query {:?}, passage {:?}", self.query_prefix, self.passage_prefix),
         }
     }
+}
+
+/// How many tokens a text may have.
+fn max_tokens(folder: &Path) -> Result<usize, EmbedError> {
+    let unfit = |reason: String| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
+    let config = json::<Positions>(folder, "config.json")?.unwrap_or_default();
+    let positions = config.max_position_embeddings;
+    let said = json::<Length>(folder, "sentence_bert_config.json")?.and_then(|said| said.max_seq_length);
+    let of_tokenizer = json::<TokenizerLength>(folder, "tokenizer_config.json")?
+        .and_then(|said| said.model_max_length)
+        // Some files say 10^30 where they mean that they do not know.
+        .filter(|length| (1.0..1e6).contains(length))
+        .map(|length| length as usize);
+    // In other tables than BERT's not every place can be used: RoBERTa's begins with two that are none.
+    let of_table = positions.filter(|_| config.model_type == "bert");
+    let length = said.or(of_tokenizer).or(of_table);
+    let length = length.ok_or_else(|| unfit("none of its files says how long a text may be".to_owned()))?;
+    let max_tokens = positions.map_or(length, |positions| length.min(positions));
+    if max_tokens < 16 {
+        return Err(unfit(format!("its texts may have {max_tokens} tokens: too few for a passage")));
+    }
+    Ok(max_tokens)
 }
 
 fn pooling(folder: &Path) -> Result<Pooling, EmbedError> {

@@ -7,6 +7,7 @@
 
 use super::described::{self, Described};
 use super::graph::{self, Unfit};
+use super::graph_file::{GraphFile, Loaded};
 use super::model::{self, Config, WEIGHTS_FILE, engine, read};
 use super::{EmbedError, Embedder, EmbeddingSpace, Precision, runtime, weights};
 use crate::sessions::{Lent, Sessions};
@@ -22,6 +23,8 @@ const MAX_SESSIONS: usize = 16;
 /// Everything that a session is made from.
 struct Model {
     graph: Graph,
+    /// Of all that is read for a session.
+    hash: String,
     described: Described,
     tokenizer_files: TokenizerFiles,
     environment: Environment,
@@ -31,16 +34,20 @@ struct Model {
 enum Graph {
     /// Written here, over the weights in this file.
     Written { graph: Vec<u8>, weights: PathBuf },
-    /// In this file, with its weights.
-    File(PathBuf),
+    /// In this file, with its weights, or with them beside it.
+    File(GraphFile),
 }
 
 impl Graph {
-    /// The file that must be read for each session.
-    fn file(&self) -> &Path {
+    /// Reads what a session is made from, each time anew: it is held twice only for that long.
+    fn load(&self) -> Result<Loaded, EmbedError> {
         match self {
-            Self::Written { weights, .. } => weights,
-            Self::File(graph) => graph,
+            Self::File(graph) => graph.load(),
+            Self::Written { graph, weights } => {
+                let bytes = file(weights)?;
+                let hash = model::short(Sha256::new_with_prefix(&bytes));
+                Ok(Loaded { graph: graph.clone(), beside: vec![(WEIGHTS_FILE.to_owned(), bytes)], hash })
+            }
         }
     }
 }
@@ -74,9 +81,23 @@ pub(super) fn graph_of(config: &Config, weights: &[u8], precision: Precision) ->
     })
 }
 
-/// The graph of a folder's model: its weights', if there are weights in safetensors that a BERT encoder computes; else
-/// the one that lies there.
-fn graph_in(folder: &Path, config: &[u8], precision: Precision) -> Result<Graph, EmbedError> {
+/// The graph of a folder's model: the one that is known; else its weights', if there are weights in safetensors that a BERT
+/// encoder computes; else the one that lies there.
+fn graph_in(
+    folder: &Path,
+    known: Option<&PathBuf>,
+    config: &[u8],
+    precision: Precision,
+) -> Result<Graph, EmbedError> {
+    let unfit = |reason: &str| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
+    if let Some(known) = known {
+        if precision == Precision::Int8 {
+            return Err(unfit(
+                "int8 is not made of its graph; some models have a smaller one, under a name with `-q`",
+            ));
+        }
+        return GraphFile::open(known.clone()).map(Graph::File);
+    }
     let weights = folder.join(WEIGHTS_FILE);
     let stored = model::graph_file(folder);
     if weights.is_file() {
@@ -88,21 +109,14 @@ fn graph_in(folder: &Path, config: &[u8], precision: Precision) -> Result<Graph,
             (Err(error), _) => return Err(error),
         }
     }
-    let unfit = |reason: &str| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
     match stored {
         None if weights.is_file() => Err(unfit("its weights are of another kind of encoder")),
         None => Err(EmbedError::ModelMissing { name: weights.display().to_string().into() }),
         Some(_) if precision == Precision::Int8 => {
             Err(unfit("int8 is made of model.safetensors of a BERT encoder, and there is none"))
         }
-        Some(graph) => Ok(Graph::File(graph)),
+        Some(graph) => GraphFile::open(graph).map(Graph::File),
     }
-}
-
-/// Whether a graph names other files for its weights: an entry of `TensorProto.external_data`, whose key is `location`.
-fn has_weights_elsewhere(graph: &[u8]) -> bool {
-    const KEY: &[u8] = b"\x0a\x08location";
-    graph.windows(KEY.len()).any(|bytes| bytes == KEY)
 }
 
 /// A file, whole.
@@ -111,21 +125,25 @@ fn file(path: &Path) -> Result<Vec<u8>, EmbedError> {
 }
 
 impl Model {
-    /// A session with one thread, of the bytes of the graph's file. While it is made they are there twice, afterwards
-    /// only inside ONNX Runtime.
-    fn session(&self, file: Vec<u8>) -> Result<TextEmbedding, EmbedError> {
+    /// A session with one thread. While it is made its bytes are there twice, afterwards only inside ONNX Runtime.
+    fn session(&self, loaded: Loaded) -> Result<TextEmbedding, EmbedError> {
+        // INVARIANT: the hash in the space is of all that is computed with. What lies there now may be another model.
+        if loaded.hash != self.hash {
+            return Err(engine("the model's files are other ones than when it was opened; start again"));
+        }
         // INVARIANT: pooling and length are set here; the library's defaults (first token, 512) give
         // other vectors without a word.
         let files = self.tokenizer_files.clone();
-        let model = match &self.graph {
-            Graph::Written { graph, .. } => UserDefinedEmbeddingModel::new(graph.clone(), files)
-                .with_external_initializer(WEIGHTS_FILE.to_owned(), file),
-            Graph::File(_) => UserDefinedEmbeddingModel::new(file, files),
-        };
-        let model = model.with_pooling(match self.described.pooling {
-            described::Pooling::Mean => Pooling::Mean,
-            described::Pooling::First => Pooling::Cls,
-        });
+        let model =
+            UserDefinedEmbeddingModel::new(loaded.graph, files).with_pooling(match self.described.pooling {
+                described::Pooling::Mean => Pooling::Mean,
+                described::Pooling::First => Pooling::Cls,
+            });
+        let mut model = loaded
+            .beside
+            .into_iter()
+            .fold(model, |model, (name, bytes)| model.with_external_initializer(name, bytes));
+        model.output_key.clone_from(&self.described.output);
         let options = InitOptionsUserDefined::new()
             .with_environment(self.environment.clone())
             .with_max_length(self.described.max_tokens)
@@ -155,32 +173,26 @@ impl FastEmbed {
         };
         let tokenizer = model::tokenizer(&tokenizer_files.tokenizer_file)?;
 
-        let graph = graph_in(folder, &tokenizer_files.config_file, precision)?;
-        let bytes = file(graph.file())?;
-        // INVARIANT: the hash in the space is of all that is computed with. Weights beside a graph could be others tomorrow,
-        // under the same name, and the library would look for them where this process happens to run.
-        if matches!(graph, Graph::File(_)) && has_weights_elsewhere(&bytes) {
-            let reason = "its graph has its weights in another file, which is not read here".into();
-            return Err(EmbedError::ModelUnfit { path: folder.to_owned(), reason });
-        }
-        let weights = Sha256::new_with_prefix(&bytes);
-        let model = Model { graph, described, tokenizer_files, environment };
-        let mut first = model.session(bytes)?;
+        let graph = graph_in(folder, described.graph.as_ref(), &tokenizer_files.config_file, precision)?;
+        let loaded = graph.load()?;
+        let model = Model { graph, hash: loaded.hash.clone(), described, tokenizer_files, environment };
+        let mut first = model.session(loaded)?;
         // It is asked once: what gives no vector is told now, and how many numbers one has no file says for certain.
         let vector = first.embed(["a"], Some(1)).map_err(|error| failed(&error))?.pop().unwrap_or_default();
         if vector.is_empty() || !vector.iter().all(|number| number.is_finite()) {
             return Err(engine("the model gives no vector"));
         }
         let tokens = &model.tokenizer_files.tokenizer_file;
-        let mut space = model::space("fastembed", weights, tokens, &model.described, vector.len());
-        space.precision = precision.name().to_owned();
+        let mut space = model::space("fastembed", &model.hash, tokens, &model.described, vector.len());
+        let came = if model.described.quantized { "quantized" } else { precision.name() };
+        space.precision = came.to_owned();
         let sessions = Sessions::new(model::cores().min(MAX_SESSIONS));
         drop(sessions.lend(|| Ok::<_, EmbedError>(first))?);
         Ok(Self { space, tokenizer, model, sessions })
     }
 
     fn lend(&self) -> Result<Lent<'_, TextEmbedding>, EmbedError> {
-        self.sessions.lend(|| self.model.session(file(self.model.graph.file())?))
+        self.sessions.lend(|| self.model.session(self.model.graph.load()?))
     }
 
     fn prefixed(&self, prefix: &str, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
@@ -226,5 +238,29 @@ impl Embedder for FastEmbed {
 
     fn workers(&self) -> usize {
         self.sessions.most()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedding::synthetic;
+
+    #[test]
+    fn no_session_is_made_of_other_files_than_were_opened() {
+        let artifact = crate::models::Artifact::OnnxRuntime;
+        let Some(library) = crate::embedding::tests::pulled(artifact) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        synthetic::write(folder.path());
+        let model = FastEmbed::open(folder.path(), &library, Described::minilm(), Precision::F32).unwrap();
+        model.model.session(model.model.graph.load().unwrap()).unwrap();
+        let mut tensors = synthetic::tensors();
+        if let Some(number) = tensors.iter_mut().flat_map(|(_, _, numbers)| numbers).next() {
+            *number += 1.0;
+        }
+        let weights = folder.path().join(WEIGHTS_FILE);
+        std::fs::write(&weights, synthetic::safetensors(&tensors)).unwrap();
+        let error = model.model.session(model.model.graph.load().unwrap()).err().unwrap();
+        assert!(error.to_string().contains("start again"), "{error}");
     }
 }

@@ -7,6 +7,7 @@ mod conformance;
 mod described;
 mod fastembed_engine;
 mod graph;
+pub(crate) mod graph_file;
 mod hashing;
 pub(crate) mod model;
 pub(crate) mod onnx;
@@ -14,8 +15,8 @@ mod quantized;
 pub mod remote;
 pub(crate) mod runtime;
 mod sizer;
-#[cfg(test)]
-mod synthetic;
+#[cfg(any(test, feature = "faults"))]
+pub mod synthetic;
 mod weights;
 #[cfg(any(test, feature = "faults"))]
 pub(crate) mod wordpiece;
@@ -37,7 +38,7 @@ pub struct EmbeddingSpace {
     pub max_tokens: usize,
     /// Numbers per vector.
     pub dimension: usize,
-    /// In what it computes: `f32` or `int8`.
+    /// In what it computes: `f32`, `int8` (made here), or `quantized` (a graph that came so).
     pub precision: String,
     /// Engine that computes it.
     pub engine: String,
@@ -191,6 +192,21 @@ pub fn fastembed_of_folder(
     precision: Precision,
 ) -> Result<Arc<dyn Embedder>, EmbedError> {
     let described = described::Described::read(folder)?;
+    Ok(Arc::new(fastembed_engine::FastEmbed::open(folder, onnxruntime, described, precision)?))
+}
+
+/// The fastembed engine over a model of the catalogue, in the folder where it was [pulled](crate::models::pull). Every file
+/// is compared with its hash first.
+///
+/// # Errors
+/// [`EmbedError`].
+pub fn fastembed_named(
+    entry: &crate::models::Entry,
+    folder: &std::path::Path,
+    onnxruntime: &std::path::Path,
+    precision: Precision,
+) -> Result<Arc<dyn Embedder>, EmbedError> {
+    let described = described::Described::named(folder, entry)?;
     Ok(Arc::new(fastembed_engine::FastEmbed::open(folder, onnxruntime, described, precision)?))
 }
 

@@ -99,13 +99,13 @@ pub(crate) fn short(hash: Sha256) -> String {
 /// The space of the vectors that an engine computes from these files.
 pub(super) fn space(
     engine: &str,
-    weights: Sha256,
+    weights: &str,
     tokenizer: &[u8],
     described: &Described,
     dimension: usize,
 ) -> EmbeddingSpace {
     EmbeddingSpace {
-        model: format!("{}@{}", described.name, short(weights)),
+        model: format!("{}@{}", described.name, weights),
         tokenizer: short(Sha256::new_with_prefix(tokenizer)),
         pooling: described.pooled(),
         max_tokens: described.max_tokens,

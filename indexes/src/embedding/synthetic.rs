@@ -1,6 +1,7 @@
 //! A tiny model for tests: weights from a counter, sixteen words, two layers. It stands for nothing; but an engine
 //! that reads it wrong, or computes it wrong, gives other numbers than the reference that was made apart.
 
+use super::onnx::{self, Attr, Data, Element, Message};
 use std::path::Path;
 
 /// The words that it knows.
@@ -9,11 +10,14 @@ const WORDS: [&str; 16] = [
     "night", "##s", "un", "##tie", ".",
 ];
 const HIDDEN: usize = 32;
+#[cfg(test)]
 const WIDE: usize = 64;
 
 /// Numbers from a counter.
+#[cfg(test)]
 struct Numbers(u64);
 
+#[cfg(test)]
 impl Numbers {
     fn tensor(&mut self, count: usize, scale: f32, base: f32) -> Vec<f32> {
         let mut next = || {
@@ -25,9 +29,11 @@ impl Numbers {
 }
 
 /// Takes a tensor's name, shape, and the scale and base of its numbers.
+#[cfg(test)]
 type Add<'a> = dyn FnMut(String, &[usize], f32, f32) + 'a;
 
 /// Tensors by name, in the order in which their numbers are drawn.
+#[cfg(test)]
 pub(super) fn tensors() -> Vec<(String, Vec<usize>, Vec<f32>)> {
     let mut numbers = Numbers(20_251_117);
     let mut all = Vec::new();
@@ -61,6 +67,7 @@ pub(super) fn tensors() -> Vec<(String, Vec<usize>, Vec<f32>)> {
 }
 
 /// A safetensors file of these tensors.
+#[cfg(test)]
 pub(super) fn safetensors(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
     let mut header = serde_json::Map::new();
     let mut data = Vec::new();
@@ -80,21 +87,65 @@ pub(super) fn safetensors(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8>
 }
 
 /// Writes the whole model.
+#[cfg(test)]
 pub(super) fn write(folder: &Path) {
-    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
-    write("model.safetensors", &safetensors(&tensors()));
+    std::fs::write(folder.join("model.safetensors"), safetensors(&tensors())).unwrap();
+    write_files(folder).unwrap();
+}
+
+/// Writes a model that hardly is one into a folder: a graph in `onnx/model.onnx` that looks its tokens' vectors up.
+///
+/// # Errors
+/// Of writing.
+pub fn write_table(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder.join("onnx"))?;
+    std::fs::write(folder.join("onnx/model.onnx"), table(8, &Data::Inline(lookup(8))))?;
+    write_files(folder)
+}
+
+/// What both have besides their numbers.
+fn write_files(folder: &Path) -> std::io::Result<()> {
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes);
     let config = serde_json::json!({
         "hidden_size": HIDDEN, "num_attention_heads": 4, "num_hidden_layers": 2, "layer_norm_eps": 1e-12,
         "hidden_act": "gelu", "model_type": "bert", "position_embedding_type": "absolute", "pad_token_id": 0,
     });
-    write("config.json", config.to_string().as_bytes());
+    write("config.json", config.to_string().as_bytes())?;
     let mut tokenizer = super::wordpiece::tokenizer(&WORDS);
     // Cuts and pads at 128, as the real one's file says, and wrongly so.
-    tokenizer["truncation"] = serde_json::json!({ "direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0 });
-    tokenizer["padding"] = serde_json::json!({ "strategy": { "Fixed": 128 }, "direction": "Right",
-        "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]" });
-    write("tokenizer.json", tokenizer.to_string().as_bytes());
-    write("tokenizer_config.json", br#"{"model_max_length": 512, "pad_token": "[PAD]"}"#);
+    let cut = serde_json::json!({
+        "direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0,
+    });
+    let pad = serde_json::json!({
+        "strategy": { "Fixed": 128 }, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+        "pad_type_id": 0, "pad_token": "[PAD]",
+    });
+    if let Some(fields) = tokenizer.as_object_mut() {
+        fields.insert("truncation".to_owned(), cut);
+        fields.insert("padding".to_owned(), pad);
+    }
+    write("tokenizer.json", tokenizer.to_string().as_bytes())?;
+    write("tokenizer_config.json", br#"{"model_max_length": 512, "pad_token": "[PAD]"}"#)?;
     let map = r#"{"cls_token": "[CLS]", "pad_token": "[PAD]", "sep_token": "[SEP]", "unk_token": "[UNK]"}"#;
-    write("special_tokens_map.json", map.as_bytes());
+    write("special_tokens_map.json", map.as_bytes())
+}
+
+/// Numbers of a table for sixteen tokens.
+pub(crate) fn lookup(width: u64) -> Vec<u8> {
+    (0..16 * width).flat_map(|n| ((n * 37 % 101) as f32 - 50.0).to_le_bytes()).collect()
+}
+
+/// A graph that looks its tokens' vectors up, which is an encoder, if hardly one.
+pub(crate) fn table(width: u64, numbers: &Data<'_>) -> Vec<u8> {
+    let mut graph = Message::default();
+    let axis = [("axis", Attr::Int(0))];
+    graph.message(1, &onnx::node("Gather", "n", &["table", "input_ids"], &["last_hidden_state"], &axis));
+    graph.text(2, "table");
+    graph.message(5, &onnx::tensor("table", Element::F32, &[16, width], numbers));
+    for input in ["input_ids", "attention_mask", "token_type_ids"] {
+        graph.message(11, &onnx::value_info(input, Element::I64, &[Err("batch"), Err("seq")]));
+    }
+    let shape = [Err("batch"), Err("seq"), Ok(width)];
+    graph.message(12, &onnx::value_info("last_hidden_state", Element::F32, &shape));
+    onnx::model(&graph, 17)
 }

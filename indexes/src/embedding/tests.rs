@@ -7,6 +7,7 @@ use crate::models::{self, Artifact, ModelSource, PullError, PullProgress};
 use std::path::{Path, PathBuf};
 
 mod folder;
+mod named;
 
 pub(crate) fn pulled(artifact: Artifact) -> Option<PathBuf> {
     let mut say = |step: PullProgress<'_>| {

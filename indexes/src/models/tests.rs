@@ -1,5 +1,7 @@
 //! Pulls from folders, from broken places and without pip; the real pull is in `embedding/tests.rs`.
 
+mod named;
+
 use super::*;
 
 fn quiet(_: PullProgress<'_>) {}

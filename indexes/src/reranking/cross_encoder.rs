@@ -3,7 +3,9 @@
 //! passages into one run, where padding would let one change another's score.
 
 use super::{RerankError, Reranker};
-use crate::embedding::{model, runtime};
+use crate::embedding::graph_file::GraphFile;
+use crate::embedding::{EmbedError, model, runtime};
+use crate::models::{self, Entry};
 use crate::sessions::Sessions;
 use fastembed::{
     OnnxSource, RerankInitOptionsUserDefined, TextRerank, TokenizerFiles, UserDefinedRerankingModel,
@@ -12,11 +14,9 @@ use ort::environment::Environment;
 use ort::session::Session;
 use parking_lot::Mutex;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// What the `config.json` of a cross-encoder names among its architectures, at the end of a name.
 const ARCHITECTURE: &str = "ForSequenceClassification";
@@ -38,16 +38,17 @@ struct Config {
 /// What sessions are made from.
 #[derive(Clone)]
 struct Model {
-    graph: PathBuf,
     files: TokenizerFiles,
     environment: Environment,
     max_tokens: usize,
 }
 
 struct CrossEncoder {
-    name: OnceLock<String>,
+    /// With the hash of what it computes with.
+    name: String,
+    hash: String,
     folder: PathBuf,
-    graph: PathBuf,
+    graph: GraphFile,
     onnxruntime: PathBuf,
     max_tokens: usize,
     parts: Mutex<Option<Model>>,
@@ -59,6 +60,31 @@ struct CrossEncoder {
 /// # Errors
 /// [`RerankError`]: files are missing, or are of another kind of model.
 pub fn cross_encoder(folder: &Path, onnxruntime: &Path) -> Result<Arc<dyn Reranker>, RerankError> {
+    let full = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = full.file_name().map_or("model".into(), |name| name.to_string_lossy());
+    open(&name, folder, None, onnxruntime)
+}
+
+/// One of the catalogue, in the folder where it was [pulled](crate::models::pull). Every file is compared with its hash first.
+///
+/// # Errors
+/// [`RerankError`].
+pub fn cross_encoder_named(
+    entry: &Entry,
+    folder: &Path,
+    onnxruntime: &Path,
+) -> Result<Arc<dyn Reranker>, RerankError> {
+    models::check(folder, entry)
+        .map_err(|error| RerankError::Unfit { path: folder.to_owned(), reason: error.to_string().into() })?;
+    open(&entry.name, folder, Some(folder.join(&entry.graph)), onnxruntime)
+}
+
+fn open(
+    name: &str,
+    folder: &Path,
+    graph: Option<PathBuf>,
+    onnxruntime: &Path,
+) -> Result<Arc<dyn Reranker>, RerankError> {
     let unfit = |reason: String| RerankError::Unfit { path: folder.to_owned(), reason: reason.into() };
     let needed = ["config.json", "tokenizer.json", "tokenizer_config.json"];
     if let Some(missing) = needed.iter().find(|name| !folder.join(name).is_file()) {
@@ -75,9 +101,15 @@ pub fn cross_encoder(folder: &Path, onnxruntime: &Path) -> Result<Arc<dyn Rerank
         return Err(unfit(format!("its config.json must have one label in `id2label`, and has {found}")));
     }
     let none = || unfit(format!("there is neither {} in it", model::GRAPH_FILES.join(" nor ")));
-    let graph = model::graph_file(folder).ok_or_else(none)?;
+    let graph = graph.or_else(|| model::graph_file(folder)).ok_or_else(none)?;
+    let graph = GraphFile::open(graph).map_err(|error| match error {
+        EmbedError::ModelUnfit { reason, .. } => unfit(reason.into()),
+        other => other.into(),
+    })?;
+    let hash = graph.hash()?;
     Ok(Arc::new(CrossEncoder {
-        name: OnceLock::new(),
+        name: format!("{name}@{hash}"),
+        hash,
         folder: folder.to_owned(),
         graph,
         onnxruntime: onnxruntime.to_owned(),
@@ -85,18 +117,6 @@ pub fn cross_encoder(folder: &Path, onnxruntime: &Path) -> Result<Arc<dyn Rerank
         parts: Mutex::new(None),
         sessions: Sessions::new(model::cores().min(MAX_SESSIONS)),
     }))
-}
-
-fn hash(path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        hash.update(bytes);
-    }
-    Ok(model::short(hash))
 }
 
 fn failed(error: &fastembed::Error) -> RerankError {
@@ -120,7 +140,7 @@ impl CrossEncoder {
         }
         let environment = runtime::environment(&self.onnxruntime)?;
         let optional = |name| match model::read(&self.folder, name) {
-            Err(crate::embedding::EmbedError::ModelMissing { .. }) => Ok(b"{}".to_vec()),
+            Err(EmbedError::ModelMissing { .. }) => Ok(b"{}".to_vec()),
             read => read,
         };
         let files = TokenizerFiles {
@@ -130,7 +150,7 @@ impl CrossEncoder {
             tokenizer_config_file: model::read(&self.folder, "tokenizer_config.json")?,
         };
         self.check(&environment)?;
-        let model = Model { graph: self.graph.clone(), files, environment, max_tokens: self.max_tokens };
+        let model = Model { files, environment, max_tokens: self.max_tokens };
         *known = Some(model.clone());
         Ok(model)
     }
@@ -140,7 +160,8 @@ impl CrossEncoder {
     fn check(&self, environment: &Environment) -> Result<(), RerankError> {
         let engine = |error: String| RerankError::Engine { reason: error.into() };
         let mut builder = Session::builder(environment).map_err(|error| engine(error.to_string()))?;
-        let session = builder.commit_from_file(&self.graph).map_err(|error| engine(error.to_string()))?;
+        let session =
+            builder.commit_from_file(&self.graph.path).map_err(|error| engine(error.to_string()))?;
         let output = session.outputs().iter().find(|output| output.name() == "logits");
         let shape = output.and_then(|output| output.dtype().tensor_shape());
         let one = shape.is_some_and(|shape| shape.len() == 2 && matches!(shape.get(1), Some(1 | -1)));
@@ -152,12 +173,18 @@ impl CrossEncoder {
     }
 
     fn session(&self) -> Result<TextRerank, RerankError> {
-        let Model { graph, files, environment, max_tokens } = self.parts()?;
+        // INVARIANT: the hash in the name, which stands in every record of a search, is of what it computes with.
+        if self.graph.hash()? != self.hash {
+            return Err(RerankError::Engine {
+                reason: "the model's files are other ones than when it was opened; start again".into(),
+            });
+        }
+        let Model { files, environment, max_tokens } = self.parts()?;
         let options = RerankInitOptionsUserDefined::new()
             .with_environment(environment)
             .with_max_length(max_tokens)
             .with_intra_threads(1);
-        let model = UserDefinedRerankingModel::new(OnnxSource::File(graph), files);
+        let model = UserDefinedRerankingModel::new(OnnxSource::File(self.graph.path.clone()), files);
         TextRerank::try_new_from_user_defined(model, options).map_err(|error| failed(&error))
     }
 
@@ -184,11 +211,7 @@ impl CrossEncoder {
 
 impl Reranker for CrossEncoder {
     fn model(&self) -> &str {
-        self.name.get_or_init(|| {
-            let folder = std::fs::canonicalize(&self.folder).unwrap_or_else(|_| self.folder.clone());
-            let name = folder.file_name().map_or("model".into(), |name| name.to_string_lossy());
-            format!("{name}@{}", hash(&self.graph).unwrap_or_else(|_| "unreadable".to_owned()))
-        })
+        &self.name
     }
 
     fn score(&self, question: &str, passages: &[&str]) -> Result<Vec<f32>, RerankError> {

@@ -7,7 +7,7 @@ mod cross_encoder;
 pub mod tiny;
 mod words;
 
-pub use cross_encoder::cross_encoder;
+pub use cross_encoder::{cross_encoder, cross_encoder_named};
 pub use words::shared_words;
 
 use crate::embedding::EmbedError;

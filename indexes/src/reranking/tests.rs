@@ -123,6 +123,40 @@ fn a_graph_that_is_damaged_or_gives_something_else_is_an_error_and_no_panic() {
 }
 
 #[test]
+fn a_graph_that_changes_after_it_was_opened_scores_nothing() {
+    if onnxruntime().is_none() {
+        return;
+    }
+    let folder = tiny();
+    let model = open(folder.path()).unwrap();
+    let config = std::fs::read(folder.path().join("config.json")).unwrap();
+    tiny::write_with(folder.path(), &WORDS, "logits", 2).unwrap();
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let error = model.score("rope", &["rope"]).unwrap_err();
+    assert!(error.to_string().contains("start again"), "{error}");
+}
+
+#[test]
+fn a_model_of_the_catalogue_is_the_one_that_was_pulled() {
+    use crate::models::{ModelSource, find, pull};
+    let Some(library) = onnxruntime() else { return };
+    let (cache, folder) = (tempfile::tempdir().unwrap(), tiny());
+    std::fs::create_dir(folder.path().join("onnx")).unwrap();
+    std::fs::rename(folder.path().join("model.onnx"), folder.path().join("onnx/model.onnx")).unwrap();
+    let entry = find("bge-reranker-base").unwrap();
+    let source = ModelSource::Dir(folder.path().to_owned());
+    let place = pull(cache.path(), Artifact::Named(entry), &source, None, &mut |_| ()).unwrap();
+    let model = cross_encoder_named(entry, &place, &library).unwrap();
+    assert!(model.model().starts_with("bge-reranker-base@"), "{}", model.model());
+    assert_eq!(model.score("rope", &["rope"]).unwrap(), [2.0 + tiny::TOKEN * 5.0]);
+    let file = place.join("tokenizer.json");
+    let text = std::fs::read_to_string(&file).unwrap().replace("rope", "ropa");
+    std::fs::write(file, text).unwrap();
+    let error = cross_encoder_named(entry, &place, &library).err().unwrap();
+    assert!(error.to_string().contains("tokenizer.json"), "{error}");
+}
+
+#[test]
 fn without_the_library_it_is_said_how_to_get_one() {
     let folder = tiny();
     let error = cross_encoder(folder.path(), Path::new("no/such/library.so")).unwrap();

@@ -20,6 +20,7 @@ pub(super) use source::of_config as configured;
 use super::fail::{self, Fix, want};
 use super::sources::ask;
 use super::{Context, Outcome, models, out};
+use crate::app;
 use crate::owner::Backend;
 use crate::owner::ops::{Op, Operate, Operated, Reply, RunOrder};
 use kenward_ingest::pipeline::{Progress, RunReport};
@@ -108,7 +109,7 @@ enum Ran {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
-    if context.config.engine.insists() {
+    if app::missing_artifacts(&context.config).iter().any(|it| app::insists_on(&context.config, *it)) {
         // The data does not open without it.
         models::ensure(&context.config)?;
     }

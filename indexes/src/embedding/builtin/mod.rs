@@ -52,7 +52,13 @@ impl BuiltIn {
         let encoder = Encoder::new(&config, &mut parameters)?;
         let space = {
             let dimension = usize::try_from(config.hidden_size).unwrap_or(usize::MAX);
-            model::space("builtin", parameters.hash(), &tokens, &Described::minilm(), dimension)
+            model::space(
+                "builtin",
+                &model::short(parameters.hash()),
+                &tokens,
+                &Described::minilm(),
+                dimension,
+            )
         };
         Ok(Self { space, whole, cut, encoder, workers: model::cores() })
     }

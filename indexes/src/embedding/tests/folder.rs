@@ -1,6 +1,7 @@
 //! Models in a folder of one's own: used as their files say, and refused where these are silent.
 
 use super::*;
+use crate::embedding::synthetic::{lookup, table};
 
 /// The tiny model with the files that say how it is used.
 fn folder_of_ones_own() -> tempfile::TempDir {
@@ -119,42 +120,34 @@ fn a_folder_whose_files_are_silent_or_say_something_else_is_refused() {
     assert!(says(&table("roberta")).contains("how long a text may be"));
 }
 
-/// A graph that looks its tokens' vectors up, which is an encoder, if hardly one.
-fn table(width: u64) -> Vec<u8> {
-    use onnx::{Attr, Data, Element, Message};
-    let numbers = (0..16 * width).flat_map(|n| ((n * 37 % 101) as f32 - 50.0).to_le_bytes()).collect();
-    let mut graph = Message::default();
-    let axis = [("axis", Attr::Int(0))];
-    graph.message(1, &onnx::node("Gather", "n", &["table", "input_ids"], &["last_hidden_state"], &axis));
-    graph.text(2, "table");
-    graph.message(5, &onnx::tensor("table", Element::F32, &[16, width], &Data::Inline(numbers)));
-    for input in ["input_ids", "attention_mask", "token_type_ids"] {
-        graph.message(11, &onnx::value_info(input, Element::I64, &[Err("batch"), Err("seq")]));
-    }
-    let shape = [Err("batch"), Err("seq"), Ok(width)];
-    graph.message(12, &onnx::value_info("last_hidden_state", Element::F32, &shape));
-    onnx::model(&graph, 17)
-}
-
 #[test]
 fn a_graph_in_the_folder_is_run_where_its_weights_are_of_another_kind() {
     let Some(library) = pulled(Artifact::OnnxRuntime) else { return };
     let folder = folder_of_ones_own();
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     std::fs::create_dir(folder.path().join("onnx")).unwrap();
-    std::fs::write(folder.path().join("onnx/model.onnx"), table(8)).unwrap();
+    let whole = table(8, &onnx::Data::Inline(lookup(8)));
+    std::fs::write(folder.path().join("onnx/model.onnx"), whole).unwrap();
     let model = fastembed_of_folder(folder.path(), &library, Precision::F32).unwrap();
     conformance::run(model.as_ref(), 12);
     assert_eq!(model.space().dimension, 8);
     let error = fastembed_of_folder(folder.path(), &library, Precision::Int8).err().unwrap();
     assert!(error.to_string().contains("int8"), "{error}");
-    // One that names another file for its weights, wherever that is.
+    // Weights in files that are not there, or not beside it, wherever that is.
+    std::fs::write(folder.path().join("weights.bin"), lookup(8)).unwrap();
+    let long = "w".repeat(200);
+    for file in ["weights.bin", "../weights.bin", "/etc/passwd", ".", "", &long] {
+        let beside = onnx::Data::External { file, offset: 0, length: 512 };
+        std::fs::write(folder.path().join("onnx/model.onnx"), table(8, &beside)).unwrap();
+        let error = fastembed_of_folder(folder.path(), &library, Precision::F32).err().unwrap();
+        assert!(error.to_string().contains("its graph"), "{file}: {error}");
+    }
+    std::fs::rename(folder.path().join("weights.bin"), folder.path().join("onnx/weights.bin")).unwrap();
     let beside = onnx::Data::External { file: "weights.bin", offset: 0, length: 512 };
-    let mut elsewhere = table(8);
-    elsewhere.extend(onnx::tensor("table", onnx::Element::F32, &[16, 8], &beside).into_bytes());
-    std::fs::write(folder.path().join("onnx/model.onnx"), elsewhere).unwrap();
-    let error = fastembed_of_folder(folder.path(), &library, Precision::F32).err().unwrap();
-    assert!(error.to_string().contains("in another file"), "{error}");
+    std::fs::write(folder.path().join("onnx/model.onnx"), table(8, &beside)).unwrap();
+    let in_two = fastembed_of_folder(folder.path(), &library, Precision::F32).unwrap();
+    assert_eq!(in_two.embed(&["rope"]).unwrap(), model.embed(&["rope"]).unwrap());
+    assert_ne!(in_two.space(), model.space());
     std::fs::write(folder.path().join("onnx/model.onnx"), b"nothing").unwrap();
     assert!(fastembed_of_folder(folder.path(), &library, Precision::F32).is_err());
 }
