@@ -30,6 +30,8 @@ pub struct Opened {
     embedding: Mutex<EmbeddingState>,
     /// What reads the best candidates of a search again, in words.
     pub reranking: Option<String>,
+    /// What of the configuration's models cannot be used, in whose stead nothing is.
+    pub broken: Broken,
     /// What would have to come for an embedder to run, if none does.
     lacking: Vec<Artifact>,
     /// Refused claims that are not noted yet.
@@ -40,6 +42,31 @@ pub struct Opened {
     pub live: Live,
     /// When the data was opened.
     pub since: std::time::Instant,
+}
+
+/// A message, and what to do.
+pub type Told = (String, Option<String>);
+
+/// Models that the configuration insists on and that cannot be had. What needs them is refused in these words; all else goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Broken {
+    /// The embedder.
+    pub embedding: Option<Told>,
+    /// The reranker.
+    pub reranking: Option<Told>,
+}
+
+impl Broken {
+    fn told(error: &BackendError) -> Told {
+        let (message, own) = crate::owner::words(error);
+        (message, error.hint().or(own))
+    }
+
+    /// Why nothing can be searched.
+    #[must_use]
+    pub fn for_search(&self) -> Option<&Told> {
+        self.embedding.as_ref().or(self.reranking.as_ref())
+    }
 }
 
 impl Drop for Opened {
@@ -72,23 +99,36 @@ impl Opened {
 
 /// Opens the data. The caller holds its lock.
 ///
+/// INVARIANT: a model that cannot be had keeps nobody from taking a right away, or from reading what is recorded: it is noted
+/// in [`Opened::broken`], and refuses searches and runs alone.
+///
 /// # Errors
-/// [`BackendError::Vault`]; [`BackendError::Embed`] if the configuration insists on an engine that
-/// cannot be had.
+/// [`BackendError::Vault`].
 pub fn open(config: &Config) -> Result<Opened, BackendError> {
     let recorded = kenward_vault::recorded_space(&config.data_dir);
-    let embedder::Chosen { embedder, state: embedding, lacking } = embedder::choose(config, recorded)?;
+    let mut broken = Broken::default();
+    let chosen = embedder::choose(config, recorded).unwrap_or_else(|error| {
+        let (reason, hint) = Broken::told(&error.into());
+        broken.embedding = Some((reason.clone(), hint.clone()));
+        let state = EmbeddingState::LexicalOnly { reason, hint };
+        embedder::Chosen { embedder: None, state, lacking: missing_artifacts(config) }
+    });
+    let embedder::Chosen { embedder, state: embedding, lacking } = chosen;
     let vectors = match &config.vectors {
         None => Engine::Flat,
         Some(cluster) => Engine::Qdrant(Arc::new(Cluster::new(cluster.clone()).map_err(VaultError::from)?)),
     };
-    let reranking = reranker::open(config)?;
+    let reranking = reranker::open(config).unwrap_or_else(|error| {
+        broken.reranking = Some(Broken::told(&error.into()));
+        None
+    });
     let named = reranking.as_ref().map(reranker::named);
     let vault = Vault::open(OpenOptions { vectors, reranking, ..options(config, embedder) })?;
     Ok(Opened {
         vault,
         embedding: Mutex::new(embedding),
         reranking: named,
+        broken,
         lacking,
         refusals: Refusals::default(),
         issuers: Issuers::of(config),

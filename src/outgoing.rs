@@ -18,7 +18,7 @@ use kenward_indexes::models::{Hub, HubError, HubPart};
 use reqwest::Url;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
@@ -29,6 +29,9 @@ const REACHED: Duration = Duration::from_secs(4);
 const ANSWERED: Duration = Duration::from_secs(10);
 /// How long it may be silent in the middle.
 const SILENT: Duration = Duration::from_secs(30);
+/// How often it is looked at whether enough comes, and what is enough.
+const LOOKED_AT: Duration = Duration::from_secs(60);
+const LEAST_OF_HUB: u64 = 64 << 10;
 /// How long an issuer may take for one document, all of it: people wait meanwhile.
 const ISSUER_ANSWERED: Duration = Duration::from_secs(4);
 /// The longest document of an issuer, in bytes.
@@ -217,16 +220,38 @@ impl Hub for HubDoor {
         take: &mut dyn FnMut(HubPart<'_>) -> io::Result<()>,
     ) -> Result<(), HubError> {
         let response = self.ask(path, from)?;
-        let begins = if response.status() == StatusCode::PARTIAL_CONTENT { from } else { 0 };
+        let begins = match response.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                begin_of(&response).filter(|begin| *begin <= from).ok_or_else(|| {
+                    self.broken(path, io::Error::other("it sent another part than was asked for"))
+                })?
+            }
+            _ => 0,
+        };
         take(HubPart::Begins(begins)).map_err(HubError::Kept)?;
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 64 << 10];
+        let (mut since, mut came) = (Instant::now(), 0_u64);
         loop {
+            // Whoever waits for the cache waits for this: what hardly comes at all is given up.
+            if since.elapsed() >= LOOKED_AT {
+                if came < LEAST_OF_HUB {
+                    return Err(self.broken(path, io::Error::other("it comes too slowly")));
+                }
+                (since, came) = (Instant::now(), 0);
+            }
             let count = body.read(&mut buffer).map_err(|error| self.broken(path, error))?;
             let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+            came += bytes.len() as u64;
             take(HubPart::Bytes(bytes)).map_err(HubError::Kept)?;
         }
     }
+}
+
+/// Where a part begins, by its `Content-Range` (RFC 9110, 14.4).
+fn begin_of(response: &Response<Body>) -> Option<u64> {
+    let range = response.headers().get("Content-Range")?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
 }
 
 impl HubDoor {

@@ -7,7 +7,7 @@ use crate::config::{Config, Engine};
 use crate::outgoing::Outgoing;
 use crate::owner::ops::{EmbeddingState, Otherwise};
 use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace, Precision, remote};
-use kenward_indexes::models::{self, Artifact, Entry, Kind};
+use kenward_indexes::models::{self, Artifact, Entry, Kind, PullError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -162,6 +162,10 @@ pub fn way_to_an_embedder(error: &EmbedError) -> String {
     if named && of_library {
         return "unset `ORT_DYLIB_PATH`, or set it to an ONNX Runtime of version 1.24 or newer".to_owned();
     }
+    if let EmbedError::ModelDamaged { path, .. } = error {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
+        return format!("`kenward models pull {name}` fetches it anew");
+    }
     if let EmbedError::ModelUnfit { path, .. } = error {
         if let Some(meant) = meant(path, Kind::Embedding).filter(|_| !path.exists()) {
             return format!("did you mean `{meant}`? (`kenward models list --all` has all names)");
@@ -215,9 +219,18 @@ fn named(
     embedding::fastembed_named(entry, &folder, &library(config)?, precision)
 }
 
-fn library(config: &Config) -> Result<PathBuf, EmbedError> {
-    models::installed(&config.models_dir, Artifact::OnnxRuntime)
-        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })
+/// The library, which runs inside this process: one that is not the pinned one is not loaded.
+pub(super) fn library(config: &Config) -> Result<PathBuf, EmbedError> {
+    let path = models::installed(&config.models_dir, Artifact::OnnxRuntime)
+        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })?;
+    models::verify(&config.models_dir, Artifact::OnnxRuntime).map_err(|error| {
+        EmbedError::RuntimeUnusable { path: path.clone(), reason: without_hint(&error).into() }
+    })?;
+    Ok(path)
+}
+
+fn without_hint(error: &PullError) -> String {
+    crate::owner::words(error).0
 }
 
 /// An engine over the model that is pulled.
@@ -234,8 +247,12 @@ fn pulled(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<d
         return Ok(remote::remote(remote.asked.clone(), Box::new(door)));
     }
     let here = |artifact| models::installed(&config.models_dir, artifact);
-    let model =
-        here(Artifact::MiniLm).ok_or_else(|| EmbedError::ModelMissing { name: "all-MiniLM-L6-v2".into() });
+    let model = here(Artifact::MiniLm)
+        .ok_or_else(|| EmbedError::ModelMissing { name: "all-MiniLM-L6-v2".into() })
+        .and_then(|path| match models::verify(&config.models_dir, Artifact::MiniLm) {
+            Ok(()) => Ok(path),
+            Err(error) => Err(EmbedError::ModelDamaged { path, reason: without_hint(&error).into() }),
+        });
     if engine == Engine::Builtin {
         return embedding::builtin(&model?);
     }
@@ -256,9 +273,7 @@ fn needs(engine: Engine) -> &'static [Artifact] {
 #[must_use]
 pub fn missing_artifacts(config: &Config) -> Vec<Artifact> {
     let missing = |artifact: &Artifact| models::installed(&config.models_dir, *artifact).is_none();
-    let mut needed: Vec<Artifact> = needed(config).into_iter().filter(missing).collect();
-    needed.dedup();
-    needed
+    needed(config).into_iter().filter(missing).collect()
 }
 
 /// Whether nothing is opened without it: what is named must be had, and what that runs on.
@@ -285,5 +300,11 @@ pub fn needed(config: &Config) -> Vec<Artifact> {
     let of_engine = needs(config.engine).iter().copied().filter(wanted);
     let model = config.model.as_ref().and_then(of_name);
     let reranker = config.reranking.as_ref().and_then(|asked| of_name(&asked.model));
-    library.chain(of_engine).chain(model).chain(reranker).collect()
+    let mut all = Vec::new();
+    for artifact in library.chain(of_engine).chain(model).chain(reranker) {
+        if !all.contains(&artifact) {
+            all.push(artifact);
+        }
+    }
+    all
 }

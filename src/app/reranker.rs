@@ -14,9 +14,12 @@ use kenward_vault::Reranking;
 /// [`RerankError`].
 pub(super) fn open(config: &Config) -> Result<Option<Reranking>, RerankError> {
     let Some(asked) = &config.reranking else { return Ok(None) };
-    let library = models::installed(&config.models_dir, Artifact::OnnxRuntime)
-        .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })?;
+    let library = super::embedder::library(config)?;
     let by = match &asked.model {
+        Model::Folder(folder) if !folder.is_dir() => {
+            let reason = "there is no such folder".into();
+            return Err(RerankError::Unfit { path: folder.clone(), reason });
+        }
         Model::Folder(folder) => cross_encoder(folder, &library)?,
         Model::Named(entry) => {
             let folder = models::installed(&config.models_dir, Artifact::Named(entry))
@@ -40,7 +43,8 @@ pub fn way_to_a_reranker(error: &RerankError) -> String {
         RerankError::Parts(
             error @ (EmbedError::RuntimeMissing { .. }
             | EmbedError::RuntimeUnusable { .. }
-            | EmbedError::ModelMissing { .. }),
+            | EmbedError::ModelMissing { .. }
+            | EmbedError::ModelDamaged { .. }),
         ) => super::way_to_an_embedder(error),
         RerankError::Unfit { path, .. } if meant(path, Kind::Reranker).is_some() && !path.exists() => {
             let meant = meant(path, Kind::Reranker).unwrap_or_default();

@@ -51,7 +51,10 @@ pub(crate) async fn run(args: Args, loaded: Result<Config, ConfigError>) -> anyh
             checks.push(outgoing(&context.config));
             checks.extend(endpoint(Arc::clone(&context.config)).await);
             checks.extend(issuers(Arc::clone(&context.config)).await);
-            checks.extend(owner(&context, &args).await);
+            // Nothing was set up here: looking must not be what makes it.
+            if context.config.file.is_some() || context.config.data_dir.exists() {
+                checks.extend(owner(&context, &args).await);
+            }
         }
     }
     if cfg!(not(target_os = "linux")) {
@@ -288,6 +291,12 @@ async fn owner(context: &Context, args: &Args) -> Vec<Check> {
             return vec![wrong("owner", State::Failed, message, hint)];
         }
     };
+    let ready = match backend.ask(Op::Ready).await {
+        Ok(Reply::Failed { message, hint }) => {
+            Some(wrong("search", State::Failed, message, hint.unwrap_or_default()))
+        }
+        _ => None,
+    };
     let own = backend.is_owner().await;
     let another = super::another_configuration(&backend);
     let accepted = if args.accept_clock { accept_clock(&backend).await } else { None };
@@ -313,6 +322,7 @@ async fn owner(context: &Context, args: &Args) -> Vec<Check> {
             if let Ok(Reply::Users(users)) = users {
                 checks.extend(unknown_operators(&context.config, &users));
             }
+            checks.extend(ready);
             checks.extend(another.map(|(what, hint)| wrong("configuration", State::Warning, what, hint)));
             checks.extend(sources);
             checks.extend(agents);

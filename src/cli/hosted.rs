@@ -83,6 +83,7 @@ async fn open(configs: Vec<(TenantId, Arc<Config>)>, tenants: &mut Vec<Tenant>) 
     for (name, config) in configs {
         let context = Context { config };
         let backend = context.backend().await.with_context(|| format!("tenant `{name}`"))?;
+        super::ready(&backend).await.with_context(|| format!("tenant `{name}`"))?;
         tenants.push(Tenant { name, context, backend });
     }
     Ok(())

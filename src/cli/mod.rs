@@ -153,6 +153,13 @@ impl Context {
     }
 }
 
+/// Fails where a model that the configuration names cannot be used: what answers is not started without it.
+async fn ready(backend: &Backend) -> anyhow::Result<()> {
+    use crate::owner::ops::{Op, Reply};
+    fail::want!(backend.ask(Op::Ready).await?, Reply::Done => ());
+    Ok(())
+}
+
 /// What is to be said where the owner goes by another configuration than this process: its own counts, whatever the
 /// file says now.
 fn another_configuration(backend: &Backend) -> Option<(String, String)> {

@@ -268,11 +268,15 @@ fn pull(config: &Config, artifact: Artifact, from: &ModelSource) -> Result<PathB
 /// Before an ingestion: fetches what the configured embedder needs. Where it may do without, says
 /// so loudly and goes on.
 pub(super) fn ensure(config: &Config) -> anyhow::Result<()> {
+    let first = kenward_vault::recorded_space(&config.data_dir).is_none();
     for artifact in app::missing_artifacts(config) {
         out::say(&format!("fetching {} (once)", artifact.name()));
         match pull(config, artifact, &ModelSource::Auto) {
             Ok(_) => {}
-            Err(error) if app::insists_on(config, artifact) => return Err(with_a_way_out(artifact, error)),
+            // Documents that are here go on with what embedded them, and a reranker embeds nothing.
+            Err(error) if config.engine.insists() || (first && app::insists_on(config, artifact)) => {
+                return Err(with_a_way_out(artifact, error));
+            }
             // The next may come all the same: the built-in engine needs no library.
             Err(error) => {
                 let (message, _) = crate::owner::words(&error);

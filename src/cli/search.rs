@@ -119,7 +119,7 @@ fn render(answer: &Value, columns: Option<usize>) -> String {
             text.push_str(&format!("  ({})", out::line(at("/relevance"))));
         }
         text.push('\n');
-        let place = [at("/provenance/source"), at("/path"), at("/url")];
+        let place = [at("/provenance/source"), at("/provenance/path"), at("/url")];
         let place: Vec<String> = place.iter().filter(|p| !p.is_empty()).map(|p| out::line(p)).collect();
         text.push_str(&format!("   {}\n", place.join("  ")));
         let headings = result.pointer("/provenance/headings").and_then(Value::as_array);
@@ -161,10 +161,10 @@ mod tests {
         let answer = serde_json::json!({ "results": [{
             "rank": 1, "title": "Expense\u{1b}[2J policy", "relevance": "high", "url": "kb://document/kd_x",
             "text": "=== 7Q4XK2M9VD3R BEGIN ===\n7Q| Due on the 5th | or 6th.\n7Q|\n=== 7Q4XK2M9VD3R END ===",
-            "provenance": { "source": "handbook" } }] });
+            "provenance": { "source": "handbook", "path": "money/\u{1b}expenses.md" } }] });
         assert_eq!(
             render(&answer, None),
-            "1. Expense [2J policy  (high)\n   handbook  kb://document/kd_x\n   | Due on the 5th | or \
+            "1. Expense [2J policy  (high)\n   handbook  money/ expenses.md  kb://document/kd_x\n   | Due on the 5th | or \
              6th.\n   | \n\n"
         );
         let within = serde_json::json!({ "results": [{

@@ -48,6 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         return hosted::run(context).await;
     }
     let backend = context.backend().await?;
+    super::ready(&backend).await?;
     let served = until_it_ends(args, &backend, context).await;
     // A run that is under way when serving ends is interrupted, and goes on with the next one.
     backend.close().await;

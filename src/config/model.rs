@@ -41,7 +41,11 @@ pub(super) fn read(
         Some(entry) if entry.kind == kind => Ok(Some(Model::Named(entry))),
         Some(entry) => {
             let found = format!("`{text}`, which is a model of another kind ({})", entry.kind.what());
-            let expected = format!("the name of a {} or a folder: `kenward models list --all`", kind.what());
+            let of_kind = match kind {
+                Kind::Embedding => "an embedding model",
+                Kind::Reranker => "a reranker",
+            };
+            let expected = format!("the name of {of_kind} or a folder: `kenward models list --all`");
             Err(values.wrong(key, &found, &expected))
         }
     }

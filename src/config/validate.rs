@@ -156,7 +156,9 @@ fn hub(values: Values<'_>) -> Result<Option<reqwest::Url>, ConfigError> {
         plain && url.password().is_none() && crate::outgoing::may_be_asked(url)
     });
     let expected = "`off`, or an `https://` address (`http://` on this machine only)";
-    url.map(Some).ok_or_else(|| values.wrong("embedding.hub", &format!("`{text}`"), expected))
+    url.map(Some).ok_or_else(|| {
+        values.wrong("embedding.hub", &format!("`{}`", super::vectors::without_secrets(&text)), expected)
+    })
 }
 
 fn level(values: Values<'_>, text: &str) -> Result<Level, ConfigError> {

@@ -97,6 +97,8 @@ pub enum Op {
         /// In order.
         changes: Vec<DirectoryChange>,
     },
+    /// Whether the models that the configuration names can be used.
+    Ready,
     /// The sensitivity labels of the owner's configuration, which may be another than the front's.
     Labels,
     /// All people.
@@ -185,6 +187,7 @@ impl Op {
             Self::Watch { .. } => "watch",
             Self::Authenticate { .. } => "authenticate",
             Self::ChangeDirectory { .. } => "change_directory",
+            Self::Ready => "ready",
             Self::Labels => "labels",
             Self::Users => "users",
             Self::Groups => "groups",

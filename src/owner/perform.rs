@@ -8,7 +8,7 @@ use super::ops::{
 };
 use super::stages::Stages;
 use super::{BackendError, apart};
-use crate::app::Opened;
+use crate::app::{Opened, Told};
 use crate::config::Config;
 use crate::identity::{self, Refusal};
 use crate::metrics::Metrics;
@@ -50,9 +50,19 @@ pub(super) fn perform(asked: &Asked<'_>, op: Op) -> Reply {
     administer(asked, op).unwrap_or_else(|reply| reply)
 }
 
+/// Why something is refused that needs a model which cannot be had.
+fn cannot_be_had(told: Option<&Told>) -> Result<(), Reply> {
+    told.map_or(Ok(()), |(message, hint)| Err(Reply::Failed { message: message.clone(), hint: hint.clone() }))
+}
+
 fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
     let vault = &asked.opened.vault;
+    let broken = &asked.opened.broken;
     let reply = match op {
+        Op::Ready => return cannot_be_had(broken.for_search()).map(|()| Reply::Done),
+        Op::Ask { question: Question::Search(_), .. } if broken.for_search().is_some() => {
+            return Err(cannot_be_had(broken.for_search()).err().unwrap_or_else(internal));
+        }
         Op::Ask { claim, question, .. } => return Ok(ask(asked, &claim, &question)),
         Op::Watch { claim, watch, seen, .. } => return Ok(watched(asked, &claim, &watch, seen.as_ref())),
         Op::Authenticate { claim } => {
@@ -286,6 +296,7 @@ pub(super) fn ingest(
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Reply {
     let (by, number, spec) = match asked.operator().and_then(|by| {
+        cannot_be_had(asked.opened.broken.embedding.as_ref())?;
         let (number, spec) = recorded(asked, &order.source)?;
         Ok((by, number, spec))
     }) {

@@ -326,7 +326,12 @@ fn an_onnx_runtime_that_is_missing_or_none_is_named_and_the_built_in_engine_runs
         let path = library.to_str().unwrap();
         // Nothing is embedded yet: whoever insists on fastembed is refused.
         machine.configure(&only("fastembed"));
-        run(&["users", "list"]).refused(&["`embedding.engine`", words, path, "ORT_DYLIB_PATH"]);
+        run(&["search", "x", "--as", "olga@acorn.example", "--reason", "a test"]).refused(&[
+            "`embedding.engine`",
+            words,
+            path,
+            "ORT_DYLIB_PATH",
+        ]);
         assert_eq!(run(&["doctor"]).code, Some(3));
 
         machine.configure(&auto);

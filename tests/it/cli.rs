@@ -320,7 +320,9 @@ fn without_a_model_words_alone_are_searched_and_that_is_said() {
     assert_eq!(embedder["state"], "warning");
 
     machine.configure(&auto.replace("\"auto\"", "\"fastembed\""));
-    machine.run(&["users", "list"]).refused(&["`embedding.engine`", "kenward models pull"]);
+    let search = ["search", "rope", "--as", "olga@acorn.example", "--reason", "a test"];
+    machine.run(&search).refused(&["`embedding.engine`", "kenward models pull"]);
+    machine.run(&["users", "list"]).done();
     let ran = machine.run(&["doctor"]);
     assert!(ran.code == Some(3) && ran.out.contains("FAILED"), "{ran:?}");
 }
@@ -386,6 +388,14 @@ fn nothing_is_fetched_before_there_is_something_to_ingest() {
     machine.write("handbook/a.md", "# A\n\nWords.\n");
     run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
     assert!(machine.path("asked").exists(), "then a model is looked for");
+}
+
+#[test]
+fn the_doctor_makes_nothing_where_nothing_was_set_up() {
+    let machine = Machine::bare();
+    let ran = machine.run(&["doctor"]);
+    assert!(ran.out.contains("not made yet") && !ran.out.contains("ledger"), "{ran:?}");
+    assert!(!machine.path(".local").exists(), "{ran:?}");
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn answer(mut stream: TcpStream, folder: &Path, own: &str, ways: &Mutex<Ways>) -
     let length = file.metadata()?.len();
     let from: u64 =
         range.as_deref().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).unwrap_or(0);
-    let status = if range.is_some() { "206 Partial Content" } else { "200 OK" };
+    let part = format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{length}", length - 1);
+    let status = if range.is_some() { part.as_str() } else { "200 OK" };
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", length - from)?;
     file.seek(SeekFrom::Start(from))?;
     let most = ways.cut_after.take().unwrap_or(u64::MAX);

@@ -62,8 +62,11 @@ fn listing(folder: &Path) -> Option<Vec<u8>> {
         "special_tokens_map.json",
         "onnx/model.onnx",
     ] {
-        let bytes = fs::metadata(folder.join(file)).ok()?.len();
-        siblings.push(serde_json::json!({ "rfilename": file, "size": bytes, "blobId": "b" }));
+        let bytes = fs::read(folder.join(file)).ok()?;
+        let blob = [format!("blob {}\0", bytes.len()).as_bytes(), &bytes].concat();
+        let blob = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &blob);
+        let blob = data_encoding::HEXLOWER.encode(blob.as_ref());
+        siblings.push(serde_json::json!({ "rfilename": file, "size": bytes.len(), "blobId": blob }));
     }
     Some(serde_json::json!({ "sha": SHA, "siblings": siblings }).to_string().into_bytes())
 }
@@ -123,7 +126,8 @@ fn a_reranker_is_pulled_by_its_name_and_used_while_it_is_what_was_pulled() {
     let before = hashing.replace("\"hashing\"", "\"hashing\"\nmodels_dir = \"models\"");
     let named = |name: &str| machine.configure(&format!("{before}\n[reranking]\nmodel = {name:?}\n"));
     named("bge-reranker-base");
-    let ran = program.run(&["users", "list"]);
+    let search = ["search", "rope", "--as", DANA, "--reason", "a test"];
+    let ran = program.run(&search);
     ran.refused(&["reranking.model", "bge-reranker-base", "kenward models pull"]);
     let doctor = program.run(&["doctor"]);
     assert!(doctor.out.contains("`bge-reranker-base` is not in") && doctor.out.contains(&hub), "{doctor:?}");
@@ -153,14 +157,20 @@ fn a_reranker_is_pulled_by_its_name_and_used_while_it_is_what_was_pulled() {
     let tokenizer = machine.path("models/bge-reranker-base/tokenizer.json");
     let text = fs::read_to_string(&tokenizer).unwrap();
     fs::write(&tokenizer, text.replace("mooring", "moorinq")).unwrap();
-    program.run(&["users", "list"]).refused(&["reranking.model", "tokenizer.json", "SHA-256"]);
-    fs::remove_dir_all(machine.path("models/bge-reranker-base")).unwrap();
-    program.run(&["models", "pull"]).done();
+    program.run(&search).refused(&["reranking.model", "tokenizer.json", "models pull bge-reranker-base"]);
+    // A model keeps nobody from taking a right away, nor from looking at what is recorded.
+    program.run(&["users", "disable", DANA]).done();
+    program.run(&["users", "enable", DANA]).done();
+    program.run(&["ingest", "handbook", "--rights-only"]).done();
+    program.run(&["status"]).done();
+    program.run(&["serve"]).refused(&["tokenizer.json"]);
+    assert!(program.run(&["doctor"]).found().out.contains("FAILED  search"));
+    program.run(&["models", "pull", "bge-reranker-base"]).done();
     assert_eq!(program.first_title(), "Quays");
 
     program.run(&["models", "pull", "bge-reranker-v2-m3"]).refused(&["status 404", "embedding.hub"]);
     named("bge-reranker-bas");
-    program.run(&["users", "list"]).refused(&["bge-reranker-bas", "did you mean `bge-reranker-base`?"]);
+    program.run(&search).refused(&["bge-reranker-bas", "did you mean `bge-reranker-base`?"]);
     named("bge-small-en-v1.5");
     program.run(&["users", "list"]).refused(&["reranking.model", "another kind", "embedding model"]);
     machine.configure(&before);

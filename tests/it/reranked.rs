@@ -54,13 +54,14 @@ fn a_cross_encoder_reads_the_best_again_and_what_is_none_is_refused() {
     machine.run(&["users", "list"]).refused(&["reranking.deep", "reranking.depth"]);
     with("");
     std::fs::remove_file(machine.path("model/model.onnx")).unwrap();
-    machine.run(&["users", "list"]).refused(&["reranking.model", "model.onnx", "cross-encoder"]);
+    let search = ["search", "rope", "--as", DANA, "--reason", "a test"];
+    machine.run(&search).refused(&["reranking.model", "model.onnx", "cross-encoder"]);
     machine.configure(&format!("{before}[reranking]\nmodel = \"nowhere\"\n"));
-    machine.run(&["users", "list"]).refused(&["reranking.model", "nowhere"]);
+    machine.run(&search).refused(&["reranking.model", "nowhere"]);
     let elsewhere = before.replace("models_dir", "hub = \"off\"\n#models_dir");
     machine.configure(&format!("{elsewhere}[reranking]\nmodel = \"model\"\n"));
     tiny::write(&machine.path("model"), &["rope"]).unwrap();
-    machine.run(&["users", "list"]).refused(&["no ONNX Runtime", "kenward models pull"]);
+    machine.run(&search).refused(&["no ONNX Runtime", "kenward models pull"]);
     machine.configure(&before);
     assert_eq!(titles(&machine, &query)[0], "Sheds");
 }

@@ -21,6 +21,9 @@ pub(super) enum Pooling {
     First,
 }
 
+/// What goes before every text, in bytes at most.
+const LONGEST_PROMPT: usize = 1_000;
+
 /// A model, as its files describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Described {
@@ -88,7 +91,7 @@ impl Described {
     pub(super) fn named(folder: &Path, entry: &Entry) -> Result<Self, EmbedError> {
         let unfit =
             |reason: String| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
-        models::check(folder, entry).map_err(|error| unfit(error.to_string()))?;
+        models::check(folder, entry).map_err(|error| damaged(folder, &error))?;
         let usage = entry.usage.as_ref().ok_or_else(|| unfit("it is no embedding model".to_owned()))?;
         Ok(Self {
             name: entry.name.clone(),
@@ -144,6 +147,9 @@ impl Described {
             )));
         }
         let prompts = prompts.map(|said| said.prompts).unwrap_or_default();
+        if prompts.values().any(|prompt| prompt.len() > LONGEST_PROMPT) {
+            return Err(unfit(format!("it has a prompt of more than {LONGEST_PROMPT} bytes")));
+        }
         let prompt =
             |names: &[&str]| names.iter().find_map(|name| prompts.get(*name)).cloned().unwrap_or_default();
         Ok(Self {
@@ -180,17 +186,27 @@ fn max_tokens(folder: &Path) -> Result<usize, EmbedError> {
     let of_tokenizer = json::<TokenizerLength>(folder, "tokenizer_config.json")?
         .and_then(|said| said.model_max_length)
         // Some files say 10^30 where they mean that they do not know.
-        .filter(|length| (1.0..1e6).contains(length))
+        .filter(|length| *length < 1e6)
         .map(|length| length as usize);
     // In other tables than BERT's not every place can be used: RoBERTa's begins with two that are none.
     let of_table = positions.filter(|_| config.model_type == "bert");
-    let length = said.or(of_tokenizer).or(of_table);
-    let length = length.ok_or_else(|| unfit("none of its files says how long a text may be".to_owned()))?;
-    let max_tokens = positions.map_or(length, |positions| length.min(positions));
+    // The least that any of them says: the library cuts at what the tokenizer's file has, whatever the others say.
+    let max_tokens = [said, of_tokenizer, of_table].into_iter().flatten().min();
+    let max_tokens =
+        max_tokens.ok_or_else(|| unfit("none of its files says how long a text may be".to_owned()))?;
+    let max_tokens = positions.map_or(max_tokens, |positions| max_tokens.min(positions));
     if max_tokens < 16 {
         return Err(unfit(format!("its texts may have {max_tokens} tokens: too few for a passage")));
     }
     Ok(max_tokens)
+}
+
+/// A model of the catalogue that is not what was pulled.
+pub(crate) fn damaged(folder: &Path, error: &models::PullError) -> EmbedError {
+    let text = error.to_string();
+    // Its hint is given where it is told.
+    let reason = text.split_once("; hint: ").map_or(&*text, |(reason, _)| reason).into();
+    EmbedError::ModelDamaged { path: folder.to_owned(), reason }
 }
 
 fn pooling(folder: &Path) -> Result<Pooling, EmbedError> {

@@ -179,7 +179,8 @@ impl FastEmbed {
         let mut first = model.session(loaded)?;
         // It is asked once: what gives no vector is told now, and how many numbers one has no file says for certain.
         let vector = first.embed(["a"], Some(1)).map_err(|error| failed(&error))?.pop().unwrap_or_default();
-        if vector.is_empty() || !vector.iter().all(|number| number.is_finite()) {
+        let somewhere = vector.iter().any(|number| *number != 0.0);
+        if !somewhere || !vector.iter().all(|number| number.is_finite()) {
             return Err(engine("the model gives no vector"));
         }
         let tokens = &model.tokenizer_files.tokenizer_file;

@@ -1,15 +1,11 @@
 //! A graph in a file, and the files beside it that its weights lie in. It must never be run with others than those whose
 //! hash was told: what lies in a folder may be another model tomorrow, under the same name.
 
-use super::EmbedError;
 use super::model::{short, unreadable};
+use super::{EmbedError, onnx_files};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// The first key of an entry of `TensorProto.external_data`, as protobuf writes it, and its value's tag.
-const LOCATION: &[u8] = b"\x0a\x08location\x12";
 
 /// A graph and what belongs to it.
 #[derive(Debug, Clone)]
@@ -38,8 +34,7 @@ impl GraphFile {
         let folder = path.parent().unwrap_or(Path::new(""));
         let unfit =
             |reason: String| EmbedError::ModelUnfit { path: folder.to_owned(), reason: reason.into() };
-        let beside = locations(&graph)
-            .ok_or_else(|| unfit("its graph says in another way where its weights are".to_owned()))?;
+        let beside = onnx_files::named(&graph).ok_or_else(|| unfit("its graph cannot be read".to_owned()))?;
         for name in &beside {
             // A path would be looked for where this process happens to run, or anywhere.
             let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
@@ -88,20 +83,4 @@ impl GraphFile {
 
 fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {
     std::fs::read(path).map_err(|source| unreadable(path, source))
-}
-
-/// The files that a graph names for its weights; `None` if one is named in a way that is not read here.
-fn locations(graph: &[u8]) -> Option<BTreeSet<String>> {
-    let (key, _) = LOCATION.split_at(LOCATION.len() - 1);
-    let mut found = BTreeSet::new();
-    let mut rest = graph;
-    while let Some(at) = rest.windows(key.len()).position(|bytes| bytes == key) {
-        rest = rest.get(at..)?.strip_prefix(LOCATION)?;
-        // A length below 128 is one byte; longer names than that are none of files beside.
-        let (length, after) = rest.split_first().filter(|(length, _)| **length < 0x80)?;
-        let name = after.get(..usize::from(*length))?;
-        found.insert(std::str::from_utf8(name).ok()?.to_owned());
-        rest = after;
-    }
-    Some(found)
 }

@@ -4,13 +4,14 @@
 mod builtin;
 #[cfg(test)]
 mod conformance;
-mod described;
+pub(crate) mod described;
 mod fastembed_engine;
 mod graph;
 pub(crate) mod graph_file;
 mod hashing;
 pub(crate) mod model;
 pub(crate) mod onnx;
+mod onnx_files;
 mod quantized;
 pub mod remote;
 pub(crate) mod runtime;
@@ -87,6 +88,14 @@ pub enum EmbedError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A model that was pulled is not any more what it was.
+    #[error("the model in {path} is not what was pulled: {reason}")]
+    ModelDamaged {
+        /// The folder.
+        path: PathBuf,
+        /// What is other.
+        reason: Box<str>,
     },
     /// A folder holds no model that can be used.
     #[error("{path} holds no model that can be used: {reason}")]

@@ -68,7 +68,7 @@ impl Entry {
     }
 
     /// Files that are taken where they are.
-    pub(super) fn optional(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn optional(&self) -> impl Iterator<Item = &str> {
         OPTIONAL.into_iter()
     }
 }

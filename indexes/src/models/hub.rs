@@ -130,7 +130,12 @@ pub(super) fn download(
             }
         };
         if have < *bytes {
-            hub.fetch(&path, have, &mut take).map_err(PullError::Hub)?;
+            let fetched = hub.fetch(&path, have, &mut take);
+            if done > *bytes {
+                // It is no part of the file: the next try begins anew.
+                let _ = fs::remove_file(&part);
+            }
+            fetched.map_err(PullError::Hub)?;
         }
         kept.sync_all().map_err(io)?;
         fs::rename(&part, &whole).map_err(io)?;

@@ -115,7 +115,9 @@ pub enum PullError {
         code: Option<i32>,
     },
     /// A file's hash is not the pinned one.
-    #[error("`{file}` has SHA-256 {got}, expected {expected}; it was not used")]
+    #[error(
+        "`{file}` has SHA-256 {got}, expected {expected}; it was not used; hint: `kenward models pull` with the model's name fetches it anew"
+    )]
     Hash {
         /// The file.
         file: Box<str>,
@@ -123,6 +125,16 @@ pub enum PullError {
         expected: Box<str>,
         /// Found.
         got: Box<str>,
+    },
+    /// A file is there that was not pulled.
+    #[error(
+        "`{file}` in {place} was not pulled; hint: remove it, or fetch the model anew with `kenward models pull` and its name"
+    )]
+    Unknown {
+        /// The file.
+        file: Box<str>,
+        /// The model's folder.
+        place: PathBuf,
     },
     /// A file that should be there is not.
     #[error("`{file}` was not found in {place}")]
@@ -192,6 +204,26 @@ pub fn installed(cache: &Path, artifact: Artifact) -> Option<PathBuf> {
     }
 }
 
+/// Compares every file of an artefact that is here with its hash. A library that `ORT_DYLIB_PATH` names is its owner's to
+/// judge.
+///
+/// # Errors
+/// [`PullError::Hash`]: which is another.
+pub fn verify(cache: &Path, artifact: Artifact) -> Result<(), PullError> {
+    let named = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|value| !value.is_empty());
+    match artifact {
+        Artifact::Named(entry) => named::check(&cache.join(&entry.name), entry),
+        Artifact::OnnxRuntime if named => Ok(()),
+        Artifact::MiniLm | Artifact::OnnxRuntime => {
+            let Some(pin) = pins::pin(artifact) else { return Ok(()) };
+            pin.files.iter().try_for_each(|file| {
+                let got = lock::hash(&cache.join(pin.folder).join(file.name), &mut |_| ())?;
+                if got == file.sha256 { Ok(()) } else { Err(lock::differs(file.name, file.sha256, &got)) }
+            })
+        }
+    }
+}
+
 /// The artefact's place in the cache, if all of its files are there in full.
 fn in_cache(cache: &Path, artifact: Artifact, pin: &Pin) -> Option<PathBuf> {
     let folder = cache.join(pin.folder);
@@ -230,8 +262,10 @@ fn pull_with(
     hub: Option<&dyn Hub>,
     progress: &mut dyn FnMut(PullProgress<'_>),
 ) -> Result<PathBuf, PullError> {
+    // What is here under the right name and length may be damaged: it is looked at, and fetched anew if it is.
     if *from == ModelSource::Auto
         && let Some(place) = installed(cache, artifact)
+        && verify(cache, artifact).is_ok()
     {
         return Ok(place);
     }
@@ -249,7 +283,9 @@ fn pull_with(
         move |source| PullError::Io { path, source }
     };
     let _held = held(cache, progress)?;
-    if let Some(place) = in_cache(cache, artifact, &pin) {
+    if let Some(place) = in_cache(cache, artifact, &pin)
+        && verify(cache, artifact).is_ok()
+    {
         return Ok(place);
     }
     let work = tempfile::Builder::new().prefix(".pull-").tempdir_in(cache).map_err(io(cache))?;
@@ -309,10 +345,18 @@ fn held(cache: &Path, progress: &mut dyn FnMut(PullProgress<'_>)) -> Result<File
     let path = cache.join(".lock");
     let io = |source| PullError::Io { path: path.clone(), source };
     std::fs::create_dir_all(cache).map_err(io)?;
-    let lock = File::create(&path).map_err(io)?;
+    // INVARIANT: not truncated: whoever put a link there would have another file emptied.
+    let lock =
+        std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(io)?;
     if lock.try_lock().is_err() {
         progress(PullProgress::Step("waiting for another pull"));
         lock.lock().map_err(io)?;
+    }
+    // Of pulls that were killed: none is under way while this one holds the cache.
+    for found in std::fs::read_dir(cache).map_err(io)?.flatten() {
+        if found.file_name().to_str().is_some_and(|name| name.starts_with(".pull-")) {
+            let _ = std::fs::remove_dir_all(found.path());
+        }
     }
     Ok(lock)
 }

@@ -24,6 +24,8 @@ struct Listing {
 struct Listed {
     rfilename: String,
     size: Option<u64>,
+    #[serde(rename = "blobId")]
+    blob: Option<String>,
     lfs: Option<Lfs>,
 }
 
@@ -32,10 +34,20 @@ struct Lfs {
     sha256: String,
 }
 
+/// What a hub says of a file's content.
+enum Said {
+    /// SHA-256 of a large one.
+    Sha256(String),
+    /// The name that git gives any other: SHA-1 of `blob LENGTH`, a zero byte, and it.
+    Git(String),
+    /// Nothing: it was given in a folder.
+    Nothing,
+}
+
 /// A file that is to come.
 struct Wanted {
     bytes: u64,
-    sha256: Option<String>,
+    said: Said,
 }
 
 /// Where the model lies, if all of it is there.
@@ -72,19 +84,23 @@ pub(super) fn pull(
         ModelSource::Revision(revision) => Some(revision.as_str()),
         _ => None,
     };
-    // A revision that is named goes before one that is here.
-    if let Some(lock) = Lock::read(&here, entry)
+    // A revision that is named goes before one that is here; and what is damaged comes anew, at the revision that it had.
+    let lock = Lock::read(&here, entry);
+    let had = lock.as_ref().and_then(|lock| lock.revision.clone());
+    if let Some(lock) = lock
         && asked.is_none_or(|asked| lock.revision.as_deref() == Some(asked))
+        && lock.check(&here).is_ok()
     {
         return Ok(here);
     }
+    let asked = asked.map(ToOwned::to_owned).or(had);
     let io = |source| PullError::Io { path: cache.to_owned(), source };
     let work = tempfile::Builder::new().prefix(".pull-").tempdir_in(cache).map_err(io)?;
     let ready = match from {
         ModelSource::Wheel => return Err(PullError::NotInWheel { artifact: entry.name.as_str().into() }),
         ModelSource::Dir(folder) => copied(folder, entry, &work.path().join("ready"), progress)?,
         ModelSource::Auto | ModelSource::Hub | ModelSource::Revision(_) => {
-            fetched(hub.ok_or(PullError::HubOff)?, cache, entry, asked, progress)?
+            fetched(hub.ok_or(PullError::HubOff)?, cache, entry, asked.as_deref(), progress)?
         }
     };
     progress(PullProgress::Step("writing"));
@@ -138,11 +154,12 @@ fn fetched(
         match listed.remove(name) {
             Some(file) => {
                 let bytes = file.size.ok_or_else(|| unusable(format!("no length of {name}")))?;
-                let sha256 = file.lfs.map(|lfs| lfs.sha256);
-                if sha256.as_ref().is_some_and(|hash| !hex(hash, 64)) {
-                    return Err(unusable(format!("no hash of {name}")));
-                }
-                files.insert(name, Wanted { bytes, sha256 });
+                let said = match (file.lfs, file.blob) {
+                    (Some(lfs), _) if hex(&lfs.sha256, 64) => Said::Sha256(lfs.sha256),
+                    (None, Some(blob)) if hex(&blob, 40) => Said::Git(blob),
+                    _ => return Err(unusable(format!("no hash of {name}"))),
+                };
+                files.insert(name, Wanted { bytes, said });
             }
             None if must => return Err(unusable(format!("there is no {name}"))),
             None => {}
@@ -176,12 +193,21 @@ fn locked(
         let path = folder.join(name);
         let sha256 = lock::hash(&path, progress)?;
         let bytes = path.metadata().map_err(|source| PullError::Io { path, source })?.len();
-        if let Some(expected) = file.sha256.as_ref().filter(|expected| **expected != sha256) {
-            return Err(lock::differs(name, expected, &sha256));
-        }
+        let listing = |reason: String| PullError::Listing {
+            repository: entry.repository.as_str().into(),
+            reason: reason.into(),
+        };
         if bytes != file.bytes {
-            let reason = format!("{name} has {bytes} bytes, and it says {}", file.bytes).into();
-            return Err(PullError::Listing { repository: entry.repository.as_str().into(), reason });
+            return Err(listing(format!("{name} has {bytes} bytes, and it says {}", file.bytes)));
+        }
+        match &file.said {
+            Said::Sha256(expected) if *expected != sha256 => {
+                return Err(lock::differs(name, expected, &sha256));
+            }
+            Said::Git(expected) if *expected != lock::git_blob(&folder.join(name), bytes)? => {
+                return Err(listing(format!("{name} is not the file that it names")));
+            }
+            _ => {}
         }
         files.insert((*name).to_owned(), Locked { bytes, sha256 });
     }
@@ -213,7 +239,7 @@ fn copied(
         fs::create_dir_all(target.parent().unwrap_or(ready)).map_err(io(&target))?;
         let bytes = fs::copy(&source, &target).map_err(io(&source))?;
         fs::File::open(&target).and_then(|file| file.sync_all()).map_err(io(&target))?;
-        wanted.insert(name, Wanted { bytes, sha256: None });
+        wanted.insert(name, Wanted { bytes, said: Said::Nothing });
     }
     locked(ready, entry, None, &wanted, progress)?;
     Ok(ready.to_owned())

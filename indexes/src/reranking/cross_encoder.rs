@@ -4,7 +4,7 @@
 
 use super::{RerankError, Reranker};
 use crate::embedding::graph_file::GraphFile;
-use crate::embedding::{EmbedError, model, runtime};
+use crate::embedding::{EmbedError, described, model, runtime};
 use crate::models::{self, Entry};
 use crate::sessions::Sessions;
 use fastembed::{
@@ -22,6 +22,8 @@ use std::sync::Arc;
 const ARCHITECTURE: &str = "ForSequenceClassification";
 /// Tokens of a question and a passage together; models that take more are slow on a processor.
 const MAX_TOKENS: usize = 512;
+/// Fewer hold no question and passage.
+const LEAST_TOKENS: usize = 64;
 /// Each session holds its own copy of the weights, which may be a gigabyte.
 const MAX_SESSIONS: usize = 4;
 
@@ -33,6 +35,12 @@ struct Config {
     #[serde(default)]
     id2label: BTreeMap<String, serde::de::IgnoredAny>,
     max_position_embeddings: Option<usize>,
+}
+
+/// What of `tokenizer_config.json` says where it cuts.
+#[derive(Deserialize)]
+struct Lengths {
+    model_max_length: Option<f64>,
 }
 
 /// What sessions are made from.
@@ -74,8 +82,7 @@ pub fn cross_encoder_named(
     folder: &Path,
     onnxruntime: &Path,
 ) -> Result<Arc<dyn Reranker>, RerankError> {
-    models::check(folder, entry)
-        .map_err(|error| RerankError::Unfit { path: folder.to_owned(), reason: error.to_string().into() })?;
+    models::check(folder, entry).map_err(|error| described::damaged(folder, &error))?;
     open(&entry.name, folder, Some(folder.join(&entry.graph)), onnxruntime)
 }
 
@@ -100,6 +107,17 @@ fn open(
             if config.id2label.is_empty() { "none".to_owned() } else { config.id2label.len().to_string() };
         return Err(unfit(format!("its config.json must have one label in `id2label`, and has {found}")));
     }
+    // What the tokenizer's file says cuts as well, in the library.
+    let of_tokenizer = serde_json::from_slice::<Lengths>(&model::read(folder, "tokenizer_config.json")?)
+        .map_err(|_| unfit("its tokenizer_config.json cannot be read".to_owned()))?
+        .model_max_length
+        .filter(|length| *length < 1e6)
+        .map(|length| length as usize);
+    let max_tokens = [config.max_position_embeddings, of_tokenizer].into_iter().flatten().min();
+    let max_tokens = max_tokens.unwrap_or(MAX_TOKENS).min(MAX_TOKENS);
+    if max_tokens < LEAST_TOKENS {
+        return Err(unfit(format!("it reads {max_tokens} tokens: too few for a question and a passage")));
+    }
     let none = || unfit(format!("there is neither {} in it", model::GRAPH_FILES.join(" nor ")));
     let graph = graph.or_else(|| model::graph_file(folder)).ok_or_else(none)?;
     let graph = GraphFile::open(graph).map_err(|error| match error {
@@ -113,7 +131,7 @@ fn open(
         folder: folder.to_owned(),
         graph,
         onnxruntime: onnxruntime.to_owned(),
-        max_tokens: config.max_position_embeddings.map_or(MAX_TOKENS, |most| most.min(MAX_TOKENS)),
+        max_tokens,
         parts: Mutex::new(None),
         sessions: Sessions::new(model::cores().min(MAX_SESSIONS)),
     }))
@@ -199,11 +217,10 @@ impl CrossEncoder {
                 session.rerank(question, [*passage], false, Some(1)).map_err(|error| failed(&error))?;
             let score = result.first().map(|one| one.score).ok_or_else(lost)?;
             if !score.is_finite() {
-                return Err(RerankError::Engine {
-                    reason: "the model gave a score that is no number".into(),
-                });
+                tracing::warn!(model = self.name, "the reranker gave a score that is no number");
             }
-            scores.push(score);
+            // One passage must not end the searches that find it: it is the last of those that were read.
+            scores.push(if score.is_finite() { score } else { f32::MIN });
         }
         Ok(scores)
     }

@@ -115,11 +115,26 @@ fn a_graph_that_is_damaged_or_gives_something_else_is_an_error_and_no_panic() {
         assert!(scored(folder.path()).unwrap_err().contains("`logits`"), "{output} {columns}");
     }
     std::fs::write(folder.path().join("model.onnx"), b"no graph at all").unwrap();
+    assert!(open(folder.path()).err().unwrap().to_string().contains("cannot be read"));
+    std::fs::write(folder.path().join("model.onnx"), b"").unwrap();
     assert!(scored(folder.path()).unwrap_err().contains("engine failed"));
     let folder = tiny();
     std::fs::write(folder.path().join("tokenizer.json"), b"{}").unwrap();
     let error = scored(folder.path()).unwrap_err();
     assert!(error.contains("tokenizer.json"), "{error}");
+}
+
+#[test]
+fn a_model_that_reads_hardly_anything_is_refused() {
+    let folder = tiny();
+    let file = folder.path().join("tokenizer_config.json");
+    for length in ["1", "0", "-1", "63"] {
+        std::fs::write(&file, format!(r#"{{"model_max_length": {length}, "pad_token": "[PAD]"}}"#)).unwrap();
+        let error = open(folder.path()).err().unwrap();
+        assert!(error.to_string().contains("too few"), "{length}: {error}");
+    }
+    std::fs::write(&file, r#"{"model_max_length": 64, "pad_token": "[PAD]"}"#).unwrap();
+    open(folder.path()).unwrap();
 }
 
 #[test]

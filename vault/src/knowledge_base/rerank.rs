@@ -31,7 +31,7 @@ pub(super) fn rerank(
     let passages: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
     let scores = reranking.by.score(question, &passages).map_err(|error| {
         tracing::error!(%error, "passages could not be put in order by the reranker");
-        Stop::Told(errors::reranking_failed())
+        Stop::ToldOf(errors::reranking_failed())
     })?;
     for ((at, _), score) in texts.iter().zip(scores) {
         if let Some(candidate) = best.get_mut(*at) {

@@ -98,6 +98,12 @@ fn a_folder_whose_files_are_silent_or_say_something_else_is_refused() {
     assert!(!nowhere.to_string().contains("models pull"), "nothing that is pulled helps: {nowhere}");
     assert!(!says(&gone("tokenizer.json")).contains("models pull"));
     assert!(!says(&gone("model.safetensors")).contains("models pull"));
+    // The library cuts at what the tokenizer's file says, whatever the other file has.
+    let short = r#"{"model_max_length": 8, "pad_token": "[PAD]"}"#;
+    assert!(says(&write("tokenizer_config.json", short)).contains("8 tokens"));
+    assert!(says(&write("tokenizer_config.json", &short.replace('8', "-1").leak()[..])).contains("0 tokens"));
+    let long: &str = format!(r#"{{"prompts": {{"query": "{}"}}}}"#, "x".repeat(1_001)).leak();
+    assert!(says(&write("config_sentence_transformers.json", long)).contains("1000 bytes"));
     // Without a length anywhere, a model is not used at some length or other.
     let silent = |folder: &Path| {
         std::fs::remove_file(folder.join("sentence_bert_config.json")).unwrap();

@@ -52,7 +52,10 @@ impl Repository {
             .map(|(name, bytes)| {
                 let lfs =
                     self.hashes.get(name).map(|sha256| serde_json::json!({ "sha256": sha256, "size": 1 }));
-                serde_json::json!({ "rfilename": name, "size": bytes.len(), "blobId": "b", "lfs": lfs })
+                let mut git = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len()));
+                sha1::Digest::update(&mut git, bytes);
+                let blob = data_encoding::HEXLOWER.encode(&sha1::Digest::finalize(git));
+                serde_json::json!({ "rfilename": name, "size": bytes.len(), "blobId": blob, "lfs": lfs })
             })
             .collect();
         serde_json::json!({ "id": "x", "sha": self.sha, "siblings": siblings }).to_string()
@@ -137,15 +140,33 @@ fn a_model_whose_files_are_others_is_none() {
     std::fs::write(place.join("onnx/model.onnx"), "a graph that grew").unwrap();
     assert_eq!(installed(cache.path(), artifact()), None);
     assert!(check(&place, entry()).is_err());
-    // The next pull brings it back.
-    let place = Repository::new(SHA, "a graph").pull(cache.path(), &ModelSource::Auto).unwrap();
+    // The next pull brings it back, at the revision that it had, whatever is newest; and a file of the same length, too.
+    std::fs::write(place.join("onnx/model.onnx"), "a grape").unwrap();
+    assert!(installed(cache.path(), artifact()).is_some());
+    let hub = Repository::new(SHA, "a graph");
+    let place = hub.pull(cache.path(), &ModelSource::Auto).unwrap();
+    assert!(hub.paths()[0].contains(SHA), "{:?}", hub.paths());
+    check(&place, entry()).unwrap();
+    // Nothing beside what was pulled: a model might be read from it as well.
+    std::fs::write(place.join("onnx/sentence_bert_config.json"), "{}").unwrap();
+    assert!(matches!(check(&place, entry()), Err(PullError::Unknown { .. })));
+    std::fs::remove_file(place.join("onnx/sentence_bert_config.json")).unwrap();
     check(&place, entry()).unwrap();
     // A lock that says another model, or nothing.
     let lock = place.join("kenward-lock.json");
     let text = std::fs::read_to_string(&lock).unwrap();
-    for broken in
-        [text.replace("Xenova/", "xenova/"), text.replace("\"onnx/model.onnx\"", "\"no\""), "{".into()]
-    {
+    let elsewhere = text.replacen(
+        "\"config.json\"",
+        "\"/etc/hostname\": {\"bytes\": 1, \"sha256\": \"\"}, \"config.json\"",
+        1,
+    );
+    for broken in [
+        text.replace("Xenova/", "xenova/"),
+        text.replace("\"onnx/model.onnx\"", "\"no\""),
+        "{".into(),
+        elsewhere,
+        format!("{text}{}", " ".repeat(70_000)),
+    ] {
         std::fs::write(&lock, broken).unwrap();
         assert_eq!(installed(cache.path(), artifact()), None);
     }
@@ -165,6 +186,17 @@ fn what_comes_under_another_hash_or_length_is_not_used_and_leaves_nothing() {
     hub.says = Some(hub.listing().replace("\"size\":13", "\"size\":12"));
     let error = hub.pull(cache.path(), &ModelSource::Hub).unwrap_err();
     assert!(matches!(&error, PullError::Hub(HubError::Kept(_))), "longer than said: {error}");
+    // Nothing of what was too long is taken for the beginning of the right file.
+    hub.says = None;
+    hub.files.insert("tokenizer.json", b"{\"tokens\": 4}".to_vec());
+    hub.pull(cache.path(), &ModelSource::Hub).unwrap();
+    std::fs::remove_dir_all(cache.path().join("bge-small-en-v1.5")).unwrap();
+    // Another file under the name of git's.
+    let lie = hub.listing();
+    hub.files.insert("tokenizer.json", b"{\"tokens\": 5}".to_vec());
+    hub.says = Some(lie);
+    let error = hub.pull(cache.path(), &ModelSource::Hub).unwrap_err();
+    assert!(error.to_string().contains("tokenizer.json is not the file"), "{error}");
     hub.says = None;
     hub.pull(cache.path(), &ModelSource::Hub).unwrap();
     assert_eq!(left(cache.path()), [".lock", "bge-small-en-v1.5"]);
