@@ -19,6 +19,8 @@ const PINNED: &str =
 struct Ways {
     /// Cuts off the first answer with a file after so many bytes.
     cut_after: Option<u64>,
+    /// Answers a question for the rest of a file with all of it, and says so.
+    gives_all: bool,
     /// Points to this origin instead of its own.
     elsewhere: Option<String>,
     /// Path and range of each request.
@@ -69,8 +71,13 @@ fn answer(mut stream: TcpStream, folder: &Path, own: &str, ways: &Mutex<Ways>) -
         return write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     };
     let length = file.metadata()?.len();
-    let from: u64 =
-        range.as_deref().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).unwrap_or(0);
+    let from: u64 = match ways.gives_all {
+        true => 0,
+        false => {
+            let asked = range.as_deref().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-'));
+            asked.and_then(|from| from.parse().ok()).unwrap_or(0)
+        }
+    };
     let part = format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{length}", length - 1);
     let status = if range.is_some() { part.as_str() } else { "200 OK" };
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", length - from)?;
@@ -118,6 +125,17 @@ fn a_model_comes_from_a_hub_and_goes_on_where_it_was_cut_off() {
     // It is there: nothing is asked any more.
     pull(&machine, &address, &[]).done();
     assert_eq!(ways.lock().unwrap().asked.len(), asked.len());
+}
+
+#[test]
+fn a_hub_that_gives_all_of_a_file_where_the_rest_was_asked_for_is_believed() {
+    let Some(model) = pulled(Artifact::MiniLm) else { return };
+    let machine = machine();
+    let (address, ways) = hub(model, Ways { cut_after: Some(5_000_000), gives_all: true, ..Ways::default() });
+    let ran = pull(&machine, &address, &["--from", "hub"]);
+    assert!(ran.code == Some(1) && ran.err.contains("goes on from there"), "{ran:?}");
+    pull(&machine, &address, &["--from", "hub"]).done();
+    assert!(ways.lock().unwrap().asked.iter().any(|(_, range)| range.is_some()), "the rest was asked for");
 }
 
 #[test]
