@@ -141,9 +141,19 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
 
 /// A hub that fails is told with another way to the same files.
 fn with_a_way_out(artifact: Artifact, error: models::PullError) -> anyhow::Error {
-    if matches!(error, models::PullError::Hub(_)) {
-        let (message, _) = crate::owner::words(&error);
+    let of_source = matches!(error, models::PullError::Hub(_) | models::PullError::Listing { .. });
+    if of_source || matches!(error, models::PullError::Missing { .. } | models::PullError::Io { .. }) {
+        let (message, own) = crate::owner::words(&error);
         let hint = match artifact {
+            _ if own.is_some() => own.as_deref().unwrap_or_default(),
+            _ if matches!(
+                error,
+                models::PullError::Hub(models::HubError::Kept(_)) | models::PullError::Io { .. }
+            ) =>
+            {
+                "see that `embedding.models_dir` can be written and has room, or name another folder there"
+            }
+            _ if !of_source => "give a folder that holds its files as the repository has them",
             Artifact::Named(_) => {
                 "try again, name another address in `embedding.hub`, or give its files with `--from dir:PATH`"
             }

@@ -169,6 +169,8 @@ fn a_reranker_is_pulled_by_its_name_and_used_while_it_is_what_was_pulled() {
     assert_eq!(program.first_title(), "Quays");
 
     program.run(&["models", "pull", "bge-reranker-v2-m3"]).refused(&["status 404", "embedding.hub"]);
+    let nowhere = ["models", "pull", "bge-reranker-v2-m3", "--from", "dir:nowhere"];
+    program.run(&nowhere).refused(&["config.json", "as the repository has them"]);
     named("bge-reranker-bas");
     program.run(&search).refused(&["bge-reranker-bas", "did you mean `bge-reranker-base`?"]);
     named("bge-small-en-v1.5");
