@@ -7,7 +7,7 @@ use crate::config::{Config, Engine};
 use crate::outgoing::Outgoing;
 use crate::owner::ops::{EmbeddingState, Otherwise};
 use kenward_indexes::embedding::{self, EmbedError, Embedder, EmbeddingSpace, Precision, remote};
-use kenward_indexes::models::{self, Artifact, Entry, Kind, PullError};
+use kenward_indexes::models::{self, Artifact, Entry, Kind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -223,14 +223,9 @@ fn named(
 pub(super) fn library(config: &Config) -> Result<PathBuf, EmbedError> {
     let path = models::installed(&config.models_dir, Artifact::OnnxRuntime)
         .ok_or_else(|| EmbedError::RuntimeMissing { path: config.models_dir.clone() })?;
-    models::verify(&config.models_dir, Artifact::OnnxRuntime).map_err(|error| {
-        EmbedError::RuntimeUnusable { path: path.clone(), reason: without_hint(&error).into() }
-    })?;
+    models::verify(&config.models_dir, Artifact::OnnxRuntime)
+        .map_err(|error| EmbedError::RuntimeUnusable { path: path.clone(), reason: error.reason().into() })?;
     Ok(path)
-}
-
-fn without_hint(error: &PullError) -> String {
-    crate::owner::words(error).0
 }
 
 /// An engine over the model that is pulled.
@@ -251,7 +246,7 @@ fn pulled(config: &Config, engine: Engine, precision: Precision) -> Result<Arc<d
         .ok_or_else(|| EmbedError::ModelMissing { name: "all-MiniLM-L6-v2".into() })
         .and_then(|path| match models::verify(&config.models_dir, Artifact::MiniLm) {
             Ok(()) => Ok(path),
-            Err(error) => Err(EmbedError::ModelDamaged { path, reason: without_hint(&error).into() }),
+            Err(error) => Err(EmbedError::ModelDamaged { path, reason: error.reason().into() }),
         });
     if engine == Engine::Builtin {
         return embedding::builtin(&model?);

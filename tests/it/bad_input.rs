@@ -326,7 +326,7 @@ fn an_onnx_runtime_that_is_missing_or_none_is_named_and_the_built_in_engine_runs
         let path = library.to_str().unwrap();
         // Nothing is embedded yet: whoever insists on fastembed is refused.
         machine.configure(&only("fastembed"));
-        run(&["search", "x", "--as", "olga@acorn.example", "--reason", "a test"]).refused(&[
+        run(&["search", "x", "--as", DANA, "--reason", "a test"]).refused(&[
             "`embedding.engine`",
             words,
             path,

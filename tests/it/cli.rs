@@ -321,6 +321,8 @@ fn without_a_model_words_alone_are_searched_and_that_is_said() {
 
     machine.configure(&auto.replace("\"auto\"", "\"fastembed\""));
     let search = ["search", "rope", "--as", "olga@acorn.example", "--reason", "a test"];
+    machine.run(&search).refused(&["no active person"]);
+    machine.run(&["users", "add", "olga@acorn.example"]).done();
     machine.run(&search).refused(&["`embedding.engine`", "kenward models pull"]);
     machine.run(&["users", "list"]).done();
     let ran = machine.run(&["doctor"]);

@@ -1,7 +1,7 @@
 //! What a model is besides its numbers: how tokens become one vector, how long a text may be, what goes before a query and
 //! before a passage. For the model that is pulled it is written here; for one of the catalogue, there; for a folder its own
-//! files say it, in the layout of sentence-transformers. It must never guess where a file is silent: a model that is used otherwise than it was trained
-//! ranks badly, and nothing tells.
+//! files say it, in the layout of sentence-transformers. It must never guess where a file is silent: a model that is used
+//! otherwise than it was trained ranks badly, and nothing tells.
 
 use super::EmbedError;
 use super::model::{self, MAX_TOKENS, WEIGHTS_FILE, read};
@@ -203,10 +203,7 @@ fn max_tokens(folder: &Path) -> Result<usize, EmbedError> {
 
 /// A model of the catalogue that is not what was pulled.
 pub(crate) fn damaged(folder: &Path, error: &models::PullError) -> EmbedError {
-    let text = error.to_string();
-    // Its hint is given where it is told.
-    let reason = text.split_once("; hint: ").map_or(&*text, |(reason, _)| reason).into();
-    EmbedError::ModelDamaged { path: folder.to_owned(), reason }
+    EmbedError::ModelDamaged { path: folder.to_owned(), reason: error.reason().into() }
 }
 
 fn pooling(folder: &Path) -> Result<Pooling, EmbedError> {

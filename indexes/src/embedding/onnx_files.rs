@@ -147,16 +147,8 @@ mod tests {
         let tensor = field(13, &[field(1, b"location"), field(2, b"w.bin")].concat());
         let attribute = field(5, &field(5, &tensor));
         let inner = field(5, &field(6, &field(5, &tensor)));
-        for graph in [field(1, &attribute), field(1, &inner), [&[0x7a][..], &field(1, &tensor)[..]].concat()]
-        {
-            let graph = match graph.first() {
-                // Field 15 with its length.
-                Some(0x7a) => {
-                    let sparse = field(1, &tensor);
-                    [&[0x7a, u8::try_from(sparse.len()).unwrap()][..], &sparse].concat()
-                }
-                _ => graph,
-            };
+        let sparse = field(15, &field(1, &tensor));
+        for graph in [field(1, &attribute), field(1, &inner), sparse] {
             assert_eq!(named(&field(7, &graph)), set(&["w.bin"]), "{graph:?}");
         }
     }

@@ -67,9 +67,9 @@ impl Entry {
         NEEDED.into_iter().chain(graph)
     }
 
-    /// Files that are taken where they are.
-    pub(super) fn optional(&self) -> impl Iterator<Item = &str> {
-        OPTIONAL.into_iter()
+    /// All its files, and whether it must have each: the others are taken where they are.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.needed().map(|name| (name, true)).chain(OPTIONAL.map(|name| (name, false)))
     }
 }
 

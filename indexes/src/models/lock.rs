@@ -50,7 +50,7 @@ impl Lock {
         let of_it = lock.name == entry.name && lock.repository == entry.repository;
         let all = entry.needed().all(|needed| lock.files.contains_key(needed));
         // Names of its own, which would be paths to anywhere, are none of a model.
-        let known = lock.files.keys().all(|n| entry.needed().chain(entry.optional()).any(|known| known == n));
+        let known = lock.files.keys().all(|n| entry.files().any(|(known, _)| known == n));
         (of_it && all && known && lock.files.iter().all(whole)).then_some(lock)
     }
 

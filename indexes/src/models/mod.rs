@@ -171,6 +171,15 @@ pub enum PullError {
     },
 }
 
+impl PullError {
+    /// What is wrong, without the hint that stands behind it.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let text = self.to_string();
+        text.split_once("; hint: ").map_or(text.clone(), |(reason, _)| reason.to_owned())
+    }
+}
+
 /// Progress of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullProgress<'a> {

@@ -1,5 +1,5 @@
-//! Pulling a model of the catalogue. The hub is asked once which files a repository has at a revision, how long they are
-//! and, where it keeps them elsewhere, with which hash; what comes is compared with that and written into the model's
+//! Pulling a model of the catalogue. The hub is asked once which files a repository has at a revision, how long they are and
+//! with which hash (SHA-256 of large ones, git's of others); what comes is compared with that and written into the model's
 //! [`lock`](super::lock). It must never put files of two revisions into one folder.
 
 use super::catalogue::Entry;
@@ -150,7 +150,7 @@ fn fetched(
     let mut listed: BTreeMap<String, Listed> =
         listing.siblings.into_iter().map(|file| (file.rfilename.clone(), file)).collect();
     let mut files = BTreeMap::new();
-    for (name, must) in entry.needed().map(|n| (n, true)).chain(entry.optional().map(|n| (n, false))) {
+    for (name, must) in entry.files() {
         match listed.remove(name) {
             Some(file) => {
                 let bytes = file.size.ok_or_else(|| unusable(format!("no length of {name}")))?;
@@ -223,7 +223,7 @@ fn copied(
     progress: &mut dyn FnMut(PullProgress<'_>),
 ) -> Result<PathBuf, PullError> {
     let mut wanted = BTreeMap::new();
-    for (name, must) in entry.needed().map(|n| (n, true)).chain(entry.optional().map(|n| (n, false))) {
+    for (name, must) in entry.files() {
         let (source, target) = (from.join(name), ready.join(name));
         if !source.is_file() {
             if must {
