@@ -1,9 +1,10 @@
 //! Which questions it answers: what does a Qdrant cluster beside the embedded vectors cost and bring? How long it takes to
-//! fill; what a question costs there and here, at several visible shares; how long 10,000 passages take to get another class, and
-//! whether any answer is wrong meanwhile; and how many classes a question may name.
+//! fill; what a question costs there and here, at several visible shares; how long 10,000 documents of ten passages
+//! take to get another class, and whether any answer is wrong meanwhile.
 //!
 //! `KENWARD_QDRANT_URL=http://127.0.0.1:6334 cargo bench --workspace --bench cluster`; several addresses with commas;
-//! `KENWARD_BENCH_CHUNKS` changes the size (200000), `KENWARD_BENCH_REPLICAS` and `KENWARD_BENCH_SHARDS` the collection.
+//! `KENWARD_BENCH_CHUNKS` changes the size (200000), `KENWARD_BENCH_REPLICAS` and `KENWARD_BENCH_SHARDS` the collection,
+//! `KENWARD_BENCH_MOVED` how many documents get another class.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +29,9 @@ use support::{Numbers, Ties, percentile, seeing_classes};
 const DIMENSION: usize = 384;
 const DEPTH: usize = 400;
 const QUERIES: usize = 30;
-/// Passages of a class.
+/// Passages of a document.
+const OF_DOCUMENT: u32 = 10;
+/// Passages of a class, about.
 const OF_CLASS: u32 = 100;
 
 fn setting(name: &str) -> Option<u64> {
@@ -63,7 +66,8 @@ fn main() {
     }
     println!("{size} vectors of {DIMENSION}, written twice here in {:.1} s", began.elapsed().as_secs_f64());
     let classes = size.div_ceil(OF_CLASS);
-    let mut class: Vec<u32> = (0..size).map(|n| n.wrapping_mul(2_654_435_761) % classes).collect();
+    let mut class: Vec<u32> =
+        (0..size).map(|n| (n / OF_DOCUMENT).wrapping_mul(2_654_435_761) % classes).collect();
     let began = Instant::now();
     engine.tag(&mut told(&class));
     settle(&engine);
@@ -86,8 +90,9 @@ fn main() {
             QUERIES
         );
     }
-    // Other classes for 10,000 passages, while questions are asked.
-    let moved = size.min(10_000);
+    // Other classes for 10,000 documents, while questions are asked.
+    let documents = setting("KENWARD_BENCH_MOVED").unwrap_or(10_000) as u32;
+    let moved = size.min(documents * OF_DOCUMENT);
     let seen: Vec<u32> = (0..classes).filter(|n| n % 2 == 0).collect();
     for chunk in 0..moved {
         class[chunk as usize] = (class[chunk as usize] + 1) % classes;
@@ -105,7 +110,8 @@ fn main() {
         }
     }
     println!(
-        "{moved} passages got another class in {:.2} s; {asked} questions meanwhile and after, none answered otherwise",
+        "{} documents ({moved} passages) got another class in {:.2} s; {asked} questions meanwhile and after, none answered otherwise",
+        moved / OF_DOCUMENT,
         done.unwrap()
     );
 }

@@ -104,7 +104,8 @@ labels = ["public", "internal", "confidential", "restricted"]
 # Of a new collection: shards (0: the cluster's choice), and replicas of each.
 #shards = 0
 #replicas = 1
-# How many replicas must agree on what is read: majority, quorum or all.
+# Which replicas are asked: majority (all must be up, one that is behind is outvoted), quorum (one of three may be down), all,
+# or one (any that is up is believed). While too few are up, questions are answered here.
 #read_consistency = "majority"
 # How long a question may take there until it is answered here, and from how many passages on it goes there at all.
 #timeout_ms = 2000

@@ -104,8 +104,9 @@ fn consistency(values: Values<'_>) -> Result<Consistency, ConfigError> {
         "majority" => Ok(Consistency::Majority),
         "quorum" => Ok(Consistency::Quorum),
         "all" => Ok(Consistency::All),
+        "one" => Ok(Consistency::One),
         _ => {
-            let expected = "one of `majority`, `quorum`, `all`";
+            let expected = "one of `majority`, `quorum`, `all`, `one`";
             Err(values.wrong("vectors.read_consistency", &format!("`{text}`"), expected))
         }
     }
@@ -148,6 +149,12 @@ mod tests {
             (options.counted_every, options.ca),
             (Duration::from_secs(60), Some("/etc/kenward/ca.pem".into()))
         );
+        for (name, consistency) in
+            [("majority", Consistency::Majority), ("quorum", Consistency::Quorum), ("one", Consistency::One)]
+        {
+            let text = text.replace("\"all\"", &format!("\"{name}\""));
+            assert_eq!(of(&text).unwrap().unwrap().consistency, consistency);
+        }
         assert_eq!(of(&text.replace("qdrant", "flat")).unwrap(), None);
         assert_eq!(of("").unwrap(), None);
     }

@@ -37,8 +37,11 @@ impl Stage {
             return Engine::Flat;
         };
         let name = self.data.parent().and_then(Path::file_name).unwrap().to_string_lossy().replace('.', "");
-        let mut options =
-            Options::new(vec![url], format!("kenward-leak-{name}"), self.data.join("vectors.state"));
+        let urls = url.split(',').map(str::to_owned).collect();
+        let mut options = Options::new(urls, format!("kenward-leak-{name}"), self.data.join("vectors.state"));
+        options.ca = std::env::var_os("KENWARD_QDRANT_CA").map(Into::into);
+        let replicas = std::env::var("KENWARD_QDRANT_REPLICAS");
+        options.replicas = replicas.map_or(1, |replicas| replicas.parse().unwrap());
         // It is asked for everything, however little that is.
         options.least = 1;
         options.key = std::env::var("KENWARD_QDRANT_KEY")

@@ -115,6 +115,10 @@ async fn ours(site: &Arc<Site>, info: &Info) -> Result<bool, Condition> {
             "somebody changed it: drop it there, and it is filled again",
         );
     }
+    // Whoever made it may have ended before this.
+    if !info.indexed {
+        site.wire.index_classes().await.map_err(condition_of)?;
+    }
     let new = data_encoding::HEXLOWER.encode(&secret().map_err(|_| not_written())?.0);
     site.with(|inner| {
         inner.state.holders.push(new.clone());

@@ -9,17 +9,18 @@ use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Error};
 
-/// How many replicas must agree on what is read.
+/// Which replicas are asked, and how many must agree on what is read. Where too few are up, questions are answered here. (As
+/// version 1.19 does it; its documentation says less of who has to be up.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consistency {
-    /// More than half of them.
+    /// All must be up, and more than half agree: one that is behind is outvoted.
     Majority,
-    /// More than half, as they are when it is asked.
+    /// More than half must be up, and agree: one of three may be down.
     Quorum,
-    /// All of them.
+    /// All must be up, and agree.
     All,
-    /// So many.
-    Nodes(u64),
+    /// One is believed.
+    One,
 }
 
 /// How a cluster is used.

@@ -31,6 +31,11 @@ pub(super) enum Fault {
     /// No connection, or it broke.
     #[error("it cannot be reached")]
     Unreachable,
+    /// Somebody is there, and does not prove to be it.
+    #[error(
+        "its certificate does not prove that it is the one that is meant: another authority's, another name's, or out of date"
+    )]
+    Certificate,
     /// No answer in time.
     #[error("it does not answer in time")]
     Slow,
@@ -43,6 +48,11 @@ pub(super) enum Fault {
     /// It has too much to do.
     #[error("it is overloaded")]
     Busy,
+    /// It fails in the request: so it tells that too few of its replicas are up, too.
+    #[error(
+        "it fails within itself, as it does while too few replicas are up for what `vectors.read_consistency` wants"
+    )]
+    Within,
     /// It refuses the request, or fails in it.
     #[error("it answers with the gRPC code {0}")]
     Code(i32),
@@ -58,13 +68,16 @@ impl Fault {
     /// Whether nothing of a change that failed so can have been done, or be done later.
     pub(super) fn nothing_done(&self) -> bool {
         match self {
-            Self::Key | Self::NoKey(_) | Self::NoCollection => true,
+            Self::Key | Self::NoKey(_) | Self::NoCollection | Self::Certificate => true,
             Self::Code(code) => *code == Code::InvalidArgument as i32,
-            Self::Unreachable | Self::Slow | Self::Busy | Self::Nonsense => false,
+            Self::Unreachable | Self::Slow | Self::Busy | Self::Within | Self::Nonsense => false,
         }
     }
 
     fn of(status: &Status) -> Self {
+        if not_trusted(status) {
+            return Self::Certificate;
+        }
         match status.code() {
             Code::Unavailable | Code::Cancelled => Self::Unreachable,
             // What the client makes of a broken connection.
@@ -73,6 +86,7 @@ impl Fault {
             Code::Unauthenticated | Code::PermissionDenied => Self::Key,
             Code::NotFound => Self::NoCollection,
             Code::ResourceExhausted => Self::Busy,
+            Code::Internal => Self::Within,
             code => Self::Code(code as i32),
         }
     }
@@ -85,6 +99,8 @@ pub(super) struct Info {
     pub holder: Option<String>,
     /// Numbers of a vector, where it has one unnamed vector compared by the dot product.
     pub dimension: Option<u64>,
+    /// Whether classes can be looked for, and counted.
+    pub indexed: bool,
 }
 
 /// A point as it is written.
@@ -162,7 +178,7 @@ impl Wire {
             Ok(Err(status)) => Fault::of(&status),
             Err(_) => Fault::Slow,
         };
-        if matches!(fault, Fault::Unreachable | Fault::Slow) {
+        if matches!(fault, Fault::Unreachable | Fault::Slow | Fault::Certificate | Fault::Within) {
             // Whoever asks next asks another node; one that several found so counts once.
             let _ = self.at.compare_exchange(at, at.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
         }
@@ -182,7 +198,9 @@ impl Wire {
         let reply = self
             .call(self.timeout, |keyed| async move { CollectionsClient::new(keyed).get(request).await })
             .await?;
-        let config = reply.result.and_then(|info| info.config).ok_or(Fault::Nonsense)?;
+        let info = reply.result.ok_or(Fault::Nonsense)?;
+        let indexed = info.payload_schema.contains_key(TAG);
+        let config = info.config.ok_or(Fault::Nonsense)?;
         let text = |name: &str| match &config.metadata.get(name)?.kind {
             Some(api::value::Kind::StringValue(text)) => Some(text.clone()),
             _ => None,
@@ -196,7 +214,7 @@ impl Wire {
             }
             _ => None,
         };
-        Ok(Info { mark, holder, dimension })
+        Ok(Info { mark, holder, dimension, indexed })
     }
 
     /// Makes the collection. Without a graph: nothing of other vectors is in a score or an order.
@@ -221,15 +239,17 @@ impl Wire {
             .call(CHANGED, |keyed| async move { CollectionsClient::new(keyed).create(request).await })
             .await?
             .result;
-        if !made {
-            return Err(Fault::Nonsense);
-        }
+        if made { Ok(()) } else { Err(Fault::Nonsense) }
+    }
+
+    /// Has the cluster index classes: without that none are counted.
+    pub(super) async fn index_classes(&self) -> Result<(), Fault> {
         let index = api::CreateFieldIndexCollection {
             collection_name: self.collection.clone(),
             wait: Some(true),
             field_name: TAG.to_owned(),
             field_type: Some(api::FieldType::Integer.into()),
-            ordering: strong(),
+            ordering: ordering(),
             ..Default::default()
         };
         let ask = |keyed| async move { PointsClient::new(keyed).create_field_index(index).await };
@@ -270,7 +290,7 @@ impl Wire {
             collection_name: self.collection.clone(),
             wait: Some(true),
             points: points.collect(),
-            ordering: strong(),
+            ordering: ordering(),
             ..Default::default()
         };
         done(
@@ -296,7 +316,7 @@ impl Wire {
             collection_name: self.collection.clone(),
             wait: Some(true),
             operations,
-            ordering: strong(),
+            ordering: ordering(),
             ..Default::default()
         };
         let ask = |keyed| async move { PointsClient::new(keyed).update_batch(request).await };
@@ -313,7 +333,7 @@ impl Wire {
             collection_name: self.collection.clone(),
             wait: Some(true),
             points: Some(these(points)),
-            ordering: strong(),
+            ordering: ordering(),
             ..Default::default()
         };
         done(
@@ -461,8 +481,27 @@ fn these(ids: Vec<u64>) -> api::PointsSelector {
     }
 }
 
-fn strong() -> Option<api::WriteOrdering> {
-    Some(api::WriteOrdering { r#type: api::WriteOrderingType::Strong.into() })
+/// Through whichever node leads a shard now. Nothing hangs on the order of two changes: one of a point is sent when the last was
+/// acknowledged, and where that is not known its id is left behind. A strong order would end all writing with its one leader.
+fn ordering() -> Option<api::WriteOrdering> {
+    Some(api::WriteOrdering { r#type: api::WriteOrderingType::Medium.into() })
+}
+
+/// Whether no connection came about because of the server's certificate.
+fn not_trusted(status: &Status) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let within = match error.downcast_ref::<std::io::Error>() {
+            // What it holds is not its source, but what that has as one is.
+            Some(io) => io.get_ref().and_then(|held| held.downcast_ref::<rustls::Error>()),
+            None => error.downcast_ref::<rustls::Error>(),
+        };
+        if matches!(within, Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Whether a change was made: to have heard of it is not enough.
@@ -480,7 +519,7 @@ fn consistency(wanted: Consistency) -> api::ReadConsistency {
         Consistency::Majority => Value::Type(api::ReadConsistencyType::Majority.into()),
         Consistency::Quorum => Value::Type(api::ReadConsistencyType::Quorum.into()),
         Consistency::All => Value::Type(api::ReadConsistencyType::All.into()),
-        Consistency::Nodes(count) => Value::Factor(count),
+        Consistency::One => Value::Factor(1),
     };
     api::ReadConsistency { value: Some(value) }
 }

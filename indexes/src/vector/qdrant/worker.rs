@@ -153,6 +153,11 @@ pub(super) fn condition_of(fault: Fault) -> Condition {
             let hint = "set `vectors.api_key` to `env:NAME` or `file:PATH` of a key that may write";
             Condition::Refused { what, hint: hint.to_owned() }
         }
+        Fault::Certificate => {
+            let hint = "set `vectors.ca` to the certificates of its authority (PEM), and `vectors.url` to the name that its \
+                        certificate is for";
+            Condition::Refused { what, hint: hint.to_owned() }
+        }
         _ => Condition::Down { what },
     }
 }

@@ -26,7 +26,7 @@ fn words(peer: &Peer, change: impl Fn(Options) -> Options) -> (String, String) {
 fn somebodys(metadata: &[(&str, &str)]) -> Collection {
     let metadata = metadata.iter().map(|(name, text)| ((*name).to_owned(), api::Value::from(*text)));
     let points = [(5, (5, vec![1.0; 3]))].into();
-    Collection { dimension: 3, metadata: metadata.collect(), points }
+    Collection { dimension: 3, metadata: metadata.collect(), points, indexed: false }
 }
 
 #[test]
@@ -112,6 +112,22 @@ fn a_collection_that_was_dropped_is_made_and_filled_again() {
     both.mirrored.settle();
     peer.store.lock().collections.clear();
     both.compare(5);
+    both.mirrored.settle();
+    both.compare(5);
+    assert_eq!(peer.points().len(), 100);
+}
+
+#[test]
+fn a_collection_whose_making_was_broken_off_is_completed() {
+    let peer = Peer::start();
+    peer.mood(Mood::MakesNoIndex);
+    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
+    both.append(0..100);
+    both.commit();
+    both.mirrored.until(|standing| matches!(standing.condition, Condition::Down { .. }));
+    assert!(peer.store.lock().collections.contains_key("kenward-claims"));
+    peer.mood(Mood::Honest);
+    both.reopen();
     both.mirrored.settle();
     both.compare(5);
     assert_eq!(peer.points().len(), 100);

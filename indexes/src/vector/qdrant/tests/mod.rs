@@ -1,11 +1,13 @@
-//! The engine against a scripted peer, and against a real cluster where `KENWARD_QDRANT_URL` names one (its key, if it
-//! wants one, in `KENWARD_QDRANT_KEY`): every answer is held against the embedded engine's, to the bit.
+//! The engine against a scripted peer, and against a real cluster where `KENWARD_QDRANT_URL` names one (several addresses with
+//! commas; its key, if it wants one, in `KENWARD_QDRANT_KEY`; its authority in the file that `KENWARD_QDRANT_CA` names; replicas
+//! of a new collection in `KENWARD_QDRANT_REPLICAS`, which of them are read in `KENWARD_QDRANT_READ`): every answer is held against the embedded engine's, to the bit.
 
 mod claims;
 mod moods;
 mod peer;
 mod play;
 mod store;
+mod tls;
 
 use super::{Cluster, Condition, Consistency, Options, Standing};
 use crate::KeyPlace;
@@ -33,15 +35,32 @@ fn options(url: &str, collection: &str, folder: &Path) -> Options {
     options
 }
 
-/// A real cluster, if one is named; says so if not.
-fn real() -> Option<(String, Option<KeyPlace>)> {
-    let Ok(url) = std::env::var("KENWARD_QDRANT_URL") else {
+/// What changes options so that they mean the real cluster, if one is named; says so if not.
+fn real() -> Option<impl Fn(Options) -> Options + 'static> {
+    let Ok(urls) = std::env::var("KENWARD_QDRANT_URL") else {
         eprintln!("KENWARD_QDRANT_URL is not set: nothing is tried on a real cluster");
         return None;
     };
-    let key =
-        std::env::var("KENWARD_QDRANT_KEY").map(|_| KeyPlace::Variable("KENWARD_QDRANT_KEY".to_owned())).ok();
-    Some((url, key))
+    let set = |name: &str| std::env::var(name).ok();
+    let key = set("KENWARD_QDRANT_KEY").map(|_| KeyPlace::Variable("KENWARD_QDRANT_KEY".to_owned()));
+    let ca = set("KENWARD_QDRANT_CA").map(Into::into);
+    let replicas = set("KENWARD_QDRANT_REPLICAS").map_or(1, |replicas| replicas.parse().unwrap());
+    let consistency = match set("KENWARD_QDRANT_READ").as_deref() {
+        None | Some("majority") => Consistency::Majority,
+        Some("quorum") => Consistency::Quorum,
+        Some("one") => Consistency::One,
+        Some(other) => panic!("KENWARD_QDRANT_READ={other}"),
+    };
+    let urls: Vec<String> = urls.split(',').map(str::to_owned).collect();
+    Some(move |options| Options {
+        urls: urls.clone(),
+        key: key.clone(),
+        ca: ca.clone(),
+        replicas,
+        consistency,
+        timeout: Duration::from_secs(5),
+        ..options
+    })
 }
 
 /// A name that no other test has.
@@ -116,7 +135,7 @@ impl VectorIndex for Settled {
 }
 
 /// Runs the suite, and tells how many questions the cluster answered and did not.
-fn conform(url: &str, key: Option<&KeyPlace>) -> (u64, u64) {
+fn conform(url: &str, change: impl Fn(Options) -> Options + 'static) -> (u64, u64) {
     let counts = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
     let told = Arc::clone(&counts);
     struct Counted(Settled, Arc<(AtomicU64, AtomicU64)>);
@@ -144,12 +163,10 @@ fn conform(url: &str, key: Option<&KeyPlace>) -> (u64, u64) {
             self.0.snapshot()
         }
     }
-    let (url, key) = (url.to_owned(), key.cloned());
+    let url = url.to_owned();
     conformance::run(&move |dir, dimension| {
         let name = format!("kenward-conform-{}", dir.file_name().unwrap().to_string_lossy().replace('.', ""));
-        let options =
-            Options { key: key.clone(), timeout: Duration::from_secs(5), ..options(&url, &name, dir) };
-        let settled = Settled(open(dir, dimension, options)?, Vec::new());
+        let settled = Settled(open(dir, dimension, change(options(&url, &name, dir)))?, Vec::new());
         Ok(Box::new(Counted(settled, Arc::clone(&told))))
     });
     (counts.0.load(Ordering::Relaxed), counts.1.load(Ordering::Relaxed))
@@ -158,15 +175,79 @@ fn conform(url: &str, key: Option<&KeyPlace>) -> (u64, u64) {
 #[test]
 fn conforms_beside_a_peer_that_keeps_its_word() {
     let peer = Peer::start();
-    let (answered, fell_back) = conform(&peer.url, None);
+    let (answered, fell_back) =
+        conform(&peer.url, |options| Options { timeout: Duration::from_secs(5), ..options });
     assert!(answered > 250, "the cluster was asked: {answered}");
     assert_eq!(fell_back, 0);
 }
 
 #[test]
 fn conforms_beside_a_real_cluster() {
-    let Some((url, key)) = real() else { return };
-    let (answered, fell_back) = conform(&url, key.as_ref());
+    let Some(change) = real() else { return };
+    let (answered, fell_back) = conform("", change);
     eprintln!("a real cluster answered {answered} questions, {fell_back} were answered here instead");
     assert!(answered > 250 && fell_back == 0);
+}
+
+/// How long a real cluster is used while somebody takes its nodes away and gives them back; seconds.
+fn soak() -> Duration {
+    let set = std::env::var("KENWARD_QDRANT_SECONDS").ok();
+    Duration::from_secs(set.map_or(5, |seconds| seconds.parse().unwrap()))
+}
+
+#[test]
+fn a_real_cluster_is_right_or_not_needed_whatever_its_nodes_do() {
+    let Some(change) = real() else { return };
+    let mut both = play::Both::new(|folder| {
+        change(Options { counted_every: Duration::from_secs(5), ..options("", &fresh("soak"), folder) })
+    });
+    let (begun, mut next, mut asked, mut down) = (Instant::now(), 2_000, 0_u64, Duration::ZERO);
+    let mut seen = begun;
+    both.append(0..next);
+    both.commit();
+    while begun.elapsed() < soak() {
+        let class = (both.numbers.next() % u64::from(play::CLASSES)) as u32;
+        match both.numbers.next() % 6 {
+            0 => {
+                both.append(next..next + 50);
+                next += 50;
+                both.commit();
+            }
+            1 => {
+                let from = (both.numbers.next() % u64::from(next)) as u32;
+                both.delete(&(from..from + 20).collect::<Vec<_>>());
+                both.commit();
+            }
+            // Another vector for a passage that is there.
+            2 => {
+                let from = (both.numbers.next() % u64::from(next - 20)) as u32;
+                both.append(from..from + 20);
+                both.commit();
+            }
+            told => {
+                let from = (both.numbers.next() % u64::from(next - 200)) as u32;
+                both.reclass(from..from + 200, class, told != 3);
+            }
+        }
+        // It stops where one differs.
+        both.compare(10);
+        asked += 20;
+        if both.mirrored.standing().condition != Condition::Well {
+            down += seen.elapsed();
+        }
+        seen = Instant::now();
+    }
+    both.tag();
+    let standing = both.mirrored.settle();
+    both.compare(50);
+    eprintln!(
+        "{asked} questions while it was changed, none answered otherwise; {} answered there, {} asked there and answered here, {:.0} of \
+         {:.0} s it was not to be asked; {next} passages were given, {} of {} are there",
+        standing.answered,
+        standing.fell_back,
+        down.as_secs_f64(),
+        begun.elapsed().as_secs_f64(),
+        standing.there,
+        standing.of
+    );
 }

@@ -30,6 +30,7 @@ fn whatever_a_cluster_does_the_answers_are_right_and_it_is_believed_again_afterw
         Mood::Slow(1_500),
         Mood::LosesAnswers(2),
         Mood::Busy,
+        Mood::Within,
         Mood::OtherClasses,
         Mood::WrongScores,
         Mood::UnknownIds,

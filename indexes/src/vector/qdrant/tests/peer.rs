@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
@@ -31,6 +32,10 @@ pub(super) enum Mood {
     LosesAnswers(u64),
     /// It has too much to do.
     Busy,
+    /// Too few of its replicas are up.
+    Within,
+    /// It makes collections, and nothing within them.
+    MakesNoIndex,
     /// It passes over the filter.
     OtherClasses,
     WrongScores,
@@ -52,6 +57,8 @@ pub(super) struct Collection {
     pub dimension: u64,
     pub metadata: HashMap<String, api::Value>,
     pub points: BTreeMap<u64, (i64, Vec<f32>)>,
+    /// Classes can be counted.
+    pub indexed: bool,
 }
 
 pub(super) struct Store {
@@ -76,6 +83,15 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Over TLS, with a certificate for `localhost` and its key (PEM).
+    pub(super) fn over_tls(certificate: &str, key: &str) -> Self {
+        Self::with(Some(Identity::from_pem(certificate, key)))
+    }
+
+    fn with(identity: Option<Identity>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let store = Arc::new(Mutex::new(Store {
@@ -89,16 +105,21 @@ impl Peer {
             at_once: (0, 0),
         }));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let port = listener.local_addr().unwrap().port();
+        let url = match identity {
+            Some(_) => format!("https://localhost:{port}"),
+            None => format!("http://127.0.0.1:{port}"),
+        };
         let (health, collections, points) = (
             Service::<Health>(Arc::clone(&store), PhantomData),
             Service::<Collections>(Arc::clone(&store), PhantomData),
             Service::<Points>(Arc::clone(&store), PhantomData),
         );
-        let server = tonic::transport::Server::builder()
-            .add_service(health)
-            .add_service(collections)
-            .add_service(points);
+        let mut server = tonic::transport::Server::builder();
+        if let Some(identity) = identity {
+            server = server.tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
+        }
+        let server = server.add_service(health).add_service(collections).add_service(points);
         let incoming = tonic::transport::server::TcpIncoming::from(listener);
         runtime.spawn(async move { server.serve_with_incoming(incoming).await });
         Self { store, url, runtime: Some(runtime) }
@@ -180,6 +201,8 @@ async fn answer(store: Arc<Mutex<Store>>, request: Request<Body>) -> Response<Bo
         _ if key.is_some() && key.as_deref() != given => Some(Status::unauthenticated("no")),
         Mood::Down => Some(Status::unavailable("down")),
         Mood::Busy => Some(Status::resource_exhausted("busy")),
+        Mood::MakesNoIndex if method == "Points/CreateFieldIndex" => Some(Status::unavailable("gone")),
+        Mood::Within => Some(Status::internal("not enough active replicas")),
         _ => None,
     };
     if let Some(status) = early {
@@ -199,9 +222,7 @@ async fn answer(store: Arc<Mutex<Store>>, request: Request<Body>) -> Response<Bo
         "Collections/Create" => serve(request, move |asked| own.lock().create(asked)).await,
         "Collections/Update" => serve(request, move |asked| own.lock().update(asked)).await,
         "Collections/Delete" => serve(request, move |asked| own.lock().drop_collection(&asked)).await,
-        "Points/CreateFieldIndex" => {
-            serve(request, move |_: api::CreateFieldIndexCollection| Ok(completed())).await
-        }
+        "Points/CreateFieldIndex" => serve(request, move |asked| own.lock().index(&asked)).await,
         "Points/Upsert" => serve(request, move |asked| own.lock().upsert(asked)).await,
         "Points/UpdateBatch" => serve(request, move |asked| own.lock().update_batch(&asked)).await,
         "Points/Delete" => serve(request, move |asked| own.lock().delete(&asked)).await,

@@ -86,7 +86,9 @@ impl Store {
             metadata: collection.metadata.clone(),
             ..Default::default()
         };
-        let info = api::CollectionInfo { config: Some(config), ..Default::default() };
+        let schema = api::PayloadSchemaInfo::default();
+        let payload_schema = collection.indexed.then(|| ("t".to_owned(), schema)).into_iter().collect();
+        let info = api::CollectionInfo { config: Some(config), payload_schema, ..Default::default() };
         Ok(api::GetCollectionInfoResponse { result: Some(info), ..Default::default() })
     }
 
@@ -97,7 +99,7 @@ impl Store {
         let Some(api::vectors_config::Config::Params(params)) = asked.vectors_config.unwrap().config else {
             panic!()
         };
-        let made = Collection { dimension: params.size, metadata: asked.metadata, points: BTreeMap::new() };
+        let made = Collection { dimension: params.size, metadata: asked.metadata, ..Default::default() };
         self.collections.insert(asked.collection_name, made);
         Ok(api::CollectionOperationResponse { result: true, ..Default::default() })
     }
@@ -116,7 +118,7 @@ impl Store {
     }
 
     pub(super) fn upsert(&mut self, asked: api::UpsertPoints) -> Told<api::PointsOperationResponse> {
-        assert!(asked.wait == Some(true) && asked.ordering.unwrap().r#type == 2, "acknowledged and in order");
+        assert!(asked.wait == Some(true) && asked.ordering.unwrap().r#type == 1, "acknowledged and in order");
         let mood = self.mood;
         self.largest = self.largest.max(asked.points.len());
         let collection = self.collection(&asked.collection_name)?;
@@ -140,7 +142,7 @@ impl Store {
 
     pub(super) fn update_batch(&mut self, asked: &api::UpdateBatchPoints) -> Told<api::UpdateBatchResponse> {
         use api::points_update_operation::Operation;
-        assert!(asked.wait == Some(true) && asked.ordering.unwrap().r#type == 2, "acknowledged and in order");
+        assert!(asked.wait == Some(true) && asked.ordering.unwrap().r#type == 1, "acknowledged and in order");
         let keeps = self.mood == Mood::KeepsClasses;
         let collection = self.collection(&asked.collection_name)?;
         for operation in &asked.operations {
@@ -217,7 +219,19 @@ impl Store {
         Ok(api::CountResponse { result: Some(api::CountResult { count }), ..Default::default() })
     }
 
+    pub(super) fn index(
+        &mut self,
+        asked: &api::CreateFieldIndexCollection,
+    ) -> Told<api::PointsOperationResponse> {
+        assert!(asked.wait == Some(true) && asked.field_name == "t");
+        self.collection(&asked.collection_name)?.indexed = true;
+        Ok(completed())
+    }
+
     pub(super) fn facet(&mut self, asked: &api::FacetCounts) -> Told<api::FacetResponse> {
+        if !self.collection(&asked.collection_name)?.indexed {
+            return Err(Status::invalid_argument("Index required but not found"));
+        }
         let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
         for (tag, _) in self.collection(&asked.collection_name)?.points.values() {
             *counts.entry(*tag).or_default() += 1;
