@@ -219,6 +219,25 @@ impl Hub for HubDoor {
         from: u64,
         take: &mut dyn FnMut(HubPart<'_>) -> io::Result<()>,
     ) -> Result<(), HubError> {
+        self.fetch_at(path, from, take, (LEAST_OF_HUB, LOOKED_AT))
+    }
+}
+
+/// Where a part begins, by its `Content-Range` (RFC 9110, 14.4).
+fn begin_of(response: &Response<Body>) -> Option<u64> {
+    let range = response.headers().get("Content-Range")?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}
+
+impl HubDoor {
+    /// As [`Hub::fetch`], given up when less than so many bytes come in so long a time.
+    fn fetch_at(
+        &self,
+        path: &str,
+        from: u64,
+        take: &mut dyn FnMut(HubPart<'_>) -> io::Result<()>,
+        (least, within): (u64, Duration),
+    ) -> Result<(), HubError> {
         let response = self.ask(path, from)?;
         let begins = match response.status() {
             StatusCode::PARTIAL_CONTENT => {
@@ -234,8 +253,8 @@ impl Hub for HubDoor {
         let (mut since, mut came) = (Instant::now(), 0_u64);
         loop {
             // Whoever waits for the cache waits for this: what hardly comes at all is given up.
-            if since.elapsed() >= LOOKED_AT {
-                if came < LEAST_OF_HUB {
+            if since.elapsed() >= within {
+                if came < least {
                     return Err(self.broken(path, io::Error::other("it comes too slowly")));
                 }
                 (since, came) = (Instant::now(), 0);
@@ -246,15 +265,7 @@ impl Hub for HubDoor {
             take(HubPart::Bytes(bytes)).map_err(HubError::Kept)?;
         }
     }
-}
 
-/// Where a part begins, by its `Content-Range` (RFC 9110, 14.4).
-fn begin_of(response: &Response<Body>) -> Option<u64> {
-    let range = response.headers().get("Content-Range")?.to_str().ok()?;
-    range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
-}
-
-impl HubDoor {
     fn broken(&self, path: &str, error: io::Error) -> HubError {
         HubError::Broken { host: place_of(&self.base), path: path.into(), source: error.into() }
     }
@@ -328,6 +339,44 @@ mod tests {
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
+    }
+
+    /// A hub that sends a byte every hundredth of a second, and one that sends enough.
+    #[test]
+    fn what_hardly_comes_is_given_up() {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = url(&format!("http://{}", listener.local_addr().unwrap()));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let asked: Vec<String> = lines.map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
+                let piece = if asked[0].contains("/slow ") { 1 } else { 20 };
+                let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+                for _ in (0..1_000).step_by(piece) {
+                    if stream.write_all(&vec![b'x'; piece]).is_err() {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
+        });
+        let door = Outgoing::to_hub(Some(base)).hub().unwrap();
+        let fetched = |path: &str, least: u64| {
+            let mut came = 0;
+            let mut take = |part: HubPart<'_>| {
+                if let HubPart::Bytes(bytes) = part {
+                    came += bytes.len();
+                }
+                Ok(())
+            };
+            let ended = door.fetch_at(path, 0, &mut take, (least, Duration::from_millis(100)));
+            (ended.map_err(|error| format!("{error:?}")), came)
+        };
+        let (ended, came) = fetched("slow", 50);
+        assert!(ended.unwrap_err().contains("too slowly") && came < 1_000, "{came}");
+        assert_eq!(fetched("quick", 1), (Ok(()), 1_000));
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl KeyPlace {
     pub fn read(&self) -> Option<String> {
         let text = match self {
             Self::Variable(name) => std::env::var(name).ok(),
-            Self::File(path) => std::fs::read_to_string(path).ok(),
+            Self::File(path) => String::from_utf8(crate::regular::read(path).ok()?).ok(),
         }?;
         let line = text.lines().next()?.trim();
         (!line.is_empty()).then(|| line.to_owned())

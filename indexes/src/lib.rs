@@ -19,6 +19,7 @@ pub mod lexical;
 pub mod models;
 mod order;
 mod places;
+mod regular;
 pub mod reranking;
 mod sessions;
 #[cfg(test)]

@@ -22,6 +22,7 @@ fn a_server_with_an_older_configuration_is_told_by_every_command() {
     }
     let re_embed = run(&home, &["ingest", "--re-embed"]);
     assert!(re_embed.err.contains(words), "{re_embed:?}");
+    re_embed.refused(&["goes by another `[embedding]`", "restart"]);
     assert!(run(&home, &["status"]).out.contains("CONFIG    that process goes by an older or other one"));
     let status = run(&home, &["status", "--json"]).done().json();
     assert_eq!(status["configuration_differs"], serde_json::json!(["[embedding]", "[ingest]"]));

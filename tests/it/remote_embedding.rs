@@ -3,10 +3,12 @@
 
 use crate::machine::{Machine, Ran, holds};
 use kenward_indexes::embedding::hashing;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -55,8 +57,33 @@ struct Server {
 
 impl Server {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// Over HTTPS, as `localhost`, and the certificate of the authority that says so.
+    fn over_tls() -> (Self, String) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .unwrap();
+        (Self::with(Some(Arc::new(config))), authority.pem())
+    }
+
+    fn with(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let url = match tls {
+            Some(_) => format!("https://localhost:{}/v1", listener.local_addr().unwrap().port()),
+            None => format!("http://{}/v1", listener.local_addr().unwrap()),
+        };
         let seen = Arc::<Mutex<Seen>>::default();
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
@@ -65,8 +92,15 @@ impl Server {
                     return;
                 }
                 let (stream, shared) = (stream.unwrap(), Arc::clone(&shared));
+                let tls = tls.clone();
                 // A client that goes away in the middle is no matter.
-                std::thread::spawn(move || answer(stream, &shared));
+                std::thread::spawn(move || match tls {
+                    None => answer(stream, &shared),
+                    Some(config) => {
+                        let connection = rustls::ServerConnection::new(config).unwrap();
+                        answer(rustls::StreamOwned::new(connection, stream), &shared)
+                    }
+                });
             }
         });
         Self { url, seen }
@@ -90,8 +124,8 @@ impl Server {
     }
 }
 
-fn answer(mut stream: TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+fn answer(stream: impl Read + Write, seen: &Mutex<Seen>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     let (mut length, mut keyed, mut first) = (0, false, String::new());
     reader.read_line(&mut first)?;
     loop {
@@ -139,9 +173,10 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
     };
     let length = body.len();
     write!(
-        stream,
+        reader.get_mut(),
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
+    )?;
+    reader.get_mut().flush()
 }
 
 /// Vectors three times as long as they should be, the last text's first.
@@ -336,6 +371,65 @@ fn who_asks_waits_a_few_seconds_for_a_slow_endpoint_and_not_at_all_for_none() {
     says(&search(&machine).done(), &["Parental leave is twenty weeks"]);
     assert_eq!(other.asked(), 0);
     says(&machine.run(&["doctor"]).found(), &["the configuration does not name", "--re-embed"]);
+}
+
+#[test]
+fn over_https_it_must_prove_to_be_the_one_that_is_named() {
+    let (server, authority) = Server::over_tls();
+    let (machine, _) = machine(&server, "");
+    let trusted = machine.write("authority.pem", authority);
+    let run = |trusts: &str, args: &[&str]| {
+        // The authorities that this machine trusts, as OpenSSL has them named.
+        let mut command = machine.command(args);
+        command.env("SSL_CERT_FILE", trusted.with_file_name(trusts)).env_remove("SSL_CERT_DIR");
+        Ran::from(command.output().unwrap())
+    };
+    let ingest = ["ingest", "handbook", "--default-allow", "everyone", "--log", "trace"];
+    let ran = run("key", &ingest);
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    says(&ran, &["it cannot be reached"]);
+    assert_eq!(server.asked(), 0);
+    says(&run("authority.pem", &ingest).done(), &["TEXTS LEFT THIS MACHINE"]);
+    let ran =
+        run("authority.pem", &["search", "weeks of parental leave", "--as", DANA, "--reason", "a test"]);
+    says(&ran.done(), &["Parental leave is twenty weeks"]);
+    assert!(server.asked() >= 2 && server.seen.lock().unwrap().keyed.iter().all(|keyed| *keyed));
+}
+
+#[test]
+fn who_stops_a_run_waits_for_no_endpoint_that_hangs() {
+    let server = Server::new();
+    let (machine, hashing) = machine(&server, "");
+    let remote = std::fs::read_to_string(machine.config()).unwrap();
+    server.always(Some(Way::Slow(Duration::from_secs(600))));
+    let stopped = |args: &[&str]| {
+        let before = server.asked();
+        let mut command = machine.command(args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        while server.asked() == before {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing was asked");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let begun = Instant::now();
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let ran: Ran = child.wait_with_output().unwrap().into();
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        ran.found()
+    };
+    stopped(&["ingest", "handbook", "--default-allow", "everyone"]);
+    server.always(None);
+    ingest(&machine).done();
+    // As well when all is embedded anew.
+    machine.configure(&hashing);
+    machine.run(&["ingest", "--re-embed"]).done();
+    machine.configure(&remote);
+    server.always(Some(Way::Slow(Duration::from_secs(600))));
+    says(&stopped(&["ingest", "--re-embed"]), &["stopped", "the same command goes on"]);
+    server.always(None);
+    says(&machine.run(&["ingest", "--re-embed"]).done(), &["embedded anew by remote"]);
+    says(&search(&machine).done(), &["Parental leave is twenty weeks"]);
 }
 
 #[test]

@@ -342,7 +342,11 @@ impl Vault {
             }
             let texts: Vec<&str> = batch.iter().map(|(_, input)| input.as_str()).collect();
             // Once more before giving up: an engine may have a bad moment.
-            let said = match embedder.embed(&texts).or_else(|_| embedder.embed(&texts)) {
+            let wanted = || !ended();
+            let made = embedder.embed_while(&texts, &wanted);
+            let said = match made.or_else(|_| embedder.embed_while(&texts, &wanted)) {
+                // It may have failed because of that.
+                Err(_) if ended() => return false,
                 Ok(vectors) => Said::Vectors(batch.iter().map(|(chunk, _)| *chunk).zip(vectors).collect()),
                 Err(error) => Said::Failed(error.into()),
             };

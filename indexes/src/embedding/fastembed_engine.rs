@@ -121,7 +121,7 @@ fn graph_in(
 
 /// A file, whole.
 fn file(path: &Path) -> Result<Vec<u8>, EmbedError> {
-    std::fs::read(path).map_err(|source| model::unreadable(path, source))
+    crate::regular::read(path).map_err(|source| model::unreadable(path, source))
 }
 
 impl Model {

@@ -122,6 +122,13 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// [`EmbedError`].
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// As [`Embedder::embed`], for as long as somebody wants it: an engine that may take minutes over one call asks meanwhile.
+    ///
+    /// # Errors
+    /// [`EmbedError`]; when nobody wants it any more, one that means nothing.
+    fn embed_while(&self, texts: &[&str], _wanted: &dyn Fn() -> bool) -> Result<Vec<Vec<f32>>, EmbedError> {
+        self.embed(texts)
+    }
     /// The unit vector of a query, for which somebody waits.
     ///
     /// # Errors

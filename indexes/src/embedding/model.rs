@@ -58,7 +58,7 @@ pub(super) fn engine(reason: impl Into<Box<str>>) -> EmbedError {
 /// A file of the model, whole.
 pub(crate) fn read(folder: &Path, file: &str) -> Result<Vec<u8>, EmbedError> {
     let path = folder.join(file);
-    std::fs::read(&path).map_err(|source| unreadable(&path, source))
+    crate::regular::read(&path).map_err(|source| unreadable(&path, source))
 }
 
 /// A file that is missing or cannot be read.

@@ -43,7 +43,7 @@ impl Lock {
         if !found.is_file() || found.len() > LONGEST {
             return None;
         }
-        let lock: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let lock: Self = serde_json::from_slice(&crate::regular::read(&path).ok()?).ok()?;
         let whole = |(name, file): (&String, &Locked)| {
             folder.join(name).metadata().is_ok_and(|found| found.is_file() && found.len() == file.bytes)
         };
@@ -108,7 +108,7 @@ pub(super) fn git_blob(path: &Path, bytes: u64) -> Result<String, PullError> {
     use sha1::Digest as _;
     let io = |source| PullError::Io { path: path.to_owned(), source };
     let mut hash = sha1::Sha1::new_with_prefix(format!("blob {bytes}\0"));
-    let mut file = File::open(path).map_err(io)?;
+    let mut file = crate::regular::open(path).map_err(io)?;
     let mut buffer = vec![0; 256 << 10];
     loop {
         let count = file.read(&mut buffer).map_err(io)?;
@@ -121,7 +121,7 @@ pub(super) fn git_blob(path: &Path, bytes: u64) -> Result<String, PullError> {
 /// The SHA-256 of a file, in hex.
 pub(super) fn hash(path: &Path, progress: &mut dyn FnMut(PullProgress<'_>)) -> Result<String, PullError> {
     let io = |source| PullError::Io { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(io)?;
+    let mut file = crate::regular::open(path).map_err(io)?;
     let all = file.metadata().map_err(io)?.len();
     let (mut hash, mut done, mut buffer) = (Sha256::new(), 0_u64, vec![0; 256 << 10]);
     loop {

@@ -196,8 +196,10 @@ pub fn cache_dir() -> PathBuf {
     if let Some(place) = std::env::var_os("KENWARD_MODELS").filter(|value| !value.is_empty()) {
         return PathBuf::from(place);
     }
-    // XDG: a value that is not absolute counts as unset.
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    // XDG: a value that is not absolute counts as unset. Without HOME, the system knows where this user is at home: what
+    // others may write into is the last resort.
+    let home = || std::env::home_dir().filter(|home| home.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")));
     caches.unwrap_or_else(std::env::temp_dir).join("kenward").join("models")
 }
 

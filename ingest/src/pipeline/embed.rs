@@ -73,12 +73,13 @@ pub(super) fn dispatch(
     true
 }
 
-/// Embeds a batch; the last one of a document sends it on. `false` = nobody listens any more.
+/// Embeds a batch; the last one of a document sends it on. `false` = nobody listens any more, or it was stopped.
 pub(super) fn embed(
     batch: Batch,
     embedder: &dyn Embedder,
     sizer: &Sizer,
     busy: &Busy,
+    stopped: &dyn Fn() -> bool,
     done: &Sender<Embedded>,
 ) -> bool {
     let Batch { document, prepared, range } = batch;
@@ -88,8 +89,13 @@ pub(super) fn embed(
     let texts: Vec<&str> = inputs.iter().map(String::as_str).collect();
     busy.begin();
     // Once more before giving up: an engine may have a bad moment.
-    let result = embedder.embed(&texts).or_else(|_| embedder.embed(&texts));
+    let wanted = || !stopped();
+    let result = embedder.embed_while(&texts, &wanted).or_else(|_| embedder.embed_while(&texts, &wanted));
     busy.end(texts.len());
+    if result.is_err() && stopped() {
+        // It may have failed because of that.
+        return false;
+    }
     let mut state = document.lock();
     match result {
         Ok(vectors) => {

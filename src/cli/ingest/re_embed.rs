@@ -11,6 +11,9 @@ use crate::owner::Backend;
 use crate::owner::ops::{Op, Reply};
 use kenward_vault::reembed::Ended;
 
+/// What of the configuration says by what documents are embedded.
+const PART: &str = "[embedding]";
+
 pub(super) async fn run(json: bool, context: &Context, backend: &Backend) -> anyhow::Result<Outcome> {
     models::ensure(&context.config)?;
     let mut shown = Shown::new(json);
@@ -41,6 +44,13 @@ pub(super) async fn run(json: bool, context: &Context, backend: &Backend) -> any
     }
     match ended {
         Ended::Stopped { .. } => return Ok(stopped()),
+        Ended::Already { .. } if backend.goes_by_another().iter().any(|part| part == PART) => {
+            return Err(Fix::new(
+                format!("nothing was done: the process that owns the data goes by another `{PART}` than this configuration"),
+                "restart that process, and run this again",
+            )
+            .into());
+        }
         Ended::Already { engine } => {
             out::say(&format!("the documents are embedded by {engine} already: nothing was done"));
         }

@@ -59,7 +59,7 @@ pub(crate) struct Answer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) gone: Vec<String>,
     /// The path of the decision of each class that was opened, by class number: of what was returned,
-    /// left out, or spoken of by an error.
+    /// left out, read by the reranker to be put in order, or spoken of by an error.
     pub(crate) decisions: BTreeMap<u32, DecisionPath>,
     pub(crate) outcome: Outcome,
 }

@@ -11,6 +11,7 @@ mod tests;
 
 use super::{EmbedError, Embedder, EmbeddingSpace};
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// The engine's name in an [`EmbeddingSpace`].
@@ -28,6 +29,8 @@ const DOCUMENTS: Duration = Duration::from_secs(60);
 const QUERY: Duration = Duration::from_secs(5);
 /// Requests under way at once while documents come in.
 const WORKERS: usize = 4;
+/// How often it is asked whether anybody waits still.
+const LOOK: Duration = Duration::from_millis(100);
 /// Bytes of an answer per number: a sign, 17 digits, a point, an exponent, a comma, and spaces around.
 const BYTES_PER_NUMBER: u64 = 64;
 /// Bytes of an answer besides: per text, and at all.
@@ -110,15 +113,28 @@ impl Asked {
 /// The engine over an endpoint. Nothing is asked of it before there is something to embed.
 #[must_use]
 pub fn remote(asked: Asked, endpoint: Box<dyn Endpoint>) -> Arc<dyn Embedder> {
-    Arc::new(Remote { space: asked.space(), asked, endpoint, sleep: std::thread::sleep })
+    Arc::new(Remote { space: asked.space(), asked, endpoint: endpoint.into(), pause })
+}
+
+/// Waits, for as long as somebody wants that.
+fn pause(mut wait: Duration, wanted: &dyn Fn() -> bool) {
+    while !wait.is_zero() && wanted() {
+        let some = wait.min(LOOK);
+        std::thread::sleep(some);
+        wait -= some;
+    }
+}
+
+/// Nobody waits any more.
+fn given_up() -> Refusal {
+    Refusal::Never { reason: "nobody waits for it any more".into() }
 }
 
 struct Remote {
     space: EmbeddingSpace,
     asked: Asked,
-    endpoint: Box<dyn Endpoint>,
-    /// How a pause is made.
-    sleep: fn(Duration),
+    endpoint: Arc<dyn Endpoint>,
+    pause: fn(Duration, &dyn Fn() -> bool),
 }
 
 impl Remote {
@@ -132,33 +148,62 @@ impl Remote {
 
     /// One request, once. `Err` of a refusal that may pass can be tried again.
     fn once(&self, inputs: &[String], time: Duration) -> Result<Vec<Vec<f32>>, Refusal> {
+        let (body, most) = self.request(inputs);
+        self.vectors(&self.endpoint.post(&body, most, time)?, inputs.len())
+    }
+
+    /// What is sent, and the longest answer to it.
+    fn request(&self, inputs: &[String]) -> (Vec<u8>, u64) {
         let body = serde_json::json!({
             "model": self.asked.model,
             "input": inputs,
             "encoding_format": "float",
         });
         let per_text = self.asked.dimension as u64 * BYTES_PER_NUMBER + BYTES_BESIDE;
-        let most = per_text * inputs.len() as u64 + BYTES_BESIDE;
-        let answer = self.endpoint.post(body.to_string().as_bytes(), most, time)?;
-        answer::vectors(&answer, inputs.len(), self.asked.dimension)
+        (body.to_string().into_bytes(), per_text * inputs.len() as u64 + BYTES_BESIDE)
+    }
+
+    fn vectors(&self, answer: &[u8], of: usize) -> Result<Vec<Vec<f32>>, Refusal> {
+        answer::vectors(answer, of, self.asked.dimension)
             .map_err(|wrong| Refusal::Never { reason: wrong.to_string().into() })
     }
 
-    fn patiently(&self, inputs: &[String]) -> Result<Vec<Vec<f32>>, Refusal> {
+    /// As `once`, for as long as somebody wants it: whoever stops a run waits for no endpoint that hangs. The request is
+    /// left to end by itself then.
+    fn once_while(&self, inputs: &[String], wanted: &dyn Fn() -> bool) -> Result<Vec<Vec<f32>>, Refusal> {
+        let (body, most) = self.request(inputs);
+        let (tell, answered) = channel();
+        let endpoint = Arc::clone(&self.endpoint);
+        let ask = move || {
+            let _ = tell.send(endpoint.post(&body, most, DOCUMENTS));
+        };
+        let begun = std::thread::Builder::new().name("embedding".to_owned()).spawn(ask);
+        begun.map_err(|_| Refusal::Never { reason: "no thread can be begun to ask it".into() })?;
+        while wanted() {
+            match answered.recv_timeout(LOOK) {
+                Ok(answer) => return self.vectors(&answer?, inputs.len()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Err(given_up())
+    }
+
+    fn patiently(&self, inputs: &[String], wanted: &dyn Fn() -> bool) -> Result<Vec<Vec<f32>>, Refusal> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
-            match self.once(inputs, DOCUMENTS) {
+            match self.once_while(inputs, wanted) {
                 Err(Refusal::Later { after, reason }) => {
                     let wait = after.unwrap_or(pause).min(LONGEST_PAUSE);
                     let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                     tracing::warn!(reason = %reason, wait_ms = ms, "the embedding endpoint is asked again after a pause");
-                    (self.sleep)(wait);
+                    (self.pause)(wait, wanted);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 done => return done,
             }
         }
-        self.once(inputs, DOCUMENTS)
+        self.once_while(inputs, wanted)
     }
 
     fn failed(&self, refusal: Refusal) -> EmbedError {
@@ -173,11 +218,15 @@ impl Embedder for Remote {
     }
 
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        self.embed_while(texts, &|| true)
+    }
+
+    fn embed_while(&self, texts: &[&str], wanted: &dyn Fn() -> bool) -> Result<Vec<Vec<f32>>, EmbedError> {
         let mut vectors = Vec::with_capacity(texts.len());
         for some in texts.chunks(self.asked.batch.max(1)) {
             let inputs: Vec<String> =
                 some.iter().map(|text| self.input(&self.asked.passage_prefix, text)).collect();
-            vectors.extend(self.patiently(&inputs).map_err(|refusal| self.failed(refusal))?);
+            vectors.extend(self.patiently(&inputs, wanted).map_err(|refusal| self.failed(refusal))?);
         }
         Ok(vectors)
     }

@@ -45,10 +45,10 @@ thread_local! {
 
 fn engine(asked: Asked, reply: Reply) -> (Remote, Seen) {
     let seen = Seen::default();
-    let endpoint = Box::new(Scripted { reply, asked: Arc::clone(&seen) });
-    let sleep = |wait| SLEPT.with_borrow_mut(|slept| slept.push(wait));
+    let endpoint = Arc::new(Scripted { reply, asked: Arc::clone(&seen) });
+    let pause = |wait, _: &dyn Fn() -> bool| SLEPT.with_borrow_mut(|slept| slept.push(wait));
     SLEPT.with_borrow_mut(Vec::clear);
-    (Remote { space: asked.space(), asked, endpoint, sleep }, seen)
+    (Remote { space: asked.space(), asked, endpoint, pause }, seen)
 }
 
 /// What an endpoint that computes with the hashing embedder answers: vectors twice as long, in turned order.
@@ -119,6 +119,25 @@ fn documents_are_patient_within_bounds_and_a_query_asks_once() {
     assert_eq!(SLEPT.take(), vec![LONGEST_PAUSE; TRIES as usize - 1], "an hour is nobody's to wait");
     assert!(engine.embed_query("rope").is_err());
     assert_eq!((seen.lock().len(), SLEPT.take().len()), (TRIES as usize + 1, 0));
+}
+
+#[test]
+fn whoever_gives_up_waits_for_no_answer_and_no_pause() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    // It answers after an hour, as a test that waits for it would.
+    let hangs: Reply = Box::new(|_, _| {
+        std::thread::sleep(Duration::from_secs(3600));
+        Err(Refusal::Never { reason: "late".into() })
+    });
+    let busy: Reply =
+        Box::new(|_, _| Err(Refusal::Later { reason: "busy".into(), after: Some(Duration::from_secs(30)) }));
+    for reply in [hangs, busy] {
+        let (mut engine, seen) = engine(asked(), reply);
+        engine.pause = super::pause;
+        let looks = AtomicU32::new(0);
+        assert!(engine.embed_while(&["rope"], &|| looks.fetch_add(1, Ordering::Relaxed) < 5).is_err());
+        assert_eq!(seen.lock().len(), 1, "once, and not again");
+    }
 }
 
 #[test]

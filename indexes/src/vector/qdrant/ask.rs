@@ -34,6 +34,8 @@ pub(super) enum Why {
     Fault(Fault),
     /// Passages are not there that it has acknowledged, or with other vectors.
     Wrong,
+    /// Its replicas agree on too little: something is being written, or one of them is behind.
+    Disagree,
     /// It has to tell too much for one answer.
     TooMuch,
 }
@@ -92,8 +94,10 @@ pub(super) fn ask(
     match &answer {
         Ok(_) => site.answered.fetch_add(1, Ordering::Relaxed),
         Err(why) => {
-            if let Why::Fault(fault) = why {
-                site.is_down(fault);
+            match why {
+                Why::Fault(fault) => site.is_down(fault),
+                Why::Disagree => site.doubt(),
+                Why::NotAsked | Why::Wrong | Why::TooMuch => {}
             }
             tracing::debug!(?why, "a question was answered without the cluster");
             site.fell_back.fetch_add(1, Ordering::Relaxed)
@@ -134,6 +138,8 @@ fn pages(
     let Some(ids) = site.ids_of(snapshot.generation) else { return Ok(Err(Why::NotAsked)) };
     let mut limit = (question.depth as u64 * 2 + PAGE).saturating_mul(one_in).min(MOST);
     let slack = rounding(snapshot.flat.dimension());
+    let agreed_on = site.is_agreed_on();
+    let out_of_order = if agreed_on { Why::Disagree } else { Why::Fault(Fault::Nonsense) };
     let rest = question.visible.without(&plan.asked);
     let mut here = None;
     loop {
@@ -168,14 +174,19 @@ fn pages(
             let Some(place) = snapshot.flat.place(chunk).filter(|_| ours) else {
                 // What comes last bounds what does not come: so its order matters, whosever it is.
                 if claimed.is_nan() || claimed > last + slack {
-                    return Ok(Err(Why::Fault(Fault::Nonsense)));
+                    return Ok(Err(out_of_order));
                 }
                 last = last.min(claimed);
                 continue;
             };
             let scored = snapshot.flat.score(question.query, place)?;
             // It has another vector there, or counts otherwise; or they are in no order.
-            if !((scored.score - claimed).abs() <= slack && claimed <= last + slack) {
+            if (scored.score - claimed).abs() > slack || claimed.is_nan() {
+                wrong.insert(chunk);
+            } else if claimed > last + slack {
+                if agreed_on {
+                    return Ok(Err(Why::Disagree));
+                }
                 wrong.insert(chunk);
             }
             last = last.min(claimed);
@@ -193,8 +204,9 @@ fn pages(
                 top.push(snapshot.flat.score(question.query, place)?);
             }
         }
-        if all {
-            wrong |= &(&plan.asked - &came) - &moved;
+        let missing = &(&plan.asked - &came) - &moved;
+        if all && !agreed_on {
+            wrong |= &missing;
         }
         if !wrong.is_empty() {
             tracing::warn!(
@@ -208,6 +220,10 @@ fn pages(
         // Strictly: what has the same score may come before it by its key.
         let certain =
             best.len() == question.depth && best.last().is_some_and(|kept| kept.score > last + slack);
+        if all && !missing.is_empty() {
+            // Of what is missing it is not known how near it would be.
+            return Ok(Err(Why::Disagree));
+        }
         if all || certain {
             return Ok(Ok(best));
         }

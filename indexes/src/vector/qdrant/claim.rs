@@ -121,6 +121,7 @@ async fn ours(site: &Arc<Site>, info: &Info) -> Result<bool, Condition> {
     }
     let new = data_encoding::HEXLOWER.encode(&secret().map_err(|_| not_written())?.0);
     site.with(|inner| {
+        inner.replicas = info.replicas;
         inner.state.holders.push(new.clone());
         let many = inner.state.holders.len().saturating_sub(HOLDERS);
         inner.state.holders.drain(..many);

@@ -2,6 +2,7 @@
 //! What is missing is taken out of the state, and brought again; what nobody knows of is deleted. A cluster that lost
 //! something is found out here at the latest, and not asked meanwhile.
 
+use super::options::Consistency;
 use super::site::Site;
 use super::wire::{Fault, Reach};
 use roaring::RoaringBitmap;
@@ -15,32 +16,42 @@ const POINTS: usize = 1_000;
 /// Most classes that are counted one by one; beyond it every point is looked at.
 const CLASSES: usize = 20_000;
 
-/// Counts, and mends what does not agree.
+/// Counts, and mends what does not agree: what any replica has not counts as missing. Where one is down, and questions are
+/// answered by what is up, those are counted that questions are put to.
 pub(super) async fn count(site: &Arc<Site>) -> Result<(), Fault> {
+    match count_of(site, Consistency::All).await {
+        Err(Fault::Within) => count_of(site, site.options.consistency).await,
+        counted => counted,
+    }
+}
+
+async fn count_of(site: &Arc<Site>, of: Consistency) -> Result<(), Fault> {
     let (before, ids) = site.with(|inner| {
         let counts: BTreeMap<u32, u64> =
             inner.state.tags.iter().map(|(tag, set)| (*tag, set.len())).collect();
         (counts, inner.state.ids())
     });
     if before.len() <= CLASSES {
-        let there = site.wire.per_class(before.len() as u64 + 64).await?;
+        let there = site.wire.per_class(before.len() as u64 + 64, of).await?;
         let there: Option<BTreeMap<u32, u64>> =
             there.into_iter().filter(|(_, n)| *n > 0).map(|(tag, n)| Some((ids.class(tag)?, n))).collect();
-        let all = site.wire.count(Reach::All).await?;
+        let all = site.wire.count(Reach::All, of).await?;
         if there.as_ref() == Some(&before) && all == before.values().sum::<u64>() {
             return Ok(());
         }
     }
-    look(site).await
+    look(site, of).await
 }
 
 /// Looks at every point.
-async fn look(site: &Arc<Site>) -> Result<(), Fault> {
+async fn look(site: &Arc<Site>, of: Consistency) -> Result<(), Fault> {
     let (ids, generation, before) =
         site.with(|inner| (inner.state.ids(), inner.generation, inner.state.all.clone()));
     let (mut there, mut stray, mut from) = (RoaringBitmap::new(), Vec::new(), None);
     loop {
-        let (points, next) = site.wire.scroll(from, PAGE).await?;
+        let (points, next) = site.wire.scroll(from, PAGE, of).await?;
+        // Replicas that differ give shorter pages, and say that there are no more.
+        let next = next.or(points.iter().map(|(id, _)| *id).max().and_then(|last| last.checked_add(1)));
         site.with(|inner| {
             for (id, tag) in points {
                 let point = ids.passage(id);

@@ -163,6 +163,9 @@ impl VectorSnapshot for MirrorSnapshot {
         let there = match ask(self, &question)? {
             Ok(there) => there,
             Err(Why::Fault(fault)) => return Ok(Compared::Unanswered(fault.to_string())),
+            Err(Why::Disagree) => {
+                return Ok(Compared::Unanswered("its replicas do not agree".to_owned()));
+            }
             Err(Why::Wrong) => return Ok(Compared::Differs),
             Err(Why::NotAsked | Why::TooMuch) => {
                 // Nothing to ask for is another thing than nobody to ask.

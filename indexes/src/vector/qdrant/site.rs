@@ -2,7 +2,7 @@
 //! that tends it meet here. A lock that questions wait for must never be held across a file or the network.
 
 use super::ids::{Ids, Point, Secret};
-use super::options::Options;
+use super::options::{Consistency, Options};
 use super::standing::{Condition, Standing};
 use super::state::State;
 use super::wire::Wire;
@@ -45,6 +45,10 @@ pub(super) struct Inner {
     pub taken_out: bool,
     /// Something else is not in the file yet.
     pub put_in: bool,
+    /// Replicas of each shard there.
+    pub replicas: u32,
+    /// Replicas differed, or something is missing: it is to be counted.
+    pub doubted: bool,
     /// Classes were told since the opening.
     pub told: bool,
     /// The class of each passage, as far as it was told.
@@ -159,6 +163,8 @@ impl Site {
             state: State::new(Secret([0; 32]), "", false),
             taken_out: false,
             put_in: false,
+            replicas: 1,
+            doubted: false,
             told: false,
             wanted: HashMap::new(),
             dirty: RoaringBitmap::new(),
@@ -376,6 +382,18 @@ impl Site {
         self.with(|inner| {
             (inner.generation == generation).then(|| inner.removed.after(plan.removals)).flatten()
         })
+    }
+
+    /// Whether an answer is one that several replicas agree on. While something is written they may differ, and what they agree
+    /// on is then shorter, and in another order, without anything being lost (as version 1.19 does it).
+    pub(super) fn is_agreed_on(&self) -> bool {
+        self.options.consistency != Consistency::One && self.with(|inner| inner.replicas > 1)
+    }
+
+    /// It is counted soon.
+    pub(super) fn doubt(&self) {
+        self.with(|inner| inner.doubted = true);
+        self.wake.notify_one();
     }
 
     /// These are not there as they should be: they are written again.

@@ -101,6 +101,8 @@ pub(super) struct Info {
     pub dimension: Option<u64>,
     /// Whether classes can be looked for, and counted.
     pub indexed: bool,
+    /// Replicas of each shard.
+    pub replicas: u32,
 }
 
 /// A point as it is written.
@@ -178,11 +180,16 @@ impl Wire {
             Ok(Err(status)) => Fault::of(&status),
             Err(_) => Fault::Slow,
         };
-        if matches!(fault, Fault::Unreachable | Fault::Slow | Fault::Certificate | Fault::Within) {
+        if matches!(fault, Fault::Unreachable | Fault::Slow | Fault::Certificate) {
             // Whoever asks next asks another node; one that several found so counts once.
             let _ = self.at.compare_exchange(at, at.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
         }
         Err(fault)
+    }
+
+    /// Whoever asks next asks another node.
+    pub(super) fn ask_another(&self) {
+        self.at.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The server's version.
@@ -206,15 +213,16 @@ impl Wire {
             _ => None,
         };
         let (mark, holder) = (text(MARK), text(HOLDER));
-        let vectors =
-            config.params.and_then(|params| params.vectors_config).and_then(|vectors| vectors.config);
+        let params = config.params.unwrap_or_default();
+        let replicas = params.replication_factor.unwrap_or(1);
+        let vectors = params.vectors_config.and_then(|vectors| vectors.config);
         let dimension = match vectors {
             Some(api::vectors_config::Config::Params(params)) => {
                 (params.distance == api::Distance::Dot as i32).then_some(params.size)
             }
             _ => None,
         };
-        Ok(Info { mark, holder, dimension, indexed })
+        Ok(Info { mark, holder, dimension, indexed, replicas })
     }
 
     /// Makes the collection. Without a graph: nothing of other vectors is in a score or an order.
@@ -377,12 +385,12 @@ impl Wire {
     }
 
     /// How many points of some classes there are.
-    pub(super) async fn count(&self, reach: Reach) -> Result<u64, Fault> {
+    pub(super) async fn count(&self, reach: Reach, of: Consistency) -> Result<u64, Fault> {
         let request = api::CountPoints {
             collection_name: self.collection.clone(),
             filter: reach.filter(),
             exact: Some(true),
-            read_consistency: Some(self.consistency),
+            read_consistency: Some(consistency(of)),
             timeout: Some(CHANGED.as_secs()),
             ..Default::default()
         };
@@ -391,13 +399,13 @@ impl Wire {
     }
 
     /// How many points there are of each class, of at most so many classes.
-    pub(super) async fn per_class(&self, most: u64) -> Result<Vec<(i64, u64)>, Fault> {
+    pub(super) async fn per_class(&self, most: u64, of: Consistency) -> Result<Vec<(i64, u64)>, Fault> {
         let request = api::FacetCounts {
             collection_name: self.collection.clone(),
             key: TAG.to_owned(),
             limit: Some(most),
             exact: Some(true),
-            read_consistency: Some(self.consistency),
+            read_consistency: Some(consistency(of)),
             timeout: Some(CHANGED.as_secs()),
             ..Default::default()
         };
@@ -416,13 +424,14 @@ impl Wire {
         &self,
         from: Option<u64>,
         limit: u32,
+        of: Consistency,
     ) -> Result<(Vec<(u64, Option<i64>)>, Option<u64>), Fault> {
         let request = api::ScrollPoints {
             collection_name: self.collection.clone(),
             offset: from.map(Into::into),
             limit: Some(limit),
             with_payload: Some(true.into()),
-            read_consistency: Some(self.consistency),
+            read_consistency: Some(consistency(of)),
             timeout: Some(CHANGED.as_secs()),
             ..Default::default()
         };

@@ -29,6 +29,8 @@ const SOON: Duration = Duration::from_millis(200);
 const FORGIVEN: Duration = Duration::from_secs(60);
 /// How often the state is written down while much is brought: a crash brings that again.
 const WRITTEN: Duration = Duration::from_secs(5);
+/// How long after a count what is doubted is counted again, at the earliest.
+const DOUBTED: Duration = Duration::from_secs(20);
 /// How long it looks for nothing to do.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -103,10 +105,12 @@ impl Tending {
             }
             Ok(Did::Nothing) => {
                 self.write(site);
-                if self.counted.elapsed() < site.options.counted_every {
+                let doubted = site.with(|inner| inner.doubted) && self.counted.elapsed() > DOUBTED;
+                if self.counted.elapsed() < site.options.counted_every && !doubted {
                     return Next::Look;
                 }
                 self.counted = Instant::now();
+                site.with(|inner| inner.doubted = false);
                 match count(site).await {
                     Ok(()) => Next::Again,
                     Err(fault) => self.failed(site, generation, &fault),
@@ -117,6 +121,10 @@ impl Tending {
     }
 
     fn failed(&mut self, site: &Site, generation: u64, fault: &Fault) -> Next {
+        if *fault == Fault::Within {
+            // A node that is cut off from the others fails so, too.
+            site.wire.ask_another();
+        }
         site.now_is(generation, condition_of(fault.clone()));
         self.connected = None;
         Next::After(self.later(site))
@@ -142,7 +150,12 @@ impl Tending {
 /// Sees to it that the collection is ours, and has what it should.
 async fn connect(site: &Arc<Site>) -> Result<(), Condition> {
     claim(site).await?;
-    count(site).await.map_err(condition_of)
+    count(site).await.map_err(|fault| {
+        if fault == Fault::Within {
+            site.wire.ask_another();
+        }
+        condition_of(fault)
+    })
 }
 
 /// How a fault is told.

@@ -81,7 +81,7 @@ impl<'a> Drive<'a> {
                     scope.spawn(move || {
                         for batch in batches_in {
                             // What waits here when a run is stopped would be many seconds of work.
-                            if stopped() || !embed(batch, embedder.as_ref(), sizer, busy, &to_put) {
+                            if stopped() || !embed(batch, embedder.as_ref(), sizer, busy, stopped, &to_put) {
                                 return;
                             }
                         }

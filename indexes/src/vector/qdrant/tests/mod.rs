@@ -202,7 +202,7 @@ fn a_real_cluster_is_right_or_not_needed_whatever_its_nodes_do() {
         change(Options { counted_every: Duration::from_secs(5), ..options("", &fresh("soak"), folder) })
     });
     let (begun, mut next, mut asked, mut down) = (Instant::now(), 2_000, 0_u64, Duration::ZERO);
-    let mut seen = begun;
+    let (mut seen, mut before) = (begun, Condition::Starting);
     both.append(0..next);
     both.commit();
     while begun.elapsed() < soak() {
@@ -232,8 +232,13 @@ fn a_real_cluster_is_right_or_not_needed_whatever_its_nodes_do() {
         // It stops where one differs.
         both.compare(10);
         asked += 20;
-        if both.mirrored.standing().condition != Condition::Well {
+        let condition = both.mirrored.standing().condition;
+        if condition != Condition::Well {
             down += seen.elapsed();
+        }
+        if condition != before {
+            eprintln!("{:.1} s: {condition:?}", begun.elapsed().as_secs_f64());
+            before = condition;
         }
         seen = Instant::now();
     }

@@ -244,3 +244,51 @@ fn of_many_that_are_equally_near_the_key_decides_and_not_the_cluster() {
     let standing = both.mirrored.standing();
     assert!(standing.answered > 40 && standing.fell_back == 0, "{standing:?}");
 }
+
+#[test]
+fn replicas_that_differ_for_a_moment_are_asked_again_and_nothing_is_written_for_it() {
+    for mood in [Mood::Unsorted, Mood::TooFew(1)] {
+        let peer = Peer::start();
+        peer.store.lock().replicas = 3;
+        let mut both = filled(&peer);
+        let written = peer.asked("Points/Upsert");
+        peer.mood(mood);
+        both.compare(10);
+        let standing = both.mirrored.standing();
+        assert!(standing.condition == Condition::Well && standing.fell_back > 0, "{mood:?}: {standing:?}");
+        peer.mood(Mood::Honest);
+        both.compare(10);
+        let after = both.mirrored.standing();
+        assert!(after.fell_back == standing.fell_back && after.answered > standing.answered, "{after:?}");
+        assert_eq!((peer.asked("Points/Upsert"), after.there), (written, 400));
+    }
+}
+
+#[test]
+fn while_a_replica_is_down_who_reads_one_goes_on_and_who_wants_more_is_answered_here() {
+    for (consistency, goes_on) in [
+        (Consistency::One, true),
+        (Consistency::Quorum, true),
+        (Consistency::Majority, false),
+        (Consistency::All, false),
+    ] {
+        let peer = Peer::start();
+        peer.store.lock().replicas = 3;
+        let mut both =
+            Both::new(|folder| Options { consistency, ..options(&peer.url, &fresh("down"), folder) });
+        both.append(0..400);
+        both.commit();
+        both.mirrored.settle();
+        peer.mood(Mood::OneDown);
+        // It is counted at an opening: by those that are up.
+        both.reopen();
+        both.mirrored.until(|standing| standing.condition != Condition::Starting);
+        both.compare(10);
+        let standing = both.mirrored.standing();
+        assert_eq!(standing.condition == Condition::Well, goes_on, "{consistency:?}: {standing:?}");
+        assert_eq!(standing.answered > 0, goes_on, "{consistency:?}: {standing:?}");
+        peer.mood(Mood::Honest);
+        both.mirrored.settle();
+        both.compare(5);
+    }
+}

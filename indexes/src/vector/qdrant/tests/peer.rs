@@ -34,6 +34,8 @@ pub(super) enum Mood {
     Busy,
     /// Too few of its replicas are up.
     Within,
+    /// One of its replicas is down: what is to be read of all of them, or by most of all, is not.
+    OneDown,
     /// It makes collections, and nothing within them.
     MakesNoIndex,
     /// It passes over the filter.
@@ -64,6 +66,8 @@ pub(super) struct Collection {
 pub(super) struct Store {
     pub mood: Mood,
     pub version: String,
+    /// Replicas of each shard.
+    pub replicas: u32,
     pub key: Option<String>,
     pub collections: HashMap<String, Collection>,
     /// What was asked, by method, and every filter of a question.
@@ -97,6 +101,7 @@ impl Peer {
         let store = Arc::new(Mutex::new(Store {
             mood: Mood::Honest,
             version: "1.19.0".to_owned(),
+            replicas: 1,
             key: None,
             collections: HashMap::new(),
             asked: BTreeMap::new(),

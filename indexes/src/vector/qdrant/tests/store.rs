@@ -58,6 +58,20 @@ impl Store {
         self.at_once.1 = self.at_once.1.max(self.at_once.0);
     }
 
+    /// Whether so many replicas are up as this reads. (1.19 has all up for a majority.)
+    fn read(&self, of: Option<&api::ReadConsistency>) -> Told<()> {
+        use api::ReadConsistencyType::{All, Majority};
+        use api::read_consistency::Value;
+        let wants_all = match of.unwrap().value.unwrap() {
+            Value::Type(of) => of == All as i32 || of == Majority as i32,
+            Value::Factor(of) => of > 2,
+        };
+        match self.mood == Mood::OneDown && wants_all {
+            true => Err(Status::internal("not enough active replicas")),
+            false => Ok(()),
+        }
+    }
+
     fn collection(&mut self, name: &str) -> Told<&mut Collection> {
         self.collections.get_mut(name).ok_or_else(no_collection)
     }
@@ -70,6 +84,7 @@ impl Store {
         &mut self,
         asked: &api::GetCollectionInfoRequest,
     ) -> Told<api::GetCollectionInfoResponse> {
+        let replicas = Some(self.replicas);
         let collection = self.collection(&asked.collection_name)?;
         let params = api::VectorParams {
             size: collection.dimension,
@@ -81,6 +96,7 @@ impl Store {
                 vectors_config: Some(api::VectorsConfig {
                     config: Some(api::vectors_config::Config::Params(params)),
                 }),
+                replication_factor: replicas,
                 ..Default::default()
             }),
             metadata: collection.metadata.clone(),
@@ -169,7 +185,7 @@ impl Store {
 
     pub(super) fn query(&mut self, asked: &api::QueryPoints) -> Told<api::QueryResponse> {
         assert_eq!(asked.params.as_ref().unwrap().exact, Some(true));
-        assert!(asked.read_consistency.is_some());
+        self.read(asked.read_consistency.as_ref())?;
         self.filters.push(asked.filter.clone());
         let mood = self.mood;
         let collection = self.collection(&asked.collection_name)?;
@@ -214,6 +230,7 @@ impl Store {
     }
 
     pub(super) fn count(&mut self, asked: &api::CountPoints) -> Told<api::CountResponse> {
+        self.read(asked.read_consistency.as_ref())?;
         let points = self.collection(&asked.collection_name)?.points.values();
         let count = points.filter(|(tag, _)| takes(asked.filter.as_ref(), *tag)).count() as u64;
         Ok(api::CountResponse { result: Some(api::CountResult { count }), ..Default::default() })
@@ -229,6 +246,7 @@ impl Store {
     }
 
     pub(super) fn facet(&mut self, asked: &api::FacetCounts) -> Told<api::FacetResponse> {
+        self.read(asked.read_consistency.as_ref())?;
         if !self.collection(&asked.collection_name)?.indexed {
             return Err(Status::invalid_argument("Index required but not found"));
         }
@@ -244,6 +262,7 @@ impl Store {
     }
 
     pub(super) fn scroll(&mut self, asked: &api::ScrollPoints) -> Told<api::ScrollResponse> {
+        self.read(asked.read_consistency.as_ref())?;
         let from = asked.offset.clone().map_or(0, |from| id(Some(from)));
         let limit = asked.limit.unwrap() as usize;
         let points = &self.collection(&asked.collection_name)?.points;
