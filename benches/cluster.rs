@@ -19,8 +19,9 @@
 mod support;
 
 use kenward_access::ids::{ChunkNo, ClassId};
+use kenward_indexes::KeyPlace;
 use kenward_indexes::embedding::{EmbeddingSpace, hashing};
-use kenward_indexes::vector::qdrant::{Cluster, Condition, Options};
+use kenward_indexes::vector::qdrant::{Cluster, Condition, Consistency, Options};
 use kenward_indexes::vector::{Engine, VectorSnapshot};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,6 +52,12 @@ fn main() {
     options.least = 1;
     options.timeout = Duration::from_secs(20);
     options.replicas = setting("KENWARD_BENCH_REPLICAS").unwrap_or(1) as u32;
+    options.ca = std::env::var_os("KENWARD_QDRANT_CA").map(Into::into);
+    options.key =
+        std::env::var("KENWARD_QDRANT_KEY").map(|_| KeyPlace::Variable("KENWARD_QDRANT_KEY".to_owned())).ok();
+    if std::env::var("KENWARD_QDRANT_READ").is_ok_and(|read| read == "one") {
+        options.consistency = Consistency::One;
+    }
     options.shards = setting("KENWARD_BENCH_SHARDS").map(|shards| shards as u32);
     let space: EmbeddingSpace = hashing(DIMENSION).space().clone();
     let engine = Engine::Qdrant(Arc::new(Cluster::new(options).unwrap()));

@@ -225,7 +225,7 @@ fn a_real_cluster_that_lost_half_of_it_is_told_so_and_filled_again() {
     let name = Real::fresh("half");
     let machine = machine(&real.vectors(&name));
     for n in 0..40 {
-        machine.write(&format!("handbook/room-{n}.md"), &format!("# Room {n}\n\nBook room {n} by noon.\n"));
+        machine.write(&format!("handbook/room-{n}.md"), format!("# Room {n}\n\nBook room {n} by noon.\n"));
     }
     machine.run(&["ingest", "handbook", "--default-allow", "everyone"]).done();
     let moved = machine.run(&["migrate", "--to", "qdrant", "--json"]).done().json();

@@ -4,7 +4,7 @@
 use super::Stage;
 use kenward_indexes::KeyPlace;
 use kenward_indexes::vector::Engine;
-use kenward_indexes::vector::qdrant::{Cluster, Condition, Options};
+use kenward_indexes::vector::qdrant::{Cluster, Condition, Consistency, Options};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +39,9 @@ impl Stage {
         let name = self.data.parent().and_then(Path::file_name).unwrap().to_string_lossy().replace('.', "");
         let urls = url.split(',').map(str::to_owned).collect();
         let mut options = Options::new(urls, format!("kenward-leak-{name}"), self.data.join("vectors.state"));
+        if std::env::var("KENWARD_QDRANT_READ").is_ok_and(|read| read == "one") {
+            options.consistency = Consistency::One;
+        }
         options.ca = std::env::var_os("KENWARD_QDRANT_CA").map(Into::into);
         let replicas = std::env::var("KENWARD_QDRANT_REPLICAS");
         options.replicas = replicas.map_or(1, |replicas| replicas.parse().unwrap());
