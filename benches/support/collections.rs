@@ -103,7 +103,7 @@ fn load(name: &'static str, folder: &Path, split: &str, size: Option<usize>) -> 
         name,
         searcher: index.searcher().unwrap(),
         _folder: place,
-        ties: Ties::new(chunks.len()),
+        ties: Ties::of(chunks.iter().map(|chunk| chunk.page)),
         chunks: chunks.iter().map(|c| c.page).collect(),
         texts: chunks,
         pages: pages.into_iter().map(|p| p.id).collect(),

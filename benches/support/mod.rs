@@ -84,23 +84,35 @@ pub fn seeing_classes<T>(
 }
 
 /// The order of equals, unlike any order of storage.
-pub struct Ties(Vec<[u8; 32]>);
+pub struct Ties(Vec<TieKey>);
 
 impl Ties {
+    /// Of documents of one chunk.
     pub fn new(chunks: usize) -> Self {
-        let mut numbers = Numbers(77);
-        let key = |numbers: &mut Numbers| {
-            let mut key = [0; 32];
-            key.fill_with(|| numbers.below(256) as u8);
-            key
-        };
-        Self((0..chunks).map(|_| key(&mut numbers)).collect())
+        Self::of(0..chunks)
+    }
+
+    /// Of chunks by the number of their document, those of a document together.
+    pub fn of(documents: impl IntoIterator<Item = usize>) -> Self {
+        let (mut numbers, mut keys, mut ties) = (Numbers(77), Vec::<[u8; 32]>::new(), Vec::<TieKey>::new());
+        let mut last = None;
+        for document in documents {
+            while keys.len() <= document {
+                let mut key = [0; 32];
+                key.fill_with(|| numbers.below(256) as u8);
+                keys.push(key);
+            }
+            let ordinal = ties.last().filter(|_| last == Some(document)).map_or(0, |tie| tie.ordinal + 1);
+            ties.push(TieKey { document: keys[document], ordinal });
+            last = Some(document);
+        }
+        Self(ties)
     }
 }
 
 impl TieOrder for Ties {
     fn tie(&self, chunk: ChunkNo) -> Option<TieKey> {
-        self.0.get(chunk.0 as usize).map(|document| TieKey { document: *document, ordinal: 0 })
+        self.0.get(chunk.0 as usize).copied()
     }
 }
 
