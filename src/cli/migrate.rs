@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Between two looks how far it is.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long it may be out of reach.
+const OUT_OF_REACH: Duration = Duration::from_secs(15);
 /// How long nothing may get further.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -81,7 +83,8 @@ async fn to_cluster(backend: &Backend, json: bool) -> anyhow::Result<Outcome> {
     if json {
         out::json(&serde_json::json!({ "asked": switched, "compared": compared, "standing": standing }))?;
     } else {
-        out::print(&format!("{}\n", said(&compared, &standing)))?;
+        let from = backend.config().vectors.as_ref().map(|options| options.least);
+        out::print(&format!("{}\n", said(&compared, &standing, from)))?;
     }
     if switched {
         return Ok(Outcome::Done);
@@ -94,7 +97,7 @@ async fn to_cluster(backend: &Backend, json: bool) -> anyhow::Result<Outcome> {
     Ok(Outcome::NotAllWell)
 }
 
-fn said(compared: &Comparison, standing: &Standing) -> String {
+fn said(compared: &Comparison, standing: &Standing, from: Option<u64>) -> String {
     let answers = words::count(compared.same + compared.differing, "answer");
     let callers = words::people(compared.callers);
     if !compared.agrees() {
@@ -108,8 +111,11 @@ fn said(compared: &Comparison, standing: &Standing) -> String {
         };
         return format!("not switched: {why}; questions are answered as before");
     }
+    let from = from.filter(|from| *from > 1).map_or_else(String::new, |from| {
+        format!(" that concern {from} passages or more (`vectors.ask_from`)")
+    });
     format!(
-        "switched: {answers} to {callers} are the same both ways; questions that concern enough of its {} go to the cluster now",
+        "switched: {answers} to {callers} are the same both ways; questions{from} go to the cluster now, which has {}",
         words::count(standing.there, "passage")
     )
 }
@@ -117,7 +123,7 @@ fn said(compared: &Comparison, standing: &Standing) -> String {
 /// Waits until everything is there.
 async fn filled(backend: &Backend) -> anyhow::Result<Standing> {
     let bar = bar();
-    let (mut further, mut there) = (Instant::now(), 0);
+    let (mut further, mut there, mut well) = (Instant::now(), 0, false);
     loop {
         let standing = standing(backend).await?;
         bar.set_length(standing.of);
@@ -131,10 +137,11 @@ async fn filled(backend: &Backend) -> anyhow::Result<Standing> {
             Condition::Refused { what, hint } => return Err(Fix::new(what.clone(), hint.clone()).into()),
             _ => {}
         }
-        if standing.there != there {
-            (further, there) = (Instant::now(), standing.there);
+        if standing.there != there || well != (standing.condition == Condition::Well) {
+            (further, there, well) = (Instant::now(), standing.there, standing.condition == Condition::Well);
         }
-        if further.elapsed() > PATIENCE {
+        let down = matches!(standing.condition, Condition::Down { .. });
+        if further.elapsed() > if down { OUT_OF_REACH } else { PATIENCE } {
             let why = match standing.condition {
                 Condition::Down { what } => format!("the cluster at {}: {what}", standing.place),
                 _ => format!("{} of {} are there, and no more come", standing.there, standing.of),

@@ -86,14 +86,18 @@ fn drawn(status: &Status, own: bool, differs: &[String], now: Timestamp) -> Stri
         format!("backup    {backup}"),
         format!("verified  {verify}"),
     ];
+    if let Some(wrong) = &status.no_search {
+        lines.push(format!("SEARCH    refused: {}: {}", wrong.what, wrong.hint));
+    }
     if let EmbeddingState::Running { leaves: Some(leaves), .. } = &status.embedding {
         lines.push(format!("leaves    {leaves}"));
     }
     if let Some(cluster) = &status.vectors {
         let usable = match &cluster.condition {
             Condition::Well if cluster.asked => "asked",
-            Condition::Well => "not asked yet",
-            Condition::Starting => "being looked at",
+            Condition::Well => "not asked",
+            Condition::Starting if cluster.asked => "asked, once it has been looked at",
+            Condition::Starting => "not asked, being looked at",
             Condition::Down { .. } | Condition::Refused { .. } => "NOT USED: see `kenward doctor`",
         };
         lines.push(format!("cluster   {} of {} vectors there, {usable}", cluster.there, cluster.of));

@@ -199,6 +199,9 @@ pub struct Status {
     /// Its reranker, where one is configured.
     #[serde(default)]
     pub reranking: Option<String>,
+    /// Why nothing can be searched.
+    #[serde(default)]
+    pub no_search: Option<Otherwise>,
     /// Counts.
     pub stats: Stats,
     /// How the vector cluster is doing, where there is one.

@@ -39,6 +39,10 @@ pub(super) fn status(asked: &Asked<'_>) -> Result<Status, VaultError> {
         tenant: asked.config.tenant.as_str().to_owned(),
         embedding: asked.opened.embedding(),
         reranking: asked.opened.reranking.clone(),
+        no_search: asked.opened.broken.for_search().map(|(what, hint)| Otherwise {
+            what: what.clone(),
+            hint: hint.clone().unwrap_or_else(|| "see `kenward doctor`".to_owned()),
+        }),
         stats: vault.stats()?,
         vectors: vault.vectors_elsewhere(),
         sources,

@@ -81,12 +81,15 @@ async fn look(site: &Arc<Site>, of: Consistency) -> Result<(), Fault> {
             inner.take_out(&missing);
         }
     });
-    if !missing.is_empty() || !stray.is_empty() {
+    if !missing.is_empty() {
         tracing::warn!(
             missing = missing.len(),
             stray = stray.len(),
             "the cluster has not what it acknowledged; it is mended"
         );
+    } else if !stray.is_empty() {
+        // Of a filling that was broken off, or of a change whose fate was not known.
+        tracing::info!(stray = stray.len(), "what the cluster has and nobody knows of is deleted there");
     }
     for batch in stray.chunks(POINTS) {
         if let Err(fault) = site.wire.delete(batch.to_vec()).await {

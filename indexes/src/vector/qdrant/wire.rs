@@ -45,6 +45,11 @@ pub(super) enum Fault {
     /// There is no such collection.
     #[error("the collection is not there")]
     NoCollection,
+    /// Something else listens there.
+    #[error(
+        "what listens there speaks gRPC, but not Qdrant's for clients (its port is 6334, if nobody has changed that)"
+    )]
+    Another,
     /// It has too much to do.
     #[error("it is overloaded")]
     Busy,
@@ -68,7 +73,7 @@ impl Fault {
     /// Whether nothing of a change that failed so can have been done, or be done later.
     pub(super) fn nothing_done(&self) -> bool {
         match self {
-            Self::Key | Self::NoKey(_) | Self::NoCollection | Self::Certificate => true,
+            Self::Key | Self::NoKey(_) | Self::NoCollection | Self::Certificate | Self::Another => true,
             Self::Code(code) => *code == Code::InvalidArgument as i32,
             Self::Unreachable | Self::Slow | Self::Busy | Self::Within | Self::Nonsense => false,
         }
@@ -87,6 +92,7 @@ impl Fault {
             Code::NotFound => Self::NoCollection,
             Code::ResourceExhausted => Self::Busy,
             Code::Internal => Self::Within,
+            Code::Unimplemented => Self::Another,
             code => Self::Code(code as i32),
         }
     }

@@ -366,12 +366,15 @@ impl Site {
 
     /// How it is from now on.
     fn now_is(&self, generation: u64, condition: Condition) {
+        let stopped = self.is_stopped();
         self.with(|inner| {
             if inner.generation != generation || inner.condition == condition {
                 return;
             }
             match &condition {
                 Condition::Well => tracing::info!("the vector cluster is in use"),
+                // At an end nothing can be written any more: nothing is wrong with the cluster.
+                Condition::Down { .. } if stopped => {}
                 Condition::Down { what } => tracing::warn!(what, "the vector cluster cannot be used for now"),
                 Condition::Refused { what, hint } => {
                     tracing::error!(what, hint, "the vector cluster is not used")
