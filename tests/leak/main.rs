@@ -110,7 +110,7 @@ fn hidden_documents_change_no_byte() {
     println!(
         "{} worlds, {} people, {} requests, {} pages, {} cursors resumed, {} refused, {} bytes compared, \
          {} documents shown, {} withheld, {} runs asked about in their middle, {} after their rights were read \
-         alone, {} worlds embedded anew, {} people turned away, {} told of changes, {:.1} s",
+         alone, {} worlds embedded anew ({} of them stopped in its middle before), {} people turned away, {} told of changes, {:.1} s",
         tally.worlds,
         tally.people,
         tally.requests,
@@ -123,6 +123,7 @@ fn hidden_documents_change_no_byte() {
         tally.within,
         tally.synced,
         tally.anew,
+        tally.stopped,
         tally.strangers,
         tally.notices,
         begun.elapsed().as_secs_f64()
@@ -144,7 +145,7 @@ fn hidden_documents_change_no_byte() {
         assert!(tally.resumed > tally.worlds && tally.pages > tally.worlds, "{tally:?}");
         assert!(tally.refused * 2 < tally.requests && tally.within * 2 > tally.worlds, "{tally:?}");
         assert!(tally.synced * 4 > tally.worlds, "{tally:?}");
-        assert!(tally.anew * 2 > tally.worlds, "{tally:?}");
+        assert!(tally.anew * 2 > tally.worlds && tally.stopped * 2 > tally.anew, "{tally:?}");
         assert!(tally.notices * 2 > tally.worlds, "{tally:?}");
     }
     logs.assert_silent();

@@ -33,6 +33,8 @@ pub struct Tally {
     pub within: u64,
     /// Worlds asked about after the rights of a source were read alone in the middle of a run.
     pub synced: u64,
+    /// Worlds in which that was stopped in its middle before.
+    pub stopped: u64,
     /// Worlds that were embedded anew.
     pub anew: u64,
     /// People who may not ask any more, and were refused like strangers.
@@ -56,6 +58,7 @@ impl Tally {
         self.resumed += other.resumed;
         self.within += other.within;
         self.synced += other.synced;
+        self.stopped += other.stopped;
         self.anew += other.anew;
         self.strangers += other.strangers;
         self.notices += other.notices;
@@ -238,7 +241,12 @@ fn in_the_middle(world: &World, a: &mut Stage, tally: &mut Tally) -> Result<(), 
     pair.ask_some(end, &visible, "after the run that went on")?;
 
     // Embedded anew: in the middle of it nothing has changed; then both have switched, A with all that is hidden.
-    pair.a.embed_anew(true);
+    if pair.a.embed_anew(true) {
+        // It was too late to be stopped.
+        pair.b.embed_anew(false);
+    } else {
+        pair.tally.stopped += 1;
+    }
     pair.ask_some(end, &visible, "while all is embedded anew")?;
     pair.a.embed_anew(false);
     pair.b.embed_anew(false);

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Stage {
-    /// Embeds everything anew, in another space; or begins to, and is stopped at once.
-    pub fn embed_anew(&mut self, stopped: bool) {
+    /// Embeds everything anew, in another space; or begins to, and is stopped at once. Whether it switched over: where there is
+    /// little, all of it may have been embedded before it was stopped.
+    pub fn embed_anew(&mut self, stopped: bool) -> bool {
         let other = hashing(48);
         let stop = AtomicBool::new(false);
         let tell = |_| stop.store(stopped, Ordering::Relaxed);
@@ -22,10 +23,12 @@ impl Stage {
         match ended {
             Ended::Switched { .. } => self.embedder = other,
             Ended::Stopped { .. } => {
-                assert!(stopped && self.vault().embedder().unwrap().space().dimension == 32)
+                assert!(stopped && self.vault().embedder().unwrap().space().dimension == 32);
+                return false;
             }
             Ended::Already { .. } => assert_eq!(self.embedder.space(), other.space()),
         }
+        true
     }
 
     /// Only in world A: a source that nobody may read is read, and its run publishes.
