@@ -92,7 +92,7 @@ async fn to_cluster(backend: &Backend, json: bool) -> anyhow::Result<Outcome> {
     out::hint(if compared.same + compared.differing == 0 {
         "bring documents in that somebody in the directory may read, and try once more"
     } else {
-        "what differed is brought again: try once more in a while; if it differs again, drop the collection there"
+        "no question goes there; everything is brought there again: run this once more. If answers differ again, drop the collection there"
     });
     Ok(Outcome::NotAllWell)
 }
@@ -109,7 +109,7 @@ fn said(compared: &Comparison, standing: &Standing, from: Option<u64>) -> String
             }
             None => format!("{} of {answers} differ", compared.differing),
         };
-        return format!("not switched: {why}; questions are answered as before");
+        return format!("not switched: {why}; questions are answered from the embedded vectors");
     }
     let from = from.filter(|from| *from > 1).map_or_else(String::new, |from| {
         format!(" that concern {from} passages or more (`vectors.ask_from`)")

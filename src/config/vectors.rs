@@ -114,6 +114,20 @@ fn consistency(values: Values<'_>) -> Result<Consistency, ConfigError> {
 
 /// An address without what may be a secret in it.
 pub(super) fn without_secrets(text: &str) -> String {
+    // What is behind host and port may be a key as well.
+    let host = text.find("://").map_or(0, |at| at + 3);
+    let (text, more) = match text.get(host..).and_then(|rest| rest.find(['/', '?', '#'])) {
+        Some(end) => (
+            text.get(..host + end).unwrap_or_default(),
+            text.get(host + end + 1..).is_some_and(|rest| !rest.is_empty()),
+        ),
+        None => (text, false),
+    };
+    let shown = without_user(text);
+    if more { format!("{shown}/…") } else { shown }
+}
+
+fn without_user(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((before, rest)) => match before.split_once("://") {
             Some((scheme, _)) => format!("{scheme}://…@{rest}"),
@@ -167,6 +181,8 @@ mod tests {
             ("url = \"http://cluster.example:6334\"", "https"),
             ("url = \"https://me:pAss@cluster.example:6334\"", "https://…@cluster.example:6334"),
             ("url = \"cluster\"", "`cluster`"),
+            ("url = \"http://127.0.0.1:6334?api_key=pAss\"", "`http://127.0.0.1:6334/…`"),
+            ("url = \"https://cluster.example/pAss\"", "`https://cluster.example/…`"),
             ("api_key = \"pAss\"", "env:NAME"),
             ("api_key = \"env:\"", "env:NAME"),
             ("collection = \"a/b\"", "`a/b`"),

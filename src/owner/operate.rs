@@ -75,6 +75,8 @@ fn elsewhere(asked: &Asked<'_>, by: &Operator) -> Result<Comparison, VaultError>
     let comparison = vault.compare_elsewhere(&callers, LIKES)?;
     if comparison.agrees() {
         vault.ask_elsewhere(by, true)?;
+    } else if comparison.differing > 0 {
+        vault.bring_again_elsewhere(by)?;
     }
     Ok(comparison)
 }

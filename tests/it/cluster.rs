@@ -67,7 +67,6 @@ fn what_is_wrong_with_its_configuration_is_named_before_anything_is_done() {
         ("engine = \"qdrant\"", "`vectors.url`"),
         ("engine = \"qdrant\"\nurl = \"http://cluster.example:6334\"", "https"),
         ("api_key = \"secret-itself\"", "env:NAME"),
-        ("engine = \"qdrant\"\nurl = \"https://127.0.0.1:1\"\nca = \"none.pem\"", "none.pem"),
     ] {
         machine.configure(&format!("{before}[vectors]\n{vectors}\n"));
         let ran = machine.run(&["users", "list"]);
@@ -187,6 +186,36 @@ impl Real {
 
 fn flowing(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whatever becomes of what is known of the cluster, vectors stay, and rights can be changed.
+#[test]
+fn what_is_known_of_a_cluster_and_cannot_be_read_costs_no_vector() {
+    let machine = machine(&format!("engine = \"qdrant\"\nurl = \"{}\"\ntimeout_ms = 300\n", closed()));
+    let before = answer(&machine);
+    let state = machine.data().join("vectors.state");
+    std::fs::remove_file(&state).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    for _ in 0..2 {
+        assert!(machine.run(&["status"]).done().out.contains("2 vectors"));
+        assert_eq!(answer(&machine), before);
+    }
+    let doctor = machine.run(&["doctor"]).found();
+    for words in ["FAILED", "vectors.state", "give that file back"] {
+        assert!(flowing(&doctor.out).contains(words), "`{words}` is not in {doctor:?}");
+    }
+    machine.run(&["users", "disable", DANA]).done();
+    std::fs::remove_dir(&state).unwrap();
+    std::fs::write(&state, [0xff]).unwrap();
+    assert!(machine.run(&["status"]).done().out.contains("2 vectors"));
+    // So with certificates that are not there.
+    let config = std::fs::read_to_string(machine.config()).unwrap();
+    machine.configure(&config.replace("timeout_ms", "ca = \"none.pem\"\ntimeout_ms"));
+    let doctor = machine.run(&["doctor"]).found();
+    for words in ["FAILED", "none.pem", "vectors.ca"] {
+        assert!(flowing(&doctor.out).contains(words), "`{words}` is not in {doctor:?}");
+    }
+    machine.run(&["users", "list"]).done();
 }
 
 #[test]

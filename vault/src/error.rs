@@ -98,6 +98,30 @@ impl VaultError {
         Self::Mismatch { what: what.into(), hint: hint.into() }
     }
 
+    /// Whether the system did not let it be read or written, so that nothing is known of what is there.
+    pub(crate) fn is_of_the_system(&self) -> bool {
+        use std::io::ErrorKind as K;
+        // EIO, ENFILE, EMFILE.
+        const NUMBERS: [i32; 3] = [5, 23, 24];
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                let kind = matches!(
+                    io.kind(),
+                    K::PermissionDenied
+                        | K::ReadOnlyFilesystem
+                        | K::OutOfMemory
+                        | K::TimedOut
+                        | K::StaleNetworkFileHandle
+                        | K::ResourceBusy
+                );
+                return kind || io.raw_os_error().is_some_and(|number| NUMBERS.contains(&number));
+            }
+            next = error.source();
+        }
+        false
+    }
+
     /// An engine's error; a full disk, however deep it lies, becomes [`VaultError::DiskFull`].
     pub(crate) fn or_full(self, path: &std::path::Path) -> Self {
         let full = chain_is_full(&self) || (cause_is_lost(&self) && has_no_space(path));
@@ -198,4 +222,28 @@ pub struct AnswerError {
     /// What to do: a valid next call.
     #[serde(rename = "try")]
     pub hint: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kenward_indexes::vector::VectorError;
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn what_the_system_does_not_let_be_read_is_not_damaged() {
+        let of = |source| VaultError::from(VectorError::Io { path: "segment".into(), source });
+        for error in [
+            ErrorKind::PermissionDenied.into(),
+            ErrorKind::ReadOnlyFilesystem.into(),
+            Error::from_raw_os_error(5),
+            Error::from_raw_os_error(24),
+        ] {
+            assert!(of(error).is_of_the_system());
+        }
+        for kind in [ErrorKind::NotFound, ErrorKind::UnexpectedEof, ErrorKind::InvalidData] {
+            assert!(!of(kind.into()).is_of_the_system());
+        }
+        assert!(!VaultError::from(VectorError::Damaged { path: "segment".into() }).is_of_the_system());
+    }
 }

@@ -60,6 +60,17 @@ impl Vault {
         Ok(self.vectors.ask_elsewhere(asked)?)
     }
 
+    /// Brings everything elsewhere again, where it is not what it should be, and puts no question there meanwhile.
+    ///
+    /// # Errors
+    /// [`VaultError::Audit`], [`VaultError::Vector`]: questions are put there as before.
+    pub fn bring_again_elsewhere(&self, by: &Operator) -> Result<(), VaultError> {
+        self.core.record_deed(by, "vectors_brought_again", serde_json::json!({}))?;
+        self.vectors.ask_elsewhere(false)?;
+        self.vectors.bring_again_elsewhere();
+        Ok(())
+    }
+
     /// Asks both ways, as these callers, for what is like some of the passages, and compares.
     ///
     /// # Errors

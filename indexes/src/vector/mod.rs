@@ -40,6 +40,15 @@ pub enum VectorError {
         #[source]
         source: std::io::Error,
     },
+    /// What is known of a cluster could not be read or written. The vectors are not in question.
+    #[error("what is known of the vector cluster, in {path}, cannot be read or written")]
+    State {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A vector or the index has another length than it should.
     #[error("expected vectors of {expected} numbers, got {got}")]
     Dimension {
@@ -177,6 +186,13 @@ impl Engine {
         match self {
             Self::Flat => Ok(()),
             Self::Qdrant(cluster) => cluster.ask_it(asked),
+        }
+    }
+
+    /// Brings everything elsewhere again, if anything is elsewhere.
+    pub fn bring_again_elsewhere(&self) {
+        if let Self::Qdrant(cluster) = self {
+            cluster.bring_again();
         }
     }
 }

@@ -73,6 +73,8 @@ impl Engines {
             None => None,
             Some(Ok(vectors)) if fits(vectors.position()) => Some(vectors),
             Some(Err(error @ VaultError::DiskFull { .. })) => return Err(error),
+            // INVARIANT: vectors that are only out of reach are not thrown away.
+            Some(Err(error)) if error.is_of_the_system() => return Err(error),
             Some(Ok(_) | Err(_)) => {
                 lost.vectors = true;
                 empty(&vectors_dir)?;

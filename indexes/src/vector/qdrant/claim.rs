@@ -19,6 +19,19 @@ const THERE_ALREADY: i32 = 6;
 /// Sees to it that the collection is there and ours.
 pub(super) async fn claim(site: &Arc<Site>) -> Result<(), Condition> {
     let fault = condition_of;
+    if let Some(what) = site.with(|inner| inner.unknown.clone()) {
+        return refused(
+            what,
+            "give that file back to the user that Kenward runs as (or remove it, and drop the collection there: it is filled again), \
+             and start again",
+        );
+    }
+    if let Some(what) = &site.wire.unfit {
+        return refused(
+            what.to_string(),
+            "set `vectors.ca` to the certificates of the cluster's authority (PEM), and start again",
+        );
+    }
     site.wire.key(site.options.read_key().map_err(fault)?);
     let version = site.wire.version().await.map_err(fault)?;
     if !new_enough(&version) {
@@ -43,6 +56,21 @@ pub(super) async fn claim(site: &Arc<Site>) -> Result<(), Condition> {
 
 fn refused<T>(what: String, hint: impl Into<String>) -> Result<T, Condition> {
     Err(Condition::Refused { what, hint: hint.into() })
+}
+
+fn in_use<T>(name: &str) -> Result<T, Condition> {
+    refused(
+        format!("the collection `{name}` is in use by a copy of this data"),
+        "set `vectors.collection` to another name in one of the two",
+    )
+}
+
+/// Whether it is the collection still that was claimed: somebody may have dropped it, and made another of its name.
+pub(super) async fn still_ours(site: &Arc<Site>) -> Result<(), Fault> {
+    let info = site.wire.info().await?;
+    let (mark, holder) = site.with(|inner| (inner.state.ids().mark(), inner.state.holders.last().cloned()));
+    let ours = info.mark.as_ref() == Some(&mark) && info.holder == holder;
+    if ours { Ok(()) } else { Err(Fault::Exchanged) }
 }
 
 fn not_written() -> Condition {
@@ -85,6 +113,10 @@ async fn ours(site: &Arc<Site>, info: &Info) -> Result<bool, Condition> {
     let name = &site.options.collection;
     let marked = |ids: Ids| info.mark.as_ref() == Some(&ids.mark());
     if state.former.as_ref().is_some_and(|former| marked(Ids::new(former))) {
+        // INVARIANT: what a copy of this data has taken since is not dropped.
+        if info.holder.as_ref().is_some_and(|holder| !state.former_holders.contains(holder)) {
+            return in_use(name);
+        }
         site.wire.drop_collection().await.map_err(condition_of)?;
         site.with(|inner| inner.state.former = None);
         return Ok(false);
@@ -102,10 +134,7 @@ async fn ours(site: &Arc<Site>, info: &Info) -> Result<bool, Condition> {
     }
     // One without a name was made and not held yet.
     if info.holder.as_ref().is_some_and(|holder| !state.holders.contains(holder)) {
-        return refused(
-            format!("the collection `{name}` is in use by a copy of this data"),
-            "set `vectors.collection` to another name in one of the two",
-        );
+        return in_use(name);
     }
     if info.dimension != Some(dimension) {
         let has =

@@ -2,6 +2,7 @@
 //! What is missing is taken out of the state, and brought again; what nobody knows of is deleted. A cluster that lost
 //! something is found out here at the latest, and not asked meanwhile.
 
+use super::claim::still_ours;
 use super::options::Consistency;
 use super::site::Site;
 use super::wire::{Fault, Reach};
@@ -40,6 +41,8 @@ async fn count_of(site: &Arc<Site>, of: Consistency) -> Result<(), Fault> {
             return Ok(());
         }
     }
+    // INVARIANT: nothing is deleted in a collection that is not ours.
+    still_ours(site).await?;
     look(site, of).await
 }
 
@@ -90,6 +93,9 @@ async fn look(site: &Arc<Site>, of: Consistency) -> Result<(), Fault> {
     } else if !stray.is_empty() {
         // Of a filling that was broken off, or of a change whose fate was not known.
         tracing::info!(stray = stray.len(), "what the cluster has and nobody knows of is deleted there");
+    }
+    if !stray.is_empty() {
+        still_ours(site).await?;
     }
     for batch in stray.chunks(POINTS) {
         if let Err(fault) = site.wire.delete(batch.to_vec()).await {

@@ -52,9 +52,8 @@ impl MirrorIndex {
         site: Arc<Site>,
     ) -> Result<Self, VectorError> {
         let flat = FlatIndex::open(dir, dimension, space, sizes)?;
-        let of = name(dir)?;
         let (kept, live) = (flat.flat_snapshot(), live(&flat));
-        let generation = site.attach(&of, Arc::clone(&kept), Arc::clone(&live))?;
+        let generation = site.attach(name(dir), Arc::clone(&kept), Arc::clone(&live));
         let snapshot =
             Arc::new(MirrorSnapshot { flat: kept, live, site: Arc::clone(&site), generation, commit: 0 });
         let (brought, gone) = (RoaringBitmap::new(), RoaringBitmap::new());
@@ -69,8 +68,8 @@ fn live(flat: &FlatIndex) -> Arc<RoaringBitmap> {
 /// What a folder of vectors is known by; made when it is first asked for.
 fn name(dir: &Path) -> Result<String, VectorError> {
     let path = dir.join(NAME);
-    let io = |source| VectorError::Io { path: path.clone(), source };
-    match std::fs::read_to_string(&path) {
+    let io = |source| VectorError::State { path: path.clone(), source };
+    match crate::regular::read(&path).map(|name| String::from_utf8_lossy(&name).into_owned()) {
         Ok(name) if !name.is_empty() => return Ok(name),
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}

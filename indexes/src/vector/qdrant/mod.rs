@@ -88,6 +88,11 @@ impl Cluster {
         self.site.wake.notify_one();
     }
 
+    /// Everything is brought there again: what is there is not what it should be.
+    pub(super) fn bring_again(&self) {
+        self.site.bring_again();
+    }
+
     /// Whether questions are put to it from now on.
     pub(super) fn ask_it(&self, asked: bool) -> Result<(), VectorError> {
         self.site.ask_it(asked)

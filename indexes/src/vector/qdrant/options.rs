@@ -3,7 +3,6 @@
 
 use super::wire::Fault;
 use crate::KeyPlace;
-use crate::vector::VectorError;
 use std::path::PathBuf;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -54,6 +53,9 @@ pub struct Options {
     pub longest_wait: Duration,
 }
 
+/// How a certificate begins in PEM.
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 impl Options {
     /// For a cluster at these addresses.
     #[must_use]
@@ -76,12 +78,18 @@ impl Options {
     }
 
     /// The certificates that the cluster's own must lead to.
-    pub(super) fn read_ca(&self) -> Result<Option<Certificate>, VectorError> {
-        let read = |path: &PathBuf| {
-            let pem = std::fs::read(path).map_err(|source| VectorError::Io { path: path.clone(), source })?;
-            Ok(Certificate::from_pem(pem))
-        };
-        self.ca.as_ref().map(read).transpose()
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn read_ca(&self) -> Result<Option<Certificate>, String> {
+        let Some(path) = &self.ca else { return Ok(None) };
+        let place = path.display();
+        let pem = crate::regular::read(path)
+            .map_err(|e| format!("`{place}`, which `vectors.ca` names, cannot be read: {e}"))?;
+        if !pem.windows(PEM.len()).any(|some| some == PEM) {
+            return Err(format!("`{place}`, which `vectors.ca` names, holds no certificate"));
+        }
+        Ok(Some(Certificate::from_pem(pem)))
     }
 
     pub(super) fn endpoint(&self, url: &str, ca: Option<&Certificate>) -> Result<Endpoint, Error> {

@@ -45,6 +45,8 @@ pub(super) struct Inner {
     pub taken_out: bool,
     /// Something else is not in the file yet.
     pub put_in: bool,
+    /// Why nothing can be known of it here: then it is left alone.
+    pub unknown: Option<String>,
     /// Replicas of each shard there.
     pub replicas: u32,
     /// Replicas differed, or something is missing: it is to be counted.
@@ -95,6 +97,17 @@ impl Remembered {
         let later = self.sets.iter().filter(|(at, _)| *at > number);
         (number >= self.forgotten).then(|| later.fold(RoaringBitmap::new(), |all, (_, set)| all | set))
     }
+}
+
+/// An error with its causes, in one line.
+fn told(error: &VectorError) -> String {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
 }
 
 /// What a question may ask the cluster for.
@@ -163,6 +176,7 @@ impl Site {
             state: State::new(Secret([0; 32]), "", false),
             taken_out: false,
             put_in: false,
+            unknown: None,
             replicas: 1,
             doubted: false,
             told: false,
@@ -204,31 +218,24 @@ impl Site {
         }
     }
 
-    /// Puts the cluster beside a folder of vectors, which `of` names. What it held of another one counts no more.
+    /// Puts the cluster beside a folder of vectors, which `of` names. What it held of another one counts no more. Where what
+    /// is known of it cannot be read or written, it is left alone, and nothing else is the worse for that.
     pub(super) fn attach(
         &self,
-        of: &str,
+        of: Result<String, VectorError>,
         snapshot: Arc<FlatSnapshot>,
         live: Arc<RoaringBitmap>,
-    ) -> Result<u64, VectorError> {
+    ) -> u64 {
         let file = self.file.lock();
-        let recorded = State::load(&self.options.state)?;
-        let generation = self.with(|inner| {
-            let first = inner.generation == 0;
-            let mut state = match recorded {
-                Some(state) => state,
-                // Where there are no vectors yet nothing can differ: it is asked from the beginning.
-                None if first => State::new(secret()?, of, snapshot.places().is_empty()),
-                None => inner.state.clone(),
+        let known = of.and_then(|of| Ok((of, State::load(&self.options.state)?)));
+        let (generation, unknown) = self.with(|inner| {
+            let state = known.and_then(|(of, recorded)| self.state_of(inner, &of, recorded, &snapshot));
+            let (state, unknown) = match state {
+                Ok(state) => (state, None),
+                Err(error) => (State::new(Secret([0; 32]), "", false), Some(told(&error))),
             };
-            if state.of != of {
-                state.begin_anew(secret()?, of);
-            }
-            // INVARIANT: no point of this opening has the id of one that an earlier one may still be writing.
-            state.life = state.life.wrapping_add(1);
-            state.store(&self.options.state)?;
             inner.generation += 1;
-            inner.state = state;
+            (inner.state, inner.unknown) = (state, unknown.clone());
             (inner.taken_out, inner.put_in) = (false, false);
             inner.dimension = snapshot.dimension();
             (inner.snapshot, inner.live) = (Some(snapshot), live);
@@ -239,11 +246,37 @@ impl Site {
             inner.touched = RoaringBitmap::full();
             inner.condition = Condition::Starting;
             inner.reconsider_all();
-            Ok(inner.generation)
-        })?;
+            (inner.generation, unknown)
+        });
         drop(file);
+        if let Some(what) = unknown {
+            tracing::error!(what, "the vector cluster is not used");
+        }
         self.wake.notify_one();
-        Ok(generation)
+        generation
+    }
+
+    /// What is known of the cluster, as it is written down for this opening.
+    fn state_of(
+        &self,
+        inner: &Inner,
+        of: &str,
+        recorded: Option<State>,
+        snapshot: &FlatSnapshot,
+    ) -> Result<State, VectorError> {
+        let mut state = match recorded {
+            Some(state) => state,
+            // Where there are no vectors yet nothing can differ: it is asked from the beginning.
+            None if inner.generation == 0 => State::new(secret()?, of, snapshot.places().is_empty()),
+            None => inner.state.clone(),
+        };
+        if state.of != of {
+            state.begin_anew(secret()?, of);
+        }
+        // INVARIANT: no point of this opening has the id of one that an earlier one may still be writing.
+        state.life = state.life.wrapping_add(1);
+        state.store(&self.options.state)?;
+        Ok(state)
     }
 
     /// Writes the state down.
@@ -252,7 +285,14 @@ impl Site {
         if *stopped {
             // INVARIANT: what was to be written first was not: nothing that needs it may follow.
             let source = std::io::Error::other("it is closed");
-            return Err(VectorError::Io { path: self.options.state.clone(), source });
+            return Err(VectorError::State { path: self.options.state.clone(), source });
+        }
+        if let Some(what) = self.with(|inner| inner.unknown.clone()) {
+            // INVARIANT: what could not be read is not written over.
+            return Err(VectorError::State {
+                path: self.options.state.clone(),
+                source: std::io::Error::other(what),
+            });
         }
         let state = self.with(|inner| {
             (inner.taken_out, inner.put_in) = (false, false);
@@ -428,7 +468,18 @@ impl Site {
     /// Whether questions are put to it from now on.
     pub(super) fn ask_it(&self, asked: bool) -> Result<(), VectorError> {
         self.with(|inner| inner.state.asked = asked);
+        if !asked && self.with(|inner| inner.unknown.is_some()) {
+            // Nobody asks it as it is.
+            return Ok(());
+        }
         self.save()
+    }
+
+    /// Everything is brought there again, under other ids: what is there is not what it should be.
+    pub(super) fn bring_again(&self) {
+        let (generation, all) = self.with(|inner| (inner.generation, inner.state.all.clone()));
+        self.mend(generation, &all);
+        self.doubt();
     }
 }
 

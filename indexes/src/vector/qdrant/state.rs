@@ -21,6 +21,8 @@ pub(super) struct State {
     pub secret: Secret,
     /// Of a collection that was ours and is to be dropped, if it is still there.
     pub former: Option<Secret>,
+    /// Who held that: in the hands of a copy of this data it is not ours any more.
+    pub former_holders: Vec<String>,
     /// The folder of vectors, and the embedding space, that it is true of.
     pub of: String,
     /// The last names that were written, or may have been, into the collection as who holds it.
@@ -43,6 +45,8 @@ struct Written {
     version: u32,
     secret: String,
     former: Option<String>,
+    #[serde(default)]
+    former_holders: Vec<String>,
     of: String,
     holders: Vec<String>,
     asked: bool,
@@ -57,6 +61,7 @@ impl State {
         Self {
             secret,
             former: None,
+            former_holders: Vec::new(),
             of: of.to_owned(),
             holders: Vec::new(),
             asked,
@@ -70,8 +75,11 @@ impl State {
     /// Begins anew with another collection; the one so far is to be dropped.
     pub(super) fn begin_anew(&mut self, secret: Secret, of: &str) {
         // INVARIANT: what was ours stays known as ours until it is gone.
-        let former = self.former.unwrap_or(self.secret);
-        *self = Self { former: Some(former), ..Self::new(secret, of, self.asked) };
+        let (former, former_holders) = match self.former {
+            Some(former) => (former, std::mem::take(&mut self.former_holders)),
+            None => (self.secret, std::mem::take(&mut self.holders)),
+        };
+        *self = Self { former: Some(former), former_holders, ..Self::new(secret, of, self.asked) };
     }
 
     pub(super) fn ids(&self) -> Ids {
@@ -113,10 +121,11 @@ impl State {
 
     /// Reads the file. `None` if there is none, or it is not what was written: then nothing is known.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, VectorError> {
-        let text = match fs::read_to_string(path) {
+        let bytes = match crate::regular::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|source| VectorError::Io { path: path.to_owned(), source })?,
+            read => read.map_err(|source| VectorError::State { path: path.to_owned(), source })?,
         };
+        let text = String::from_utf8(bytes).unwrap_or_default();
         let state = text.split_once('\n').and_then(|(sum, body)| {
             let same = blake3::hash(body.as_bytes()).to_hex().as_str() == sum;
             same.then(|| serde_json::from_str::<Written>(body).ok()).flatten().and_then(Self::read)
@@ -137,6 +146,7 @@ impl State {
         Some(Self {
             secret: secret(&written.secret)?,
             former: written.former.as_deref().and_then(secret),
+            former_holders: written.former_holders,
             of: written.of,
             holders: written.holders,
             asked: written.asked,
@@ -149,7 +159,7 @@ impl State {
 
     /// Writes the file: beside, and renamed, so that a crash leaves the one or the other.
     pub(super) fn store(&self, path: &Path) -> Result<(), VectorError> {
-        self.write(path).map_err(|source| VectorError::Io { path: path.to_owned(), source })
+        self.write(path).map_err(|source| VectorError::State { path: path.to_owned(), source })
     }
 
     fn write(&self, path: &Path) -> std::io::Result<()> {
@@ -158,6 +168,7 @@ impl State {
             version: VERSION,
             secret: hex(&self.secret),
             former: self.former.as_ref().map(hex),
+            former_holders: self.former_holders.clone(),
             of: self.of.clone(),
             holders: self.holders.clone(),
             asked: self.asked,

@@ -45,6 +45,9 @@ pub(super) enum Fault {
     /// There is no such collection.
     #[error("the collection is not there")]
     NoCollection,
+    /// Another collection has that name now.
+    #[error("the collection there is not the one that was filled")]
+    Exchanged,
     /// Something else listens there.
     #[error(
         "what listens there speaks gRPC, but not Qdrant's for clients (its port is 6334, if nobody has changed that)"
@@ -73,7 +76,12 @@ impl Fault {
     /// Whether nothing of a change that failed so can have been done, or be done later.
     pub(super) fn nothing_done(&self) -> bool {
         match self {
-            Self::Key | Self::NoKey(_) | Self::NoCollection | Self::Certificate | Self::Another => true,
+            Self::Key
+            | Self::NoKey(_)
+            | Self::NoCollection
+            | Self::Certificate
+            | Self::Another
+            | Self::Exchanged => true,
             Self::Code(code) => *code == Code::InvalidArgument as i32,
             Self::Unreachable | Self::Slow | Self::Busy | Self::Within | Self::Nonsense => false,
         }
@@ -83,7 +91,10 @@ impl Fault {
         if not_trusted(status) {
             return Self::Certificate;
         }
+        let own = std::error::Error::source(status).is_some();
         match status.code() {
+            // Of an answer that is no gRPC: another port, or TLS where there is none.
+            Code::Internal if own => Self::Another,
             Code::Unavailable | Code::Cancelled => Self::Unreachable,
             // What the client makes of a broken connection.
             Code::Unknown if std::error::Error::source(status).is_some() => Self::Unreachable,
@@ -134,6 +145,8 @@ type Keyed = InterceptedService<Channel, WithKey>;
 /// The way to the cluster: its addresses, of which one that fails makes room for the next.
 pub(super) struct Wire {
     channels: Vec<Channel>,
+    /// Why there is none: the certificates that it should trust cannot be had.
+    pub unfit: Option<Box<str>>,
     at: AtomicUsize,
     key: Mutex<Option<MetadataValue<Ascii>>>,
     collection: String,
@@ -156,11 +169,17 @@ impl tonic::service::Interceptor for WithKey {
 impl Wire {
     /// Connects when it is first used. Within a runtime.
     pub(super) fn new(options: &Options) -> Result<Self, VectorError> {
-        let ca = options.read_ca()?;
+        let (ca, unfit) = match options.read_ca() {
+            Ok(ca) => (ca, None),
+            Err(what) => (None, Some(what.into_boxed_str())),
+        };
         let channels: Result<Vec<Channel>, tonic::transport::Error> =
             options.urls.iter().map(|url| Ok(options.endpoint(url, ca.as_ref())?.connect_lazy())).collect();
+        let channels = channels.map_err(|_| VectorError::Place { urls: options.urls.join(", ").into() })?;
         Ok(Self {
-            channels: channels.map_err(|_| VectorError::Place { urls: options.urls.join(", ").into() })?,
+            // INVARIANT: where it is not known whom to trust nobody is.
+            channels: if unfit.is_some() { Vec::new() } else { channels },
+            unfit,
             at: AtomicUsize::new(0),
             key: Mutex::default(),
             collection: options.collection.clone(),

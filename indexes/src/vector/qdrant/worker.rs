@@ -2,7 +2,7 @@
 //! waits for an acknowledgement before it sends more, so a slow cluster is never given more than it takes; whatever
 //! fails is tried again, later and later. Nobody waits for it.
 
-use super::claim::claim;
+use super::claim::{claim, still_ours};
 use super::count::count;
 use super::ids::Point;
 use super::site::{Inner, Site};
@@ -301,7 +301,15 @@ async fn round(site: &Arc<Site>, generation: u64) -> Result<Did, Fault> {
     if round.deletes.is_empty() && round.batches.iter().all(|batch| batch.points == 0) {
         return Ok(if more { Did::Something } else { Did::Nothing });
     }
-    let sent = send(site, generation, round).await;
+    // INVARIANT: nothing is written into a collection that is not ours.
+    let sent = match still_ours(site).await {
+        Ok(()) => send(site, generation, round).await,
+        Err(fault) => {
+            // What was picked is picked again.
+            site.with(|inner| inner.dirty |= &*inner.live);
+            return Err(fault);
+        }
+    };
     if let Err(fault) = &sent {
         site.uncertain(fault);
     }

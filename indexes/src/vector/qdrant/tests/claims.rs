@@ -187,6 +187,100 @@ fn a_copied_folder_never_shares_a_collection_with_the_first() {
 }
 
 #[test]
+fn what_a_copy_has_taken_since_is_not_dropped_by_the_other() {
+    let peer = Peer::start();
+    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
+    both.append(0..100);
+    both.commit();
+    both.mirrored.settle();
+    std::thread::sleep(Duration::from_millis(200));
+    let copy = folder();
+    std::fs::copy(both.state(), copy.path().join("qdrant.state")).unwrap();
+    // The first goes on, under a name of its own; in the copy everything is embedded anew.
+    both.reopen();
+    both.mirrored.settle();
+    let other = open(copy.path(), DIMENSION, options(&peer.url, "kenward-claims", copy.path())).unwrap();
+    let standing = other.until(|standing| refused(standing).is_some());
+    assert!(refused(&standing).unwrap().0.contains("a copy of this data"), "{standing:?}");
+    assert_eq!((peer.points().len(), peer.asked("Collections/Delete")), (100, 0));
+    both.compare(5);
+}
+
+#[test]
+fn a_collection_that_somebody_puts_in_its_place_is_not_written_into() {
+    let peer = Peer::start();
+    let mut both = Both::new(|folder| Options {
+        counted_every: Duration::from_millis(50),
+        ..options(&peer.url, "kenward-claims", folder)
+    });
+    both.append(0..100);
+    both.commit();
+    both.mirrored.settle();
+    let theirs = || Collection {
+        dimension: DIMENSION as u64,
+        indexed: true,
+        points: (1..9).map(|id| (id, (id as i64, vec![0.5; DIMENSION]))).collect(),
+        ..Collection::default()
+    };
+    peer.store.lock().collections.insert("kenward-claims".to_owned(), theirs());
+    both.append(100..150);
+    both.commit();
+    both.compare(3);
+    let standing = both.mirrored.until(|standing| refused(standing).is_some());
+    assert!(refused(&standing).unwrap().0.contains("somebody else's"), "{standing:?}");
+    assert_eq!(peer.points(), theirs().points);
+    both.compare(3);
+}
+
+#[test]
+fn what_is_known_of_it_and_cannot_be_read_costs_the_cluster_and_nothing_else() {
+    let peer = Peer::start();
+    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
+    both.append(0..100);
+    both.commit();
+    both.mirrored.settle();
+    std::thread::sleep(Duration::from_millis(200));
+    // A folder where the file was: nobody can read it, whoever they are.
+    let aside = both.state().with_extension("aside");
+    std::fs::rename(both.state(), &aside).unwrap();
+    std::fs::create_dir(both.state()).unwrap();
+    both.reopen();
+    let standing = both.mirrored.until(|standing| refused(standing).is_some());
+    let (what, hint) = refused(&standing).unwrap();
+    assert!(what.contains("qdrant.state") && hint.contains("give that file back"), "{what}; {hint}");
+    assert!(both.mirrored.cluster.ask_it(true).is_err());
+    both.mirrored.cluster.ask_it(false).unwrap();
+    both.append(100..120);
+    both.commit();
+    both.compare(5);
+    assert_eq!(peer.points().len(), 100);
+    std::fs::remove_dir(both.state()).unwrap();
+    std::fs::rename(&aside, both.state()).unwrap();
+    both.reopen();
+    assert_eq!(both.mirrored.settle().there, 120);
+    both.compare(5);
+}
+
+#[test]
+fn certificates_that_are_none_are_named_and_nobody_is_trusted() {
+    let peer = Peer::start();
+    let files = folder();
+    let empty = files.path().join("empty.pem");
+    std::fs::write(&empty, "root:x:0:0\n").unwrap();
+    for (ca, says) in [
+        (files.path().join("none.pem"), "cannot be read"),
+        (files.path().to_owned(), "cannot be read"),
+        ("/dev/zero".into(), "cannot be read"),
+        (empty, "holds no certificate"),
+    ] {
+        let (what, hint) = words(&peer, |options| Options { ca: Some(ca.clone()), ..options });
+        assert!(what.contains(says) && what.contains("vectors.ca") && hint.contains("PEM"), "{what}; {hint}");
+        assert!(what.contains(&ca.display().to_string()), "{what}");
+    }
+    assert!(peer.store.lock().asked.is_empty());
+}
+
+#[test]
 fn an_address_that_is_none_is_an_error_at_once() {
     let folder = folder();
     let refused = Cluster::new(options("not an address", "kenward", folder.path())).err().unwrap();

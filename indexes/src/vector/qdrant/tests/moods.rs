@@ -246,6 +246,29 @@ fn of_many_that_are_equally_near_the_key_decides_and_not_the_cluster() {
 }
 
 #[test]
+fn what_differs_by_a_comparison_is_brought_again() {
+    let peer = Peer::start();
+    let both = filled(&peer);
+    // As somebody does who turns vectors round, and leaves all numbers as they are.
+    for collection in peer.store.lock().collections.values_mut() {
+        for (_, vector) in collection.points.values_mut().take(300) {
+            vector.iter_mut().for_each(|number| *number = -*number);
+        }
+    }
+    let compared = |like: u32| {
+        let chunks = both.classes.iter().map(|(a, b)| (*a, *b));
+        seeing_classes(&[0, 2, 3], play::CLASSES, chunks, |visible| {
+            both.snapshots().0.compare(ChunkNo(like), visible, 3, &ByHash).unwrap()
+        })
+    };
+    let seen: Vec<Compared> = (0..40).map(compared).collect();
+    assert!(seen.contains(&Compared::Differs), "{seen:?}");
+    both.mirrored.cluster.bring_again();
+    both.mirrored.until(|standing| standing.condition == Condition::Well && standing.there == 400);
+    assert!((0..40).map(compared).all(|compared| compared != Compared::Differs));
+}
+
+#[test]
 fn replicas_that_differ_for_a_moment_are_asked_again_and_nothing_is_written_for_it() {
     for mood in [Mood::Unsorted, Mood::TooFew(1)] {
         let peer = Peer::start();
