@@ -183,6 +183,7 @@ impl State {
         writeln!(file, "{sum}")?;
         file.write_all(body.as_bytes())?;
         file.sync_all()?;
+        keep_owner(&beside, path);
         fs::rename(&beside, path)?;
         match path.parent() {
             Some(dir) => File::open(dir)?.sync_all(),
@@ -212,6 +213,14 @@ fn texts(sets: &BTreeMap<u32, RoaringBitmap>) -> std::io::Result<Vec<(u32, Strin
         Ok((*number, data_encoding::BASE64.encode(&bytes)))
     };
     sets.iter().map(text).collect()
+}
+
+/// Gives a new file to whoever has the folder, if this process may: one command of root's takes it from nobody.
+fn keep_owner(new: &Path, path: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let Some(Ok(folder)) = path.parent().map(fs::metadata) else { return };
+    // Only root may, and for all others it is theirs already.
+    let _ = std::os::unix::fs::chown(new, Some(folder.uid()), Some(folder.gid()));
 }
 
 /// A file that its owner alone may read: it holds the secret.
@@ -247,6 +256,20 @@ mod tests {
             fs::write(&path, &damaged).unwrap();
             assert!(State::load(&path).is_err() || State::load(&path).unwrap().is_none(), "at {at}");
         }
+    }
+
+    #[test]
+    fn what_root_writes_stays_the_folders_owners() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = folder();
+        if std::os::unix::fs::chown(folder.path(), Some(12_345), Some(12_345)).is_err() {
+            eprintln!("this user gives nothing away: not tried");
+            return;
+        }
+        let path = folder.path().join("state");
+        filled().store(&path).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (12_345, 12_345, 0o600));
     }
 
     #[test]
