@@ -250,22 +250,28 @@ fn what_differs_by_a_comparison_is_brought_again() {
     let peer = Peer::start();
     let both = filled(&peer);
     // As somebody does who turns vectors round, and leaves all numbers as they are.
+    let mut turned = Vec::new();
     for collection in peer.store.lock().collections.values_mut() {
         for (_, vector) in collection.points.values_mut().take(300) {
             vector.iter_mut().for_each(|number| *number = -*number);
+            turned.push(vector.clone());
         }
     }
+    let left = || peer.points().values().filter(|(_, vector)| turned.contains(vector)).count();
     let compared = |like: u32| {
         let chunks = both.classes.iter().map(|(a, b)| (*a, *b));
         seeing_classes(&[0, 2, 3], play::CLASSES, chunks, |visible| {
             both.snapshots().0.compare(ChunkNo(like), visible, 3, &ByHash).unwrap()
         })
     };
-    let seen: Vec<Compared> = (0..40).map(compared).collect();
-    assert!(seen.contains(&Compared::Differs), "{seen:?}");
+    assert!((0..40).map(compared).any(|compared| compared == Compared::Differs));
+    // What comes back wrong is mended; of what does not come any more nobody knows.
+    both.mirrored.settle();
+    assert!(left() > 0);
     both.mirrored.cluster.bring_again();
-    both.mirrored.until(|standing| standing.condition == Condition::Well && standing.there == 400);
-    assert!((0..40).map(compared).all(|compared| compared != Compared::Differs));
+    both.mirrored
+        .until(|standing| standing.condition == Condition::Well && standing.there == 400 && left() == 0);
+    assert!((0..40).map(compared).all(|compared| compared == Compared::Same));
 }
 
 #[test]
