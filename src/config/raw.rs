@@ -74,6 +74,14 @@ fn unknown_key(section: &str, name: &str, place: Place, known: &[&str]) -> Confi
     }
 }
 
+/// Where an error is, and which. The line itself may hold a key that does not belong there, and is not told.
+fn place_of(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
+}
+
 fn plain(value: &DeValue<'_>) -> toml::Value {
     match value {
         DeValue::String(text) => toml::Value::String(text.to_string()),
@@ -94,7 +102,7 @@ impl Raw {
     pub fn read(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
         let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
             path: path.to_owned(),
-            message: error.to_string().trim_end().into(),
+            message: place_of(&error, text).into(),
         })?;
         let reader = Reader { path, text };
         let top = schema::names_in("");

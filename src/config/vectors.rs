@@ -190,6 +190,7 @@ mod tests {
             ("timeout_ms = 1", "50 to 60000"),
             ("replicas = 33", "0 to 32"),
             ("ask_fro = 1", "vectors.ask_fro"),
+            ("api_key = \"pAss", "line 4, column"),
         ] {
             let error = of(&format!("[vectors]\n{text}\n")).unwrap_err();
             let words = format!("{error}; {}", error.hint());
