@@ -171,6 +171,10 @@ impl Remote {
     /// As `once`, for as long as somebody wants it: whoever stops a run waits for no endpoint that hangs. The request is
     /// left to end by itself then.
     fn once_while(&self, inputs: &[String], wanted: &dyn Fn() -> bool) -> Result<Vec<Vec<f32>>, Refusal> {
+        // INVARIANT: no text leaves for somebody who has given up.
+        if !wanted() {
+            return Err(given_up());
+        }
         let (body, most) = self.request(inputs);
         let (tell, answered) = channel();
         let endpoint = Arc::clone(&self.endpoint);

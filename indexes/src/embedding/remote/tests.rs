@@ -137,6 +137,10 @@ fn whoever_gives_up_waits_for_no_answer_and_no_pause() {
         let looks = AtomicU32::new(0);
         assert!(engine.embed_while(&["rope"], &|| looks.fetch_add(1, Ordering::Relaxed) < 5).is_err());
         assert_eq!(seen.lock().len(), 1, "once, and not again");
+        assert!(engine.embed_while(&["rope"], &|| false).is_err());
+        // A request would be on its way by then.
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(seen.lock().len(), 1, "nothing leaves any more");
     }
 }
 

@@ -2,10 +2,11 @@
 //! of it is believed but one thing: that what did not come back is no nearer than what came last. That is held against
 //! our own scores, and where it cannot be, or what came back shows that it is not so, the answer is made here alone.
 
+use super::fault::Fault;
 use super::mirror::MirrorSnapshot;
 use super::site::{Plan, Site};
 use super::standing::Condition;
-use super::wire::{Fault, Reach};
+use super::wire::Reach;
 use crate::order::Top;
 use crate::vector::nearest::{Wanted, nearest, threads};
 use crate::vector::{Accept, VectorError};

@@ -2,10 +2,11 @@
 //! written into and never dropped; one that is not there is made. Ours is known by a mark that only our secret gives, and
 //! every opening writes a name of its own into it, so that a copied folder of data never shares it with the first.
 
+use super::fault::Fault;
 use super::ids::Ids;
 use super::site::{Site, secret};
 use super::standing::Condition;
-use super::wire::{Fault, Info};
+use super::wire::Info;
 use super::worker::condition_of;
 use std::sync::Arc;
 

@@ -3,9 +3,10 @@
 //! something is found out here at the latest, and not asked meanwhile.
 
 use super::claim::still_ours;
+use super::fault::Fault;
 use super::options::Consistency;
 use super::site::Site;
-use super::wire::{Fault, Reach};
+use super::wire::Reach;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -14,6 +14,7 @@
 mod ask;
 mod claim;
 mod count;
+mod fault;
 mod ids;
 mod mirror;
 mod options;

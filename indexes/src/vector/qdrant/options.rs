@@ -1,7 +1,7 @@
 //! Where the cluster is, and how it is spoken to. Whatever is missing here is chosen so that nothing becomes wider or
 //! less sure: it must never hold a secret, only where one is.
 
-use super::wire::Fault;
+use super::fault::Fault;
 use crate::KeyPlace;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,10 +4,11 @@
 
 use super::claim::{claim, still_ours};
 use super::count::count;
+use super::fault::Fault;
 use super::ids::Point;
 use super::site::{Inner, Site};
 use super::standing::Condition;
-use super::wire::{Fault, NewPoint};
+use super::wire::NewPoint;
 use kenward_access::ids::ChunkNo;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;

@@ -29,6 +29,15 @@ fn somebodys(metadata: &[(&str, &str)]) -> Collection {
     Collection { dimension: 3, metadata: metadata.collect(), points, indexed: false }
 }
 
+/// An engine whose hundred passages are there.
+fn settled(peer: &Peer) -> Both {
+    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
+    both.append(0..100);
+    both.commit();
+    both.mirrored.settle();
+    both
+}
+
 #[test]
 fn a_collection_that_is_not_ours_is_left_as_it_is() {
     for (metadata, says) in [
@@ -106,10 +115,7 @@ fn ours_is_known_again_and_not_filled_again() {
 #[test]
 fn a_collection_that_was_dropped_is_made_and_filled_again() {
     let peer = Peer::start();
-    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
-    both.append(0..100);
-    both.commit();
-    both.mirrored.settle();
+    let mut both = settled(&peer);
     peer.store.lock().collections.clear();
     both.compare(5);
     both.mirrored.settle();
@@ -136,10 +142,7 @@ fn a_collection_whose_making_was_broken_off_is_completed() {
 #[test]
 fn other_vectors_get_another_collection_and_ours_makes_room() {
     let peer = Peer::start();
-    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
-    both.append(0..100);
-    both.commit();
-    both.mirrored.settle();
+    let both = settled(&peer);
     let marks = || -> Vec<String> {
         let store = peer.store.lock();
         store
@@ -165,10 +168,7 @@ fn other_vectors_get_another_collection_and_ours_makes_room() {
 #[test]
 fn a_copied_folder_never_shares_a_collection_with_the_first() {
     let peer = Peer::start();
-    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
-    both.append(0..100);
-    both.commit();
-    both.mirrored.settle();
+    let mut both = settled(&peer);
     std::thread::sleep(Duration::from_millis(200));
     let copy = folder();
     std::fs::create_dir(copy.path().join("vectors")).unwrap();
@@ -189,10 +189,7 @@ fn a_copied_folder_never_shares_a_collection_with_the_first() {
 #[test]
 fn what_a_copy_has_taken_since_is_not_dropped_by_the_other() {
     let peer = Peer::start();
-    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
-    both.append(0..100);
-    both.commit();
-    both.mirrored.settle();
+    let mut both = settled(&peer);
     std::thread::sleep(Duration::from_millis(200));
     let copy = folder();
     std::fs::copy(both.state(), copy.path().join("qdrant.state")).unwrap();
@@ -235,10 +232,7 @@ fn a_collection_that_somebody_puts_in_its_place_is_not_written_into() {
 #[test]
 fn what_is_known_of_it_and_cannot_be_read_costs_the_cluster_and_nothing_else() {
     let peer = Peer::start();
-    let mut both = Both::new(|folder| options(&peer.url, "kenward-claims", folder));
-    both.append(0..100);
-    both.commit();
-    both.mirrored.settle();
+    let mut both = settled(&peer);
     std::thread::sleep(Duration::from_millis(200));
     // A folder where the file was: nobody can read it, whoever they are.
     let aside = both.state().with_extension("aside");
